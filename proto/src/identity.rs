@@ -1,0 +1,1 @@
+//! Who a peer is: SPIFFE ids and their reading from certificates.

@@ -1,0 +1,25 @@
+//! flagship-proto: what hub and agent must agree on.
+//!
+//! Plain, validated types by default, so that the two engines can depend on this crate and stay
+//! pure. The features add the rest: `wire` (generated messages, the gRPC service, conversions),
+//! `tls` (identity from certificates, rustls configurations, signatures) and `process` (what both
+//! binaries need to run).
+
+pub mod digest;
+pub mod model;
+pub mod precedence;
+
+#[cfg(feature = "wire")]
+pub mod convert;
+#[cfg(feature = "wire")]
+pub mod wire;
+
+#[cfg(feature = "tls")]
+pub mod identity;
+#[cfg(feature = "tls")]
+pub mod sign;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+#[cfg(feature = "process")]
+pub mod process;

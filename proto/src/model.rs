@@ -1,0 +1,28 @@
+//! The validated types of the contract: what a value may be, decided once, at the border.
+
+pub mod abort;
+pub mod evidence;
+pub mod id;
+pub mod lease;
+pub mod order;
+pub mod position;
+pub mod report;
+pub mod scope;
+pub mod time;
+pub mod weight;
+
+pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
+pub use evidence::{Counts, Evidence, Latency};
+pub use id::{
+    AbortId, ClusterName, ClusterUid, FleetId, InvalidId, PlanName, PlanRef, ProjectName,
+    RolloutId, TokenId, WaveName, WorkloadRef,
+};
+pub use lease::{Bound, Grant, LeaseRequest};
+pub use order::{Change, Document, Intent, OnDisconnect, Order, ReturnTo};
+pub use position::{Fence, HubIncarnation, Incarnation, Position, Term};
+pub use report::{
+    EnvoyInfo, HeldWorkload, Hello, Inventory, InventoryWorkload, Phase, Report, WorkloadStatus,
+};
+pub use scope::{Labels, Scope, Selector};
+pub use time::{Mono, Stopwatch, Tick};
+pub use weight::Weight;

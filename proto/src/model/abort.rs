@@ -1,0 +1,162 @@
+//! Aborts, lifts and receipts: an order to stop that stands until a person lifts it (P7–P11).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::{AbortId, ClusterName, ClusterUid, WorkloadRef},
+    position::{Fence, Incarnation, Position},
+    scope::Scope,
+    weight::Weight,
+};
+use crate::digest::Digest;
+
+/// What an abort does to traffic in its scope (P11).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AbortMode {
+    /// Unfinished canaries go back; Done stays.
+    #[default]
+    Return,
+    /// All weights stay (`--hold`).
+    Hold,
+    /// Unfinished canaries and Done clusters go back (`--retreat`).
+    RetreatDone,
+}
+
+impl fmt::Display for AbortMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Return => "return",
+            Self::Hold => "hold",
+            Self::RetreatDone => "retreat",
+        })
+    }
+}
+
+/// A stored order to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abort {
+    /// Its id; receipts and the lift name it.
+    pub id: AbortId,
+    /// Whom it stops.
+    pub scope: Scope,
+    /// What it does to traffic.
+    pub mode: AbortMode,
+    /// Where it was stored; none while provisional (the store could not be written, P7).
+    pub position: Option<Position>,
+    /// When the hub took it.
+    pub at: Timestamp,
+    /// Who ordered it.
+    pub actor: String,
+    /// Why, in that person's words.
+    pub reason: String,
+}
+
+impl Abort {
+    /// Whether an order with this fence is void because of this abort (P8): a Run order at a lower
+    /// store position. A provisional abort voids every Run that is held at its receipt.
+    pub fn voids(&self, order: Fence) -> bool {
+        self.position
+            .is_none_or(|position| order.revision < position)
+    }
+}
+
+/// The end of an abort; it stays as a tombstone, so that a lifted id stays dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lift {
+    /// The abort that ends.
+    pub abort: AbortId,
+    /// Where the lift was stored; it counts only above the abort's own position.
+    pub position: Position,
+    /// When.
+    pub at: Timestamp,
+    /// Who lifted it.
+    pub actor: String,
+    /// Why, in that person's words.
+    pub reason: String,
+}
+
+/// How far one workload has stopped. Every text that says "stopped" uses these words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum ReceiptState {
+    /// No traffic on the change: read back as 0 from every proxy and rule.
+    Returned,
+    /// On the way back, limited by ready old capacity.
+    Returning {
+        /// Per cent of traffic that the old version carries now.
+        capacity: Weight,
+    },
+    /// The weight stays, as the abort asked (`--hold`).
+    Held,
+    /// Finished before the abort; it stays and still serves the change.
+    Done,
+    /// Nothing was in flight.
+    Idle,
+    /// The weight could not be lowered, or not be read back.
+    NotStopped {
+        /// Why, with the proxy's own words.
+        reason: String,
+    },
+}
+
+impl ReceiptState {
+    /// Whether nothing more will advance and nothing more is to come back.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Returned | Self::Held | Self::Done | Self::Idle => true,
+            Self::Returning { .. } | Self::NotStopped { .. } => false,
+        }
+    }
+}
+
+/// What one workload answers to an abort.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadReceipt {
+    /// Which workload.
+    pub workload: WorkloadRef,
+    /// The order it held.
+    pub fence: Fence,
+    /// How far it has stopped.
+    pub state: ReceiptState,
+    /// The weight read back, the highest over all proxies and rules that name the canary.
+    pub read_back: Option<Weight>,
+    /// How many proxies were read.
+    pub proxies: u32,
+    /// The digest of the change, where it is known.
+    pub digest: Option<Digest>,
+}
+
+/// An agent's answer to an abort, signed as S15 says. A later receipt of the same agent replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The abort that is answered.
+    pub abort: AbortId,
+    /// Who answers, by name.
+    pub cluster: ClusterName,
+    /// Who answers.
+    pub uid: ClusterUid,
+    /// The agent's incarnation; with `seq` it orders the receipts of one agent.
+    pub incarnation: Incarnation,
+    /// Grows with each receipt of this incarnation.
+    pub seq: u64,
+    /// When, by the agent's clock.
+    pub at: Timestamp,
+    /// Whether the agent holds the abort durably; a final receipt needs it (P7).
+    pub durable: bool,
+    /// Every workload of the cluster in scope.
+    pub workloads: Vec<WorkloadReceipt>,
+}
+
+impl Receipt {
+    /// Whether this agent has stopped for good.
+    pub fn is_final(&self) -> bool {
+        self.durable
+            && self
+                .workloads
+                .iter()
+                .all(|workload| workload.state.is_final())
+    }
+}

@@ -1,0 +1,160 @@
+//! Who is meant: label selectors over clusters, and the scopes of aborts and freezes (S21).
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{ClusterName, PlanRef, ProjectName, RolloutId, WorkloadRef};
+
+/// Labels of a cluster.
+pub type Labels = BTreeMap<String, String>;
+
+/// Which clusters: names, labels, expressions; all that is given must hold. Empty matches all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selector {
+    /// One of these names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<ClusterName>,
+    /// All of these labels, each with this value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: Labels,
+    /// All of these expressions, as Kubernetes reads them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<Expression>,
+}
+
+/// One expression of a label selector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expression {
+    /// The label's key.
+    pub key: String,
+    /// How the label is compared.
+    pub operator: Operator,
+    /// With what; empty for `Exists` and `DoesNotExist`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+/// The operators of Kubernetes' label selectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    /// The label's value is one of the values.
+    In,
+    /// The label is absent or its value is none of the values.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is absent.
+    DoesNotExist,
+}
+
+impl Selector {
+    /// Whether a cluster is meant.
+    pub fn matches(&self, name: &ClusterName, labels: &Labels) -> bool {
+        (self.names.is_empty() || self.names.contains(name))
+            && self
+                .match_labels
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
+            && self
+                .match_expressions
+                .iter()
+                .all(|expression| expression.matches(labels))
+    }
+
+    /// Whether it says nothing, and so matches every cluster.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+}
+
+impl Expression {
+    fn matches(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.key);
+        let listed = value.is_some_and(|value| self.values.contains(value));
+        match self.operator {
+            Operator::In => listed,
+            Operator::NotIn => !listed,
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = self
+            .names
+            .iter()
+            .map(|name| format!("name={name}"))
+            .collect();
+        parts.extend(
+            self.match_labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}")),
+        );
+        parts.extend(self.match_expressions.iter().map(|e| match e.operator {
+            Operator::In => format!("{} in ({})", e.key, e.values.join(",")),
+            Operator::NotIn => format!("{} notin ({})", e.key, e.values.join(",")),
+            Operator::Exists => e.key.clone(),
+            Operator::DoesNotExist => format!("!{}", e.key),
+        }));
+        f.write_str(&if parts.is_empty() {
+            "all clusters".to_owned()
+        } else {
+            parts.join(",")
+        })
+    }
+}
+
+/// What an abort or a freeze covers (S21).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind", content = "of")]
+pub enum Scope {
+    /// Everything.
+    Fleet,
+    /// Every plan of a project.
+    Project(ProjectName),
+    /// One plan.
+    Plan(PlanRef),
+    /// One rollout.
+    Rollout {
+        /// The project that it is in.
+        project: ProjectName,
+        /// Its id.
+        id: RolloutId,
+    },
+    /// One workload, in every cluster.
+    Workload(WorkloadRef),
+    /// Every workload in the clusters that match; the hub decides who matches (P9).
+    Selector(Selector),
+}
+
+impl Scope {
+    /// Whether work on `workload` under `plan` and `rollout` is meant. A selector says yes: the hub
+    /// sends such an abort only to the clusters that match.
+    pub fn covers(&self, workload: &WorkloadRef, plan: &PlanRef, rollout: &RolloutId) -> bool {
+        match self {
+            Self::Fleet | Self::Selector(_) => true,
+            Self::Project(project) => *project == plan.project,
+            Self::Plan(wanted) => wanted == plan,
+            Self::Rollout { project, id } => *project == plan.project && id == rollout,
+            Self::Workload(wanted) => wanted == workload,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fleet => f.write_str("fleet"),
+            Self::Project(project) => write!(f, "project {project}"),
+            Self::Plan(plan) => write!(f, "plan {plan}"),
+            Self::Rollout { project, id } => write!(f, "rollout {project}/{id}"),
+            Self::Workload(workload) => write!(f, "workload {workload}"),
+            Self::Selector(selector) => write!(f, "clusters {selector}"),
+        }
+    }
+}

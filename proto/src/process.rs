@@ -1,0 +1,1 @@
+//! What both binaries need to run.

@@ -1,0 +1,1 @@
+//! Signatures: orders of the hub, receipts of agents.

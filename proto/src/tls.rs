@@ -1,0 +1,1 @@
+//! rustls configurations of both sides.

@@ -1,0 +1,1 @@
+//! Generated messages and the gRPC service.
