@@ -4,6 +4,7 @@ pub mod abort;
 pub mod evidence;
 pub mod id;
 pub mod lease;
+pub mod message;
 pub mod order;
 pub mod position;
 pub mod report;
@@ -18,10 +19,15 @@ pub use id::{
     RolloutId, TokenId, WaveName, WorkloadRef,
 };
 pub use lease::{Bound, Grant, LeaseRequest};
+pub use message::{
+    Ack, AgentMessage, Goodbye, GoodbyeCode, HubMessage, Signed, SignedGrant, SignedReceipt,
+    Welcome,
+};
 pub use order::{Change, Document, Intent, OnDisconnect, Order, ReturnTo};
 pub use position::{Fence, HubIncarnation, Incarnation, Position, Term};
 pub use report::{
-    EnvoyInfo, HeldWorkload, Hello, Inventory, InventoryWorkload, Phase, Report, WorkloadStatus,
+    EnvoyInfo, HeldWorkload, Hello, Inventory, InventoryWorkload, Phase, Proof, Report,
+    WorkloadStatus,
 };
 pub use scope::{Labels, Scope, Selector};
 pub use time::{Mono, Stopwatch, Tick};

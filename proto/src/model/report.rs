@@ -108,6 +108,19 @@ pub struct Inventory {
     pub components: BTreeMap<String, String>,
 }
 
+/// What a hub signed, as an agent kept it; not verified yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Canonical JSON bytes.
+    #[serde(with = "hex::serde")]
+    pub body: Vec<u8>,
+    /// The hub's signature over them.
+    #[serde(with = "hex::serde")]
+    pub signature: Vec<u8>,
+    /// Which of the hub's keys.
+    pub key_id: String,
+}
+
 /// An order as an agent holds it: the hub sends only what differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldWorkload {
@@ -115,8 +128,8 @@ pub struct HeldWorkload {
     pub workload: WorkloadRef,
     /// The (term, revision) held.
     pub fence: Fence,
-    /// The newest order's bytes as the hub signed them, as proof (P21, P22): body, signature, key id.
-    pub proof: Option<(Vec<u8>, Vec<u8>, String)>,
+    /// The newest order's bytes as the hub signed them (P21, P22).
+    pub proof: Option<Proof>,
 }
 
 /// The first message of a session.
@@ -133,7 +146,7 @@ pub struct Hello {
     /// Per workload what it holds.
     pub held: Vec<HeldWorkload>,
     /// Aborts that it keeps, with their bytes as signed where it has them.
-    pub aborts: Vec<(AbortId, Option<(Vec<u8>, Vec<u8>, String)>)>,
+    pub aborts: Vec<(AbortId, Option<Proof>)>,
     /// What it is and has.
     pub inventory: Inventory,
 }
