@@ -1,6 +1,7 @@
 //! The validated types of the contract: what a value may be, decided once, at the border.
 
 pub mod abort;
+pub mod canary;
 pub mod evidence;
 pub mod id;
 pub mod lease;
@@ -13,6 +14,7 @@ pub mod time;
 pub mod weight;
 
 pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
+pub use canary::{CanaryDocument, CanarySpec, MetricTemplateSpec, Problem};
 pub use evidence::{Counts, Evidence, Latency};
 pub use id::{
     AbortId, ClusterName, ClusterUid, FleetId, InvalidId, PlanName, PlanRef, ProjectName,
