@@ -11,6 +11,7 @@ pub mod position;
 pub mod report;
 pub mod scope;
 pub mod time;
+pub mod token;
 pub mod weight;
 
 pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
@@ -33,4 +34,5 @@ pub use report::{
 };
 pub use scope::{Labels, Scope, Selector};
 pub use time::{Mono, Stopwatch, Tick};
+pub use token::{EnrolToken, InvalidToken};
 pub use weight::Weight;
