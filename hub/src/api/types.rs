@@ -1,0 +1,35 @@
+//! The JSON shapes of the API: what the server answers, what the command line reads. Nothing here
+//! decides; the server makes these values from stored rows, the client prints them.
+//!
+//! Names are camelCase, times are RFC 3339 in UTC, durations are whole milliseconds with `Ms` at
+//! the end of the name. Requests refuse unknown fields; answers may gain fields.
+
+pub mod abort;
+pub mod audit;
+pub mod cluster;
+pub mod common;
+pub mod event;
+pub mod history;
+pub mod plan;
+pub mod rollout;
+pub mod status;
+pub mod token;
+
+pub use abort::{
+    AbortCluster, AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortTotals, AbortView,
+    Claimed, LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
+};
+pub use audit::{AuditEntryView, AuditExport, AuditVerdict};
+pub use cluster::{ClusterView, WorkloadView};
+pub use common::{Banner, List, Problem, Why};
+pub use event::EventView;
+pub use history::HistoryView;
+pub use plan::{ApplyAnswer, ApplyOutcome, LintLevel, LintNote, PlanView};
+pub use rollout::{
+    AcceptRequest, Empty, RetreatRequest, RolloutCluster, RolloutView, RolloutWave, SoakView,
+    StartRequest,
+};
+pub use status::{StatusView, WhoAmI};
+pub use token::{
+    CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView, TokenRequest, TokenView,
+};

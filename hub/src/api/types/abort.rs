@@ -1,0 +1,273 @@
+//! Aborts: who is stopped, who is not, by when, and what is still to be fixed.
+
+use flagship_proto::model::{AbortMode, Scope};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Orders a stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AbortRequest {
+    /// Whom it stops: `{"kind": "fleet"}`, `{"kind": "project", "of": "shop"}`,
+    /// `{"kind": "plan", "of": "shop/checkout"}`,
+    /// `{"kind": "rollout", "of": {"project": "shop", "id": "checkout-3"}}`,
+    /// `{"kind": "workload", "of": "shop/Deployment/checkout"}` or
+    /// `{"kind": "selector", "of": {"matchLabels": {"region": "eu"}}}`.
+    #[schema(value_type = Object)]
+    pub scope: Scope,
+    /// `Return` (unfinished canaries go back, Done stays), `Hold` (all weights stay) or
+    /// `RetreatDone` (Done goes back too).
+    #[serde(default)]
+    #[schema(value_type = String, example = "Return")]
+    pub mode: AbortMode,
+}
+
+/// Ends an abort, or narrows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LiftRequest {
+    /// Lift only for this scope; the rest stays stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub except: Option<Scope>,
+}
+
+/// How far one cluster has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AbortState {
+    /// The weight could not be lowered or not be read back.
+    NotStopped,
+    /// No answer yet; nothing advances there after `nothingAdvancesAfter`.
+    NotHeard,
+    /// On the way back, limited by ready old capacity.
+    Returning,
+    /// No traffic on the change: read back as 0.
+    Returned,
+    /// The weight stays, as the abort asked.
+    Held,
+    /// Finished before the abort; it still serves the change.
+    Done,
+    /// Nothing was in flight.
+    Idle,
+}
+
+/// What an abort has come to, over all clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AbortOutcome {
+    /// Every cluster in scope answered for good.
+    Stopped,
+    /// Some are on their way back or have not answered, and the bound has not passed.
+    Stopping,
+    /// Some have not answered; the bound has passed, so nothing advances there.
+    Bounded,
+    /// At least one cluster says that it could not stop.
+    NotStopped,
+}
+
+/// Clusters by how far they have stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AbortTotals {
+    /// All in scope.
+    pub clusters: u32,
+    /// Traffic is back.
+    pub returned: u32,
+    /// On the way back.
+    pub returning: u32,
+    /// The weight stays, as asked.
+    pub held: u32,
+    /// Finished before, and still serving the change.
+    pub done: u32,
+    /// Nothing was in flight.
+    pub idle: u32,
+    /// Could not stop.
+    pub not_stopped: u32,
+    /// Not heard.
+    pub not_heard: u32,
+}
+
+/// One cluster under an abort: the worst of its workloads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AbortCluster {
+    /// Its name.
+    pub cluster: String,
+    /// Its uid.
+    pub uid: String,
+    /// The workload that this line speaks of; none while the cluster was not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// How far it has stopped.
+    pub state: AbortState,
+    /// The same in words.
+    pub text: String,
+    /// Per cent of traffic that the old version can carry now, while returning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u8>,
+    /// The share of traffic on the change: read back, or last reported where not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u8>,
+    /// Why it has not stopped, in the proxy's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The command that stops it in the cluster itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_command: Option<String>,
+    /// When its receipt was made, by its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_at: Option<Timestamp>,
+    /// Milliseconds from the stored abort to the receipt at the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// When its agent was last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<Timestamp>,
+    /// Nothing advances there after this time, heard or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nothing_advances_after: Option<Timestamp>,
+}
+
+/// A cluster that is Done and still serves what was aborted: stopped is not fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotFixed {
+    /// The cluster.
+    pub cluster: String,
+    /// The workload.
+    pub workload: String,
+    /// The version that it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The rollout that brought it, as `project/id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    /// Whether it had soaked.
+    pub soaked: bool,
+    /// The command that takes it back.
+    pub command: String,
+}
+
+/// The end of an abort.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiftView {
+    /// When.
+    pub at: Timestamp,
+    /// Who lifted it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// An abort and what has come of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AbortView {
+    /// Its id.
+    pub id: String,
+    /// Whom it stops, in words.
+    pub scope: String,
+    /// Whom it stops, as it was sent.
+    #[schema(value_type = Object)]
+    pub scope_of: Scope,
+    /// `return`, `hold` or `retreat`.
+    pub mode: String,
+    /// When the hub stored it.
+    pub at: Timestamp,
+    /// Who ordered it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// Whether it stands.
+    pub standing: bool,
+    /// Whether it is stored for good; false while the store could not be written.
+    pub durable: bool,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted: Option<LiftView>,
+    /// The bound of P5: nothing advances later than this long after the abort was stored.
+    pub bound_ms: u64,
+    /// The same as a time.
+    pub bound_at: Timestamp,
+    /// What it has come to.
+    pub outcome: AbortOutcome,
+    /// The same in words.
+    pub summary: String,
+    /// Clusters by state.
+    pub totals: AbortTotals,
+    /// A line a cluster, worst first.
+    pub clusters: Vec<AbortCluster>,
+    /// Who is Done and still serves the aborted version.
+    pub not_fixed: Vec<NotFixed>,
+    /// The store sequence that this view shows.
+    pub seq: u64,
+}
+
+/// What a scope would hit now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopeHit {
+    /// The option of `flagship abort` that means this scope.
+    pub option: String,
+    /// The scope in words.
+    pub scope: String,
+    /// What it would hit, in words.
+    pub hits: String,
+    /// Clusters in scope.
+    pub clusters: u32,
+    /// Clusters with a canary in flight in scope.
+    pub in_flight: u32,
+}
+
+/// What an abort would do (`?dryRun=true`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AbortPreview {
+    /// The scope in words.
+    pub scope: String,
+    /// The bound of P5 in milliseconds.
+    pub bound_ms: u64,
+    /// Clusters that would stop at once, by push.
+    pub connected: Vec<String>,
+    /// Clusters that are not heard: they stop by themselves within the bound.
+    pub not_heard: Vec<String>,
+    /// Clusters outside the bound, and why.
+    pub outside: Vec<String>,
+    /// Clusters with a canary in flight, and its weight.
+    pub in_flight: Vec<String>,
+    /// Clusters that are Done and would stay so.
+    pub stays_done: Vec<NotFixed>,
+    /// The same in words.
+    pub summary: String,
+}
+
+/// A receipt as it is kept: the agent's own bytes, its signature, and the certificate's serial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptView {
+    /// The cluster that answered.
+    pub cluster: String,
+    /// Its uid.
+    pub uid: String,
+    /// Whether nothing more will change there.
+    pub last: bool,
+    /// When the hub stored it.
+    pub stored_at: Timestamp,
+    /// The signed bytes, as text (JSON).
+    pub body: String,
+    /// The signature over them (S15), in base64.
+    pub signature: String,
+    /// The serial of the certificate that signed.
+    pub serial: String,
+}
+
+/// A cluster's claim in words, for refusals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Claimed {
+    /// The cluster.
+    pub cluster: String,
+    /// The rollout that holds it.
+    pub rollout: String,
+}
