@@ -87,7 +87,8 @@ pub struct Metric {
     /// Ours: hold the answer against the primary's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare_to: Option<CompareTo>,
-    /// Ours: the canary's answer may be at most (direction decrease: at least) this multiple of the primary's.
+    /// Ours: how many times worse than the primary's answer it may be: canary to primary where it
+    /// gets worse by increase, primary to canary where by decrease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ratio: Option<f64>,
     /// Ours: the canary's answer may be worse than the primary's by at most this much.
