@@ -1,1 +1,4 @@
-//! Under construction.
+//! flagship-agent: runs the canary in one cluster and reports to the hub.
+
+pub mod hook;
+pub mod provider;
