@@ -1,12 +1,14 @@
-//! What answers a metric query: Prometheus here; the proxies' own statistics belong to the platform.
+//! What answers a metric query: the proxies' own counters, or Prometheus.
 
 mod builtin;
+mod envoy;
 mod prometheus;
 mod template;
 #[cfg(test)]
 mod tests;
 
 pub use builtin::{Builtin, envoy_query};
+pub use envoy::{Samples, difference, quantile};
 pub use prometheus::{Prometheus, QueryError};
 pub use template::{TemplateError, Variables, render};
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use flagship_canary::{Measurement, Sample, Totals};
+use flagship_proto::model::{Counts, Latency, Mono};
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{prometheus::read, *};
@@ -104,6 +107,77 @@ fn trap_13_failures_are_counted_against_completed_requests_of_one_version() {
     assert!(
         hostile.contains(r#"envoy_cluster_name="a\"} or vector(1""#),
         "{hostile}"
+    );
+}
+
+fn totals(started: i64, total: u64, bad: u64) -> Totals {
+    let sample = Sample {
+        counts: Counts { total, bad },
+        latency: Latency {
+            buckets: vec![(10.0, total / 2), (100.0, total), (f64::INFINITY, total)],
+        },
+    };
+    Totals {
+        proxy_started: Timestamp::from_second(started).unwrap(),
+        at: Timestamp::UNIX_EPOCH,
+        versions: [("1.1.0".to_owned(), sample)].into(),
+    }
+}
+
+fn at(millis: u64) -> Mono {
+    Mono { run: 1, millis }
+}
+
+fn measure(samples: &Samples, builtin: Builtin, window: u64, now: u64) -> Measurement {
+    let window = (Duration::from_millis(window), Duration::ZERO);
+    samples.measure(builtin, ("1.1.0", Some("1.0.0")), window, at(now))
+}
+
+#[test]
+fn a_rate_is_of_the_window_only_and_says_of_how_many_requests() {
+    let mut samples = Samples::default();
+    samples.add(at(0), totals(1, 100, 50));
+    samples.add(at(2_000), totals(1, 200, 50));
+    samples.add(at(4_000), totals(1, 300, 60));
+    let last = measure(&samples, Builtin::SuccessRate, 2_000, 4_000);
+    assert_eq!((last.canary, last.requests), (Some(90.0), Some(100)));
+    let both = measure(&samples, Builtin::SuccessRate, 4_000, 4_000);
+    assert_eq!((both.canary, both.requests), (Some(95.0), Some(200)));
+    let slow = measure(&samples, Builtin::Duration, 4_000, 4_000)
+        .canary
+        .unwrap();
+    assert!((98.0..=99.0).contains(&slow), "{slow}");
+    let primary = measure(&samples, Builtin::SuccessRate, 4_000, 4_000);
+    assert_eq!(
+        (primary.primary, primary.primary_requests),
+        (None, Some(0)),
+        "zero samples are no rate"
+    );
+}
+
+#[test]
+fn trap_15_a_counter_that_went_back_and_a_new_proxy_are_no_data() {
+    let mut samples = Samples::default();
+    samples.add(at(0), totals(1, 100, 0));
+    assert!(
+        measure(&samples, Builtin::SuccessRate, 5_000, 1_000)
+            .error
+            .is_some(),
+        "one sample"
+    );
+    samples.add(at(2_000), totals(1, 50, 0));
+    assert!(
+        measure(&samples, Builtin::SuccessRate, 5_000, 2_000)
+            .error
+            .is_some(),
+        "went back"
+    );
+    samples.add(at(4_000), totals(2, 500, 0));
+    assert!(
+        measure(&samples, Builtin::SuccessRate, 5_000, 4_000)
+            .error
+            .is_some(),
+        "new proxy"
     );
 }
 
