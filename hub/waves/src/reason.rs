@@ -1,0 +1,194 @@
+//! Why: every decision and every wait as a value that prints itself. The same words reach log,
+//! event, API and CLI; [`Reason::code`] is the stable word that scripts may compare.
+
+use std::fmt;
+
+use flagship_proto::model::{AbortId, AbortMode, ClusterName, RolloutId, WaveName};
+use serde::{Deserialize, Serialize};
+
+/// Why a rollout stopped by its own policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "cause")]
+pub enum Cause {
+    /// More clusters failed than the plan bears.
+    #[serde(rename_all = "camelCase")]
+    TooManyFailures {
+        /// So many failed.
+        failures: usize,
+        /// So many are borne.
+        max_failures: u32,
+        /// The latest.
+        cluster: ClusterName,
+        /// Why that one failed.
+        reason: String,
+    },
+    /// The plan's deadline passed.
+    Deadline {
+        /// The deadline.
+        after: String,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyFailures {
+                failures,
+                max_failures,
+                cluster,
+                reason,
+            } => write!(
+                f,
+                "{failures} failed, {max_failures} allowed; last {cluster}: {reason}"
+            ),
+            Self::Deadline { after } => write!(f, "not finished within its deadline of {after}"),
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* } => $form:literal;)*) => {
+        /// Why something was decided, or what is waited for.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "code")]
+        pub enum Reason {
+            $($(#[$doc])* $name {
+                $(#[doc = concat!("The ", stringify!($field), ".")] $field: $type,)*
+            },)*
+        }
+
+        impl Reason {
+            /// A stable word for this kind of reason.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => stringify!($name),)*
+                }
+            }
+        }
+
+        impl fmt::Display for Reason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$name { $($field),* } => write!(f, $form),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The rollout began.
+    Started { change: String, } => "rollout of {change} started";
+    /// A wave began; its members are frozen.
+    WaveStarted { wave: WaveName, clusters: usize, limit: usize, }
+        => "wave {wave} started with {clusters} clusters, {limit} at once";
+    /// A cluster got its Run order.
+    ClusterStarted { cluster: ClusterName, attempt: u32, } => "{cluster} started, attempt {attempt}";
+    /// A cluster's agent took up its order.
+    ClusterRunning { cluster: ClusterName, } => "{cluster} took up its order";
+    /// A cluster succeeded.
+    ClusterSucceeded { cluster: ClusterName, } => "{cluster} succeeded: all its traffic is on the new version";
+    /// A cluster failed.
+    ClusterFailed { cluster: ClusterName, reason: String, } => "{cluster} failed: {reason}";
+    /// A cluster has gone back.
+    ClusterReturned { cluster: ClusterName, } => "{cluster} has gone back";
+    /// A cluster is not heard and cannot advance.
+    ClusterUnreachable { cluster: ClusterName, } => "{cluster} is not heard; nothing advances there";
+    /// A cluster is heard again.
+    ClusterHeard { cluster: ClusterName, } => "{cluster} is heard again";
+    /// A cluster was left out.
+    ClusterSkipped { cluster: ClusterName, reason: String, } => "{cluster} is skipped: {reason}";
+    /// A skipped cluster came back while its wave runs (S12).
+    ClusterRejoined { cluster: ClusterName, } => "{cluster} is back and starts again from step 0";
+    /// A cluster joined a wave that had not started.
+    ClusterJoined { cluster: ClusterName, wave: WaveName, } => "{cluster} joined wave {wave}";
+    /// A cluster came after its wave had started (P25).
+    ClusterLate { cluster: ClusterName, wave: WaveName, }
+        => "{cluster} joined after wave {wave} had started; it goes to the last good version by itself";
+    /// A cluster is no longer a member.
+    ClusterLeft { cluster: ClusterName, } => "{cluster} left the fleet";
+    /// All clusters of a wave have succeeded.
+    WaveSoaking { wave: WaveName, period: String, } => "wave {wave} soaks for {period}";
+    /// A wave is done.
+    WaveDone { wave: WaveName, done: usize, skipped: usize, }
+        => "wave {wave} is done: {done} clusters done, {skipped} skipped";
+    /// All waves are done.
+    Succeeded { done: usize, skipped: usize, } => "rollout succeeded: {done} clusters done, {skipped} skipped";
+    /// The failure policy stopped it.
+    Halted { cause: Cause, } => "halted, what is in flight holds: {cause}";
+    /// Clusters go back.
+    RetreatBegun { what: String, reason: String, } => "{what} goes back: {reason}";
+    /// All that had to has gone back.
+    RetreatDone { clusters: usize, } => "{clusters} clusters have gone back";
+    /// An abort stopped it.
+    Aborted { abort: AbortId, mode: AbortMode, actor: String, reason: String, }
+        => "stopped by abort {abort} ({mode}) of {actor}: {reason}";
+    /// No abort covers it any more; nothing moves by that.
+    Lifted { abort: AbortId, }
+        => "abort {abort} is lifted; nothing moves until the rollout is retried, retreated, accepted or superseded";
+    /// A person paused it.
+    PausedBy { actor: String, reason: String, } => "paused by {actor}: {reason}";
+    /// A person resumed it.
+    ResumedBy { actor: String, reason: String, } => "resumed by {actor}: {reason}";
+    /// A person tries again.
+    RetriedBy { actor: String, reason: String, attempt: u32, } => "attempt {attempt} by {actor}: {reason}";
+    /// A person took the mixed state as final.
+    AcceptedBy { actor: String, reason: String, } => "accepted as it is by {actor}: {reason}";
+    /// Another rollout took over.
+    SupersededBy { rollout: RolloutId, actor: String, } => "superseded by {rollout} of {actor}; what is in flight goes back";
+    /// A wish that was overtaken.
+    RequestRefused { verb: String, why: String, } => "did not {verb}: {why}";
+    /// The catch-up lane takes a cluster.
+    CatchUpStarted { cluster: ClusterName, version: String, } => "{cluster} catches up to {version}";
+    /// A cluster has caught up.
+    CatchUpDone { cluster: ClusterName, version: String, } => "{cluster} has caught up to {version}";
+    /// A cluster did not catch up.
+    CatchUpStopped { cluster: ClusterName, reason: String, } => "{cluster} does not catch up: {reason}";
+
+    /// Waiting: canaries are in flight.
+    WaitingForClusters { wave: WaveName, clusters: String, } => "wave {wave} waits for {clusters}";
+    /// Waiting: clusters that are next are not connected.
+    WaitingForConnection { clusters: String, } => "{clusters} not connected";
+    /// Waiting: clusters that are not heard.
+    WaitingForUnreachable { clusters: String, then: String, } => "{clusters} not heard; {then}";
+    /// Waiting: a failed or retreating cluster still holds its slot.
+    WaitingForReturn { clusters: String, } => "{clusters} still going back";
+    /// Waiting: the soak.
+    WaitingForSoak { wave: WaveName, period: String, } => "wave {wave} soaks for {period}";
+    /// Waiting: each member must be heard after the soak (P31).
+    WaitingForConfirmation { wave: WaveName, clusters: String, }
+        => "wave {wave} has soaked; {clusters} yet to be seen with all traffic on the new version since";
+    /// Waiting: a wave without members proves nothing.
+    WaveEmpty { wave: WaveName, } => "wave {wave} has no clusters, and an empty wave proves nothing";
+    /// Waiting: all members were left out.
+    WaveProvedNothing { wave: WaveName, }
+        => "wave {wave} proved nothing: none of its clusters succeeded, all were skipped or left";
+    /// Waiting: a pause.
+    WaitingForResume { actor: String, reason: String, } => "paused by {actor}: {reason}; resume it to go on";
+    /// Waiting: a freeze.
+    WaitingForUnfreeze { freeze: String, reason: String, } => "freeze {freeze} stands: {reason}";
+    /// Waiting: the abort stands.
+    WaitingForLift { abort: AbortId, } => "abort {abort} stands; lift it, then retry, or retreat, accept or supersede now";
+    /// Waiting: lifted, a person must act.
+    WaitingForPerson { verbs: String, } => "nothing moves by itself: {verbs}";
+    /// Waiting: nothing ever succeeded, so there is nowhere to catch up to.
+    NothingGood { clusters: String, } => "{clusters} keep what they have: no version has ever succeeded";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_a_stable_word_and_a_sentence() {
+        let reason = Reason::ClusterFailed {
+            cluster: "eu-1".parse().unwrap(),
+            reason: "success rate 89.9% < 99%".to_owned(),
+        };
+        assert_eq!(reason.code(), "ClusterFailed");
+        assert_eq!(reason.to_string(), "eu-1 failed: success rate 89.9% < 99%");
+        let json = serde_json::to_value(&reason).unwrap();
+        assert_eq!(json["code"], "ClusterFailed");
+        assert_eq!(serde_json::from_value::<Reason>(json).unwrap(), reason);
+    }
+}
