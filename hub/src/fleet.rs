@@ -1,0 +1,332 @@
+//! The fleet: every session with an agent, as one plain state machine over values (S1). It decides who
+//! may speak, what each agent is told, what a lease is worth, and what of a report or receipt is kept.
+//!
+//! It does no I/O: events go in with the moment at which they happened, and effects come out. The
+//! edge (`grpc`) moves bytes; the simulation drives it directly.
+
+mod abort;
+mod apply;
+mod effect;
+mod hello;
+mod lease;
+mod queue;
+mod receipt;
+mod report;
+mod session;
+mod tell;
+mod view;
+mod writes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use flagship_proto::{
+    identity::PeerId,
+    model::{Abort, AbortId, AgentMessage, ClusterUid, Goodbye, GoodbyeCode, Tick},
+    sign::{HubKeys, SignKey},
+};
+
+pub use effect::{Alarm, Config, Effect, Next, Ticket};
+pub use receipt::KeptReceipt;
+pub use report::{Job, ReportedStatus, Stored};
+pub use session::SessionId;
+pub use view::{Change, Member, StoredReceipt, StoredReport};
+
+use lease::Freshness;
+use queue::Key;
+use report::Work;
+use session::{Peer, Session, Stage, goodbye};
+use view::View;
+use writes::Writes;
+
+/// What is known of a cluster's connection; in memory only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Whether a session is live: `Hello` was accepted and the stream is open.
+    pub connected: bool,
+    /// When the agent last said something to this hub process.
+    pub last_heard: Option<Tick>,
+    /// Until when the last granted lease counts, at the latest.
+    pub lease_until: Option<Tick>,
+}
+
+/// All sessions and what they are told.
+#[derive(Debug)]
+pub struct Fleet {
+    config: Config,
+    key: Arc<SignKey>,
+    trusted: HubKeys,
+    view: View,
+    freshness: Freshness,
+    sessions: BTreeMap<SessionId, Session>,
+    peers: BTreeMap<ClusterUid, Peer>,
+    takeovers: Writes<AbortId, Abort>,
+    tickets: BTreeMap<Ticket, Work>,
+    counter: u64,
+    effects: Vec<Effect>,
+    behind: Option<String>,
+}
+
+impl Fleet {
+    /// A fleet without members; [`Fleet::load`] comes next.
+    pub fn new(config: Config, key: Arc<SignKey>) -> Self {
+        let trusted = HubKeys::new([(key.id().to_owned(), key.public())]);
+        Self {
+            config,
+            key,
+            trusted,
+            view: View::default(),
+            freshness: Freshness::default(),
+            sessions: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            takeovers: Writes::default(),
+            tickets: BTreeMap::new(),
+            counter: 0,
+            effects: Vec::new(),
+            behind: None,
+        }
+    }
+
+    /// A stream was opened by a peer that TLS authenticated, with its certificate (DER). Refused with
+    /// the last word to send where uid, name, serial or end of the certificate do not stand in the
+    /// store (trap 11).
+    pub fn opened(
+        &mut self,
+        peer: PeerId,
+        certificate: Arc<[u8]>,
+        now: Tick,
+    ) -> Result<SessionId, Goodbye> {
+        self.check_peer(&peer, now)?;
+        self.counter += 1;
+        let id = SessionId(self.counter);
+        self.peers
+            .entry(peer.uid.clone())
+            .or_default()
+            .sessions
+            .push(id);
+        self.sessions
+            .insert(id, Session::new(peer, certificate, now));
+        Ok(id)
+    }
+
+    /// Whether a certificate's bearer may speak now.
+    pub fn check_peer(&self, peer: &PeerId, now: Tick) -> Result<(), Goodbye> {
+        let removed = |why: String| Err(goodbye(GoodbyeCode::Removed, why));
+        let Some(member) = self.view.members.get(&peer.uid) else {
+            return removed(format!(
+                "cluster {} with uid {} is not a member of this fleet; enrol it again with a new token",
+                peer.cluster, peer.uid
+            ));
+        };
+        if peer.trust_domain != self.config.trust_domain || member.name != peer.cluster {
+            return removed(format!(
+                "the certificate names {} in {}, the fleet knows this uid as {} in {}",
+                peer.cluster, peer.trust_domain, member.name, self.config.trust_domain
+            ));
+        }
+        if !member.serials.contains(&peer.serial) {
+            return removed(format!(
+                "certificate {} of cluster {} was replaced or revoked",
+                peer.serial, peer.cluster
+            ));
+        }
+        if peer.not_after <= now.wall {
+            return Err(expired(peer));
+        }
+        Ok(())
+    }
+
+    /// The stream is gone.
+    pub fn closed(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.remove(&id)
+            && let Some(peer) = self.peers.get_mut(&session.peer.uid)
+        {
+            peer.sessions.retain(|other| *other != id);
+        }
+    }
+
+    /// An agent said something.
+    pub fn message(&mut self, id: SessionId, message: AgentMessage, now: Tick) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let is_live = match session.stage {
+            Stage::Opened => false,
+            Stage::Live(_) => true,
+            Stage::Ending(_) | Stage::Ended => return,
+        };
+        session.last_heard = now;
+        let uid = session.peer.uid.clone();
+        self.peers.entry(uid).or_default().last_heard = Some(now);
+        match message {
+            AgentMessage::Hello(hello) if !is_live => self.hello(id, *hello, now),
+            AgentMessage::Hello(_) => self.end(id, bad("Hello came twice"), now),
+            AgentMessage::Report(_) | AgentMessage::LeaseRequest(_) | AgentMessage::Receipt(_)
+                if !is_live =>
+            {
+                self.end(id, bad("the first message must be Hello"), now);
+            }
+            AgentMessage::Report(report) => self.report(id, report, now),
+            AgentMessage::LeaseRequest(request) => {
+                session_mut(&mut self.sessions, id).asked = Some(request);
+                self.mark(id, Key::Grant, now);
+            }
+            AgentMessage::Receipt(receipt) => self.receipt(id, *receipt, now),
+        }
+    }
+
+    /// Something came that is not a message.
+    pub fn garbled(&mut self, id: SessionId, problem: &str, now: Tick) {
+        self.end(id, bad(problem), now);
+    }
+
+    /// Time passed: closes what has to end, retries what was not stored, lets lifts take effect.
+    /// Call it every second or so.
+    pub fn tick(&mut self, now: Tick) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            let session = session_mut(&mut self.sessions, id);
+            let since = |then: Tick| now.mono.since(then.mono).unwrap_or_default();
+            let last = if session.peer.not_after <= now.wall {
+                expired(&session.peer)
+            } else if session.stage == Stage::Opened && since(session.opened) >= self.config.stall {
+                bad("no Hello came")
+            } else if session
+                .queue
+                .stalled_since()
+                .is_some_and(|then| since(then) >= self.config.stall)
+            {
+                // The peer does not read: no last word reaches it.
+                session.stage = Stage::Ended;
+                self.effects.push(Effect::Cut(id));
+                continue;
+            } else {
+                continue;
+            };
+            self.end(id, last, now);
+        }
+        self.settle_lifts(now);
+        self.retry();
+    }
+
+    /// Ends all sessions with a word; the process stops.
+    pub fn drain(&mut self, now: Tick) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            let last = goodbye(GoodbyeCode::Draining, "the hub is stopping; come back soon");
+            self.end(id, last, now);
+        }
+    }
+
+    /// What has to be done since the last call, in order.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What is known of a cluster's connection.
+    pub fn presence(&self, uid: &ClusterUid) -> Presence {
+        self.peers
+            .get(uid)
+            .map_or_else(Presence::default, |peer| self.presence_of(peer))
+    }
+
+    /// The same for all clusters that were heard of since this process began.
+    pub fn presences(&self) -> BTreeMap<ClusterUid, Presence> {
+        let all = self.peers.iter();
+        all.map(|(uid, peer)| (uid.clone(), self.presence_of(peer)))
+            .collect()
+    }
+
+    fn presence_of(&self, peer: &Peer) -> Presence {
+        let is_live = |id| {
+            self.sessions
+                .get(id)
+                .is_some_and(|s| s.incarnation().is_some())
+        };
+        Presence {
+            connected: peer.sessions.iter().any(is_live),
+            last_heard: peer.last_heard,
+            lease_until: peer.lease_until,
+        }
+    }
+
+    /// Why this hub gives no Run order and no lease at all, if so (P22).
+    pub fn behind(&self) -> Option<&str> {
+        self.behind.as_deref()
+    }
+
+    /// Why nothing advances in a cluster until a person looked, if so (P1, P22).
+    pub fn quarantine(&self, uid: &ClusterUid) -> Option<String> {
+        let claim = || self.peers.get(uid)?.claim.as_deref();
+        self.twin(uid).or_else(claim).map(str::to_owned)
+    }
+
+    /// Why two live keys are suspected for one uid: its row says so, or will soon.
+    fn twin(&self, uid: &ClusterUid) -> Option<&str> {
+        let row = self
+            .view
+            .members
+            .get(uid)
+            .and_then(|member| member.quarantine.as_deref());
+        row.or_else(|| self.peers.get(uid)?.twin.as_deref())
+    }
+
+    /// How many streams are open.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn mark(&mut self, id: SessionId, key: Key, now: Tick) {
+        if let Some(session) = self.sessions.get_mut(&id)
+            && session.queue.mark(key, now)
+        {
+            self.effects.push(Effect::Wake(id));
+        }
+    }
+
+    /// Gives a session its last word; nothing more is heard from it.
+    fn end(&mut self, id: SessionId, last: Goodbye, now: Tick) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        match session.stage {
+            Stage::Opened | Stage::Live(_) => session.stage = Stage::Ending(last),
+            Stage::Ending(_) | Stage::Ended => return,
+        }
+        self.mark(id, Key::Goodbye, now);
+    }
+
+    /// Live sessions of a cluster.
+    fn live_sessions(&self, uid: &ClusterUid) -> Vec<SessionId> {
+        let ids: BTreeSet<SessionId> = self
+            .peers
+            .get(uid)
+            .map(|peer| peer.sessions.iter().copied().collect())
+            .unwrap_or_default();
+        ids.into_iter()
+            .filter(|id| {
+                self.sessions
+                    .get(id)
+                    .is_some_and(|s| s.incarnation().is_some())
+            })
+            .collect()
+    }
+}
+
+fn session_mut(sessions: &mut BTreeMap<SessionId, Session>, id: SessionId) -> &mut Session {
+    sessions.get_mut(&id).expect("the caller has just seen it")
+}
+
+fn bad(problem: &str) -> Goodbye {
+    goodbye(GoodbyeCode::BadMessage, problem)
+}
+
+fn expired(peer: &PeerId) -> Goodbye {
+    let message = format!(
+        "certificate {} of cluster {} ended at {}; renew it, or enrol again",
+        peer.serial, peer.cluster, peer.not_after
+    );
+    goodbye(GoodbyeCode::CertificateExpired, message)
+}

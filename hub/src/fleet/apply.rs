@@ -1,0 +1,229 @@
+//! Rows that changed, taken into the view, and what follows for the sessions: an abort goes out at
+//! once, an order when it differs from what the agent holds, a member that left is sent away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flagship_proto::model::{ClusterUid, GoodbyeCode, Incarnation, Position, Tick, WorkloadRef};
+
+use super::{
+    Fleet, SessionId,
+    queue::Key,
+    session::goodbye,
+    view::{Change, Member, StoredAbort, View},
+};
+
+impl Fleet {
+    /// Everything that the store holds, as of one position. What sessions were told stays; they are
+    /// told what differs, and members that are not there any more are sent away.
+    pub fn load(&mut self, rows: Vec<Change>, at: Position, now: Tick) {
+        let before = std::mem::take(&mut self.view);
+        // Aborts that could not be stored are in no list, and what was seen before stays seen.
+        self.view = View {
+            aborts: before.aborts,
+            ..View::default()
+        };
+        let gone: Vec<ClusterUid> = {
+            let listed: BTreeSet<&ClusterUid> = rows.iter().filter_map(member_uid).collect();
+            let known = before.members.into_keys();
+            known.filter(|uid| !listed.contains(uid)).collect()
+        };
+        let left = gone.into_iter().map(|uid| Change::Member(uid, None));
+        let changes: Vec<Change> = rows.into_iter().chain(left).collect();
+        self.apply(changes, at, now);
+    }
+
+    /// Rows that changed up to a position, in order.
+    pub fn apply(&mut self, changes: Vec<Change>, at: Position, now: Tick) {
+        let mut aborts = BTreeSet::new();
+        let mut clusters = BTreeSet::new();
+        let mut orders: BTreeSet<(ClusterUid, WorkloadRef)> = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Member(uid, member) => {
+                    self.member_changed(uid.clone(), member, now);
+                    clusters.insert(uid);
+                }
+                Change::Order(uid, workload, order) => {
+                    let rows = self.view.orders.entry(uid.clone()).or_default();
+                    match order {
+                        Some(order) => rows.insert(workload.clone(), *order),
+                        None => rows.remove(&workload),
+                    };
+                    clusters.insert(uid.clone());
+                    orders.insert((uid, workload));
+                }
+                Change::Abort { abort, clusters } => {
+                    aborts.insert(abort.id.clone());
+                    let known = self.view.aborts.remove(&abort.id);
+                    let mut stored = StoredAbort::new(*abort, clusters, now);
+                    if let Some(known) = known {
+                        stored.seen = known.seen;
+                        stored.over = known.over;
+                        stored.lift = known.lift;
+                        stored.signed_lift = known.signed_lift;
+                        if known.abort == stored.abort {
+                            stored.signed = known.signed;
+                        }
+                    }
+                    self.view.aborts.insert(stored.abort.id.clone(), stored);
+                }
+                Change::Lift(lift) => {
+                    if let Some(stored) = self.view.aborts.get_mut(&lift.abort) {
+                        stored.lift = Some(*lift);
+                    }
+                }
+                Change::Report(uid, workload, report) => {
+                    self.report_changed(uid, workload, report);
+                }
+                Change::Receipt(abort, uid, receipt) => {
+                    let rows = self.view.receipts.entry(abort).or_default();
+                    let is_older = rows
+                        .get(&uid)
+                        .is_some_and(|known| known.modified > receipt.modified);
+                    if !is_older {
+                        rows.insert(uid, receipt);
+                    }
+                }
+            }
+        }
+        self.view.at = self.view.at.max(at);
+        self.freshness.applied(self.view.at);
+        self.tell(&aborts, &clusters, &orders, now);
+        self.settle_lifts(now);
+    }
+
+    fn tell(
+        &mut self,
+        aborts: &BTreeSet<flagship_proto::model::AbortId>,
+        clusters: &BTreeSet<ClusterUid>,
+        orders: &BTreeSet<(ClusterUid, WorkloadRef)>,
+        now: Tick,
+    ) {
+        for abort in aborts {
+            self.fan_out(abort, now);
+        }
+        if !aborts.is_empty() {
+            // Orders below an abort go out in another form now (P8).
+            let live: Vec<(SessionId, ClusterUid)> = self.live().collect();
+            for (id, uid) in live {
+                for order in self.view.orders_of(&uid) {
+                    self.mark_order(id, order.workload, order.fence, now);
+                }
+            }
+        }
+        for uid in clusters {
+            for id in self.live_sessions(uid) {
+                self.tell_aborts(id, now);
+            }
+        }
+        for (uid, workload) in orders {
+            let Some(order) = self.view.order(uid, workload) else {
+                continue;
+            };
+            for id in self.live_sessions(uid) {
+                self.mark_order(id, workload.clone(), order.fence, now);
+            }
+        }
+    }
+
+    fn mark_order(
+        &mut self,
+        id: SessionId,
+        workload: WorkloadRef,
+        fence: flagship_proto::model::Fence,
+        now: Tick,
+    ) {
+        let session = self.sessions.get(&id);
+        let differs = session
+            .is_some_and(|session| session.held.get(&workload).is_none_or(|held| *held < fence));
+        if differs {
+            self.mark(id, Key::Order(workload), now);
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = (SessionId, ClusterUid)> + '_ {
+        self.sessions
+            .iter()
+            .filter(|(_, session)| session.incarnation().is_some())
+            .map(|(id, session)| (*id, session.peer.uid.clone()))
+    }
+
+    fn member_changed(&mut self, uid: ClusterUid, member: Option<Box<Member>>, now: Tick) {
+        let Some(member) = member else {
+            self.view.members.remove(&uid);
+            self.view.orders.remove(&uid);
+            self.view.reports.remove(&uid);
+            let sessions = self.peers.get(&uid).map(|peer| peer.sessions.clone());
+            for id in sessions.unwrap_or_default() {
+                let why = "the cluster was removed from the fleet";
+                self.end(id, goodbye(GoodbyeCode::Removed, why), now);
+            }
+            return;
+        };
+        let known = self.view.members.get(&uid);
+        if known.is_some_and(|known| known.modified > member.modified) {
+            return;
+        }
+        let was_quarantined = known.is_some_and(|known| known.quarantine.is_some());
+        let is_cleared = was_quarantined && member.quarantine.is_none();
+        let revoked: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.peer.uid == uid)
+            .filter(|(_, session)| !member.serials.contains(&session.peer.serial))
+            .map(|(id, _)| *id)
+            .collect();
+        self.view.members.insert(uid.clone(), *member);
+        for id in revoked {
+            let why = "its certificate was revoked";
+            self.end(id, goodbye(GoodbyeCode::Removed, why), now);
+        }
+        if is_cleared {
+            if let Some(peer) = self.peers.get_mut(&uid) {
+                peer.claim = None;
+                peer.twin = None;
+                peer.turns.clear();
+            }
+            for id in self.live_sessions(&uid) {
+                for order in self.view.orders_of(&uid) {
+                    self.mark_order(id, order.workload, order.fence, now);
+                }
+            }
+        }
+    }
+
+    fn report_changed(
+        &mut self,
+        uid: ClusterUid,
+        workload: WorkloadRef,
+        report: Option<Box<super::view::StoredReport>>,
+    ) {
+        let rows: &mut BTreeMap<_, _> = self.view.reports.entry(uid.clone()).or_default();
+        let Some(report) = report else {
+            rows.remove(&workload);
+            return;
+        };
+        if rows
+            .get(&workload)
+            .is_some_and(|known| known.modified > report.modified)
+        {
+            return;
+        }
+        let incarnation: Incarnation = report.incarnation;
+        rows.insert(workload, *report);
+        let peer = self.peers.entry(uid).or_default();
+        peer.highest = peer.highest.max(incarnation);
+    }
+}
+
+fn member_uid(change: &Change) -> Option<&ClusterUid> {
+    match change {
+        Change::Member(uid, Some(_)) => Some(uid),
+        Change::Member(_, None)
+        | Change::Order(..)
+        | Change::Abort { .. }
+        | Change::Lift(_)
+        | Change::Report(..)
+        | Change::Receipt(..) => None,
+    }
+}

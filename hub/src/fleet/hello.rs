@@ -1,0 +1,272 @@
+//! The first message: who may go on speaking (P2, S13), whether what the agent shows is more than the
+//! store holds (P22), and what it has to be told (S3).
+
+use std::fmt;
+
+use flagship_proto::{
+    model::{
+        Abort, AbortId, ClusterUid, Fence, Goodbye, GoodbyeCode, Hello, HubIncarnation, Order,
+        Proof, Term, Tick,
+    },
+    sign::Kind,
+};
+
+use super::{
+    Alarm, Effect, Fleet, SessionId, bad,
+    queue::Key,
+    report::{Subject, Value},
+    session::{Stage, goodbye},
+};
+
+/// Something an agent shows that the store does not hold.
+#[derive(Debug)]
+enum More {
+    /// An order above the row.
+    Order(Box<Order>),
+    /// An abort with a position.
+    Abort(Box<Abort>),
+    /// An abort of a hub that could not store it (P7): no fault of this store.
+    Provisional(Box<Abort>),
+    /// A claim without a signature that proves it.
+    Unproven(String),
+}
+
+impl fmt::Display for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(order) => write!(
+                f,
+                "cluster {} holds a signed order for {} at {}, which the store does not have",
+                order.cluster, order.workload, order.fence
+            ),
+            Self::Abort(abort) | Self::Provisional(abort) => {
+                write!(f, "a signed abort {} is not in the store", abort.id)
+            }
+            Self::Unproven(claim) => f.write_str(claim),
+        }
+    }
+}
+
+impl Fleet {
+    pub(super) fn hello(&mut self, id: SessionId, hello: Hello, now: Tick) {
+        if let Some(fleet) = &hello.fleet
+            && *fleet != self.config.fleet
+        {
+            let message = format!(
+                "the agent belongs to fleet {fleet}, this is {}",
+                self.config.fleet
+            );
+            self.end(id, bad(&message), now);
+            return;
+        }
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let uid = session.peer.uid.clone();
+        self.look_for_clone(id, &uid, now);
+        if self.twin(&uid).is_none()
+            && let Err(last) = self.displace(id, &uid, &hello, now)
+        {
+            self.end(id, last, now);
+            return;
+        }
+        let peer = self.peers.entry(uid.clone()).or_default();
+        peer.highest = peer.highest.max(hello.incarnation);
+        self.weigh(&uid, &hello, now);
+        self.greet(id, hello, now);
+    }
+
+    /// Two living sessions in turn under one key within a lease are a clone (S13, P1).
+    fn look_for_clone(&mut self, id: SessionId, uid: &ClusterUid, now: Tick) {
+        let lease = self.config.lease;
+        let another_lives = self.live_sessions(uid).iter().any(|other| {
+            *other != id
+                && self
+                    .sessions
+                    .get(other)
+                    .is_some_and(|session| session.was_heard_within(lease, now))
+        });
+        if !another_lives || self.twin(uid).is_some() {
+            return;
+        }
+        let peer = self.peers.entry(uid.clone()).or_default();
+        if peer.takes_turns(lease, now.mono) {
+            let why = "two agents speak in turn under one key; stop one of them, then approve or enrol the cluster again";
+            self.put(uid, Subject::Quarantine, Value::Quarantine(why.to_owned()));
+            self.peers.entry(uid.clone()).or_default().twin = Some(why.to_owned());
+            self.alarm_quarantine(uid, why);
+        }
+    }
+
+    /// The highest incarnation speaks, at equal incarnation the newest session; the others close (P2).
+    fn displace(
+        &mut self,
+        id: SessionId,
+        uid: &ClusterUid,
+        hello: &Hello,
+        now: Tick,
+    ) -> Result<(), Goodbye> {
+        let highest = self
+            .peers
+            .get(uid)
+            .map(|peer| peer.highest)
+            .unwrap_or_default();
+        if hello.incarnation < highest {
+            let message = format!(
+                "incarnation {} of this agent is older than {}, which was seen; go above it",
+                hello.incarnation.0, highest.0
+            );
+            let last = goodbye(GoodbyeCode::OldIncarnation, message);
+            return Err(Goodbye { highest, ..last });
+        }
+        for other in self.live_sessions(uid) {
+            if other != id {
+                let last = goodbye(
+                    GoodbyeCode::NewerSession,
+                    "the same agent opened another session",
+                );
+                self.end(other, last, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what the agent shows with what the store holds (P22).
+    fn weigh(&mut self, uid: &ClusterUid, hello: &Hello, now: Tick) {
+        let mut claim = self.claims_hub(hello);
+        for held in &hello.held {
+            let ours = self
+                .view
+                .order(uid, &held.workload)
+                .map(|order| order.fence);
+            if ours.is_some_and(|ours| held.fence <= ours) || held.fence == Fence::default() {
+                continue;
+            }
+            let more = self.proven_order(uid, held.fence, held.proof.as_ref()).unwrap_or_else(|| {
+                More::Unproven(format!(
+                    "it claims an order for {} at {} that nothing proves and the store does not have",
+                    held.workload, held.fence
+                ))
+            });
+            self.believe(more, &mut claim, now);
+        }
+        for (abort, proof) in &hello.aborts {
+            if self.view.aborts.contains_key(abort) {
+                continue;
+            }
+            let more = self.proven_abort(abort, proof.as_ref()).unwrap_or_else(|| {
+                More::Unproven(format!(
+                    "it claims an abort {abort} that nothing proves and the store does not have"
+                ))
+            });
+            self.believe(more, &mut claim, now);
+        }
+        let peer = self.peers.entry(uid.clone()).or_default();
+        let is_new = claim.is_some() && peer.claim != claim;
+        peer.claim.clone_from(&claim);
+        if let (true, Some(why)) = (is_new, claim) {
+            self.alarm_quarantine(uid, &why);
+        }
+    }
+
+    /// A higher term, or another hub under this term: a claim, as `Hello`'s own fields are not signed.
+    fn claims_hub(&self, hello: &Hello) -> Option<String> {
+        if hello.term > self.config.term {
+            return Some(format!(
+                "it has seen a hub at term {}, this hub leads at term {}",
+                hello.term, self.config.term
+            ));
+        }
+        let another = hello.term == self.config.term
+            && hello.term != Term::default()
+            && hello.hub != HubIncarnation::default()
+            && hello.hub != self.config.hub;
+        another.then(|| {
+            format!(
+                "it has seen another hub ({}) under term {}: two hubs may run from one store",
+                hello.hub.0, hello.term
+            )
+        })
+    }
+
+    fn proven_order(&self, uid: &ClusterUid, held: Fence, proof: Option<&Proof>) -> Option<More> {
+        let proof = proof?;
+        self.trusted.verify_proof(Kind::Order, proof).ok()?;
+        let order: Order = serde_json::from_slice(&proof.body).ok()?;
+        let is_theirs =
+            order.uid == *uid && order.fence >= held && order.fleet == self.config.fleet;
+        is_theirs.then(|| More::Order(Box::new(order)))
+    }
+
+    fn proven_abort(&self, id: &AbortId, proof: Option<&Proof>) -> Option<More> {
+        let proof = proof?;
+        self.trusted.verify_proof(Kind::Abort, proof).ok()?;
+        let abort: Abort = serde_json::from_slice(&proof.body).ok()?;
+        if abort.id != *id {
+            return None;
+        }
+        Some(match abort.position {
+            Some(_) => More::Abort(Box::new(abort)),
+            None => More::Provisional(Box::new(abort)),
+        })
+    }
+
+    fn believe(&mut self, more: More, claim: &mut Option<String>, now: Tick) {
+        let why = more.to_string();
+        match more {
+            More::Unproven(_) => {
+                claim.get_or_insert(why);
+            }
+            More::Provisional(abort) => self.abort_provisionally(*abort, now),
+            More::Order(_) => self.fall_behind(why),
+            More::Abort(abort) => {
+                self.fall_behind(why);
+                self.abort_provisionally(*abort, now);
+            }
+        }
+    }
+
+    fn fall_behind(&mut self, why: String) {
+        if self.behind.is_none() {
+            self.effects.push(Effect::Alarm(Alarm::Behind(why.clone())));
+            self.behind = Some(why);
+        }
+    }
+
+    fn alarm_quarantine(&mut self, uid: &ClusterUid, why: &str) {
+        if let Some(member) = self.view.members.get(uid) {
+            let alarm = Alarm::Quarantined(member.name.clone(), why.to_owned());
+            self.effects.push(Effect::Alarm(alarm));
+        }
+    }
+
+    /// Notes what the agent holds, and marks what differs (S3).
+    fn greet(&mut self, id: SessionId, hello: Hello, now: Tick) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let uid = session.peer.uid.clone();
+        session.stage = Stage::Live(hello.incarnation);
+        session.held = hello
+            .held
+            .iter()
+            .map(|held| (held.workload.clone(), held.fence))
+            .collect();
+        session.told = hello
+            .aborts
+            .iter()
+            .map(|(abort, proof)| (abort.clone(), proof.as_ref().and_then(stated_position)))
+            .collect();
+        self.mark(id, Key::Welcome, now);
+        self.tell_aborts(id, now);
+        for order in self.view.orders_of(&uid) {
+            self.mark(id, Key::Order(order.workload), now);
+        }
+        self.put_inventory(&uid, hello.inventory);
+    }
+}
+
+fn stated_position(proof: &Proof) -> Option<flagship_proto::model::Position> {
+    let abort: Abort = serde_json::from_slice(&proof.body).ok()?;
+    abort.position
+}

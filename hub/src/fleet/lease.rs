@@ -1,0 +1,133 @@
+//! What a view is worth (P3), and the lease that is granted on it (P4, S10).
+
+use std::time::Duration;
+
+use flagship_proto::model::{Grant, Mono, Position, Scope, SignedGrant, Tick};
+
+use super::{Fleet, SessionId};
+
+/// The moment as of which a replica's view is known to be complete (P3).
+#[derive(Debug, Default)]
+pub(super) struct Freshness {
+    fresh_as_of: Option<Mono>,
+    /// The oldest read whose position is not applied yet.
+    pending: Option<(Mono, Position)>,
+}
+
+impl Freshness {
+    /// A linearizable read that began at `started` returned `position`.
+    pub(super) fn read(&mut self, started: Mono, position: Position, applied: Position) {
+        if position <= applied {
+            self.fresh_as_of = Some(started);
+            self.pending = None;
+        } else {
+            self.pending.get_or_insert((started, position));
+        }
+    }
+
+    /// Rows were applied up to a position.
+    pub(super) fn applied(&mut self, position: Position) {
+        if let Some((started, wanted)) = self.pending
+            && wanted <= position
+        {
+            self.fresh_as_of = Some(started);
+            self.pending = None;
+        }
+    }
+
+    /// The view lost its place (a watch ended, rows were compacted): nothing is known any more.
+    pub(super) fn lose(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How old the view is; none where nothing is known.
+    pub(super) fn age(&self, now: Mono) -> Option<Duration> {
+        now.since(self.fresh_as_of?)
+    }
+}
+
+impl Fleet {
+    /// A linearizable read of the store began at `started` and returned its position. Without one
+    /// after the last watch error no lease is given (P3).
+    pub fn read(&mut self, started: Mono, position: Position) {
+        self.freshness.read(started, position, self.view.at);
+    }
+
+    /// The watch lost its place: no lease until [`Fleet::load`] and a read after it.
+    pub fn lost(&mut self) {
+        self.freshness.lose();
+    }
+
+    /// Answers the last lease request: what is left of L as of the view's own moment, the watermark of
+    /// the cluster's orders and the complete list of standing aborts (P4).
+    pub(super) fn grant(&mut self, id: SessionId, now: Tick) -> Option<SignedGrant> {
+        let session = self.sessions.get_mut(&id)?;
+        let request = session.asked.take()?;
+        let uid = session.peer.uid.clone();
+        let standing: Vec<_> = self
+            .view
+            .standing(&uid)
+            .map(|s| s.abort.id.clone())
+            .collect();
+        let aborts: Vec<_> = standing
+            .iter()
+            .filter_map(|abort| self.signed_abort(abort))
+            .map(|signed| signed.as_ref().clone())
+            .collect();
+        let (length, refused) = match self.lease_for(id, now) {
+            Ok(length) => (length, String::new()),
+            Err(why) => (Duration::ZERO, why),
+        };
+        let session = self.sessions.get_mut(&id)?;
+        for abort in &aborts {
+            session
+                .told
+                .insert(abort.value.id.clone(), abort.value.position);
+        }
+        if length > Duration::ZERO {
+            let until = now.plus(length);
+            self.peers.entry(uid.clone()).or_default().lease_until = Some(until);
+        }
+        Some(SignedGrant {
+            grant: Grant {
+                nonce: request.nonce,
+                length,
+                watermark: self.view.watermark(&uid),
+                aborts: aborts.iter().map(|signed| signed.value.clone()).collect(),
+                refused,
+            },
+            aborts,
+        })
+    }
+
+    fn lease_for(&self, id: SessionId, now: Tick) -> Result<Duration, String> {
+        let session = self.sessions.get(&id).ok_or("the session is closed")?;
+        if session.incarnation().is_none() {
+            return Err("the session ends".to_owned());
+        }
+        if let Some(why) = &self.behind {
+            return Err(format!("the hub's store is behind: {why}"));
+        }
+        if let Some(why) = self.quarantine(&session.peer.uid) {
+            return Err(format!("the cluster is quarantined: {why}"));
+        }
+        let fleet_scope = self
+            .view
+            .standing(&session.peer.uid)
+            .find(|stored| stored.abort.scope == Scope::Fleet);
+        if let Some(stored) = fleet_scope {
+            return Err(format!("abort {} of the fleet stands", stored.abort.id));
+        }
+        let Some(age) = self.freshness.age(now.mono) else {
+            return Err("the hub does not know that its view of the store is fresh".to_owned());
+        };
+        let length = self.config.lease.saturating_sub(age);
+        if length.is_zero() {
+            return Err(format!(
+                "the hub's view of the store is {} s old",
+                age.as_secs()
+            ));
+        }
+        Ok(length)
+    }
+}

@@ -1,0 +1,130 @@
+//! Receipts: what counts as an agent's answer to an abort. The bytes are verified with the certificate
+//! on record, which is kept with them, so that a third party can check them later (S15).
+
+use std::sync::Arc;
+
+use flagship_proto::{
+    model::{ClusterUid, Position, SignedReceipt, Tick},
+    sign::verify_receipt,
+};
+
+use super::{
+    Alarm, Effect, Fleet, SessionId,
+    report::{Subject, Value},
+    view::{StoredReceipt, StoredReport},
+};
+
+/// A receipt and the certificate (DER) whose key signed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptReceipt {
+    /// As signed.
+    pub signed: SignedReceipt,
+    /// The certificate, DER.
+    pub certificate: Arc<[u8]>,
+    /// When the hub took it.
+    pub taken: jiff::Timestamp,
+}
+
+impl Fleet {
+    pub(super) fn receipt(&mut self, id: SessionId, signed: SignedReceipt, now: Tick) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let receipt = &signed.receipt;
+        let uid = session.peer.uid.clone();
+        let certificate = session.certificate.clone();
+        let problem = if receipt.uid != uid || receipt.cluster != session.peer.cluster {
+            Some(format!(
+                "a receipt in the name of {} ({}) came on its session",
+                receipt.cluster, receipt.uid
+            ))
+        } else if signed.serial != session.peer.serial {
+            Some(format!(
+                "a receipt names certificate {}, the session has {}",
+                signed.serial, session.peer.serial
+            ))
+        } else {
+            verify_receipt(&certificate, &signed)
+                .err()
+                .map(|error| format!("a receipt for abort {} is refused: {error}", receipt.abort))
+        };
+        if let Some(problem) = problem {
+            let alarm = Alarm::Forged(session.peer.cluster.clone(), problem);
+            self.effects.push(Effect::Alarm(alarm));
+            return;
+        }
+        if self.is_replayed(&uid, &signed) || !self.view.aborts.contains_key(&receipt.abort) {
+            return;
+        }
+        let subject = Subject::Receipt(receipt.abort.clone());
+        let kept = KeptReceipt {
+            signed,
+            certificate,
+            taken: now.wall,
+        };
+        self.put(&uid, subject, Value::Receipt(Box::new(kept)));
+    }
+
+    /// Whether a newer receipt of this agent, or the same, is stored or on its way.
+    fn is_replayed(&self, uid: &ClusterUid, signed: &SignedReceipt) -> bool {
+        let receipt = &signed.receipt;
+        let age = (receipt.incarnation, receipt.seq);
+        let stored = self
+            .view
+            .receipts
+            .get(&receipt.abort)
+            .and_then(|by_cluster| by_cluster.get(uid));
+        let subject = Subject::Receipt(receipt.abort.clone());
+        let on_its_way = self
+            .peers
+            .get(uid)
+            .and_then(|peer| peer.ledger.newest(&subject));
+        let newer_on_its_way = match on_its_way {
+            Some(Value::Receipt(kept)) => {
+                (kept.signed.receipt.incarnation, kept.signed.receipt.seq) >= age
+            }
+            Some(Value::Report(_) | Value::Inventory(_) | Value::Quarantine(_)) | None => false,
+        };
+        newer_on_its_way || stored.is_some_and(|last| (last.incarnation, last.seq) >= age)
+    }
+
+    /// A write of an agent's words was committed: the view shows it at once, so that the next write
+    /// of the same row is compared with it and not with what the watch has brought so far.
+    pub(super) fn note(&mut self, uid: &ClusterUid, value: &Value, position: Position) {
+        match value {
+            Value::Report(reported) => {
+                let row = StoredReport {
+                    incarnation: reported.incarnation,
+                    seq: reported.seq,
+                    status: reported.status.clone(),
+                    modified: position,
+                };
+                let rows = self.view.reports.entry(uid.clone()).or_default();
+                rows.insert(reported.status.workload.clone(), row);
+            }
+            Value::Receipt(kept) => {
+                let receipt = &kept.signed.receipt;
+                let row = StoredReceipt {
+                    incarnation: receipt.incarnation,
+                    seq: receipt.seq,
+                    is_final: receipt.is_final(),
+                    modified: position,
+                };
+                let rows = self.view.receipts.entry(receipt.abort.clone()).or_default();
+                rows.insert(uid.clone(), row);
+            }
+            Value::Inventory(inventory) => {
+                if let Some(member) = self.view.members.get_mut(uid) {
+                    member.inventory = Some(inventory.as_ref().clone());
+                    member.modified = position;
+                }
+            }
+            Value::Quarantine(why) => {
+                if let Some(member) = self.view.members.get_mut(uid) {
+                    member.quarantine = Some(why.clone());
+                    member.modified = position;
+                }
+            }
+        }
+    }
+}

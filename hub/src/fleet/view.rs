@@ -1,0 +1,250 @@
+//! What the store says that sessions need: members, orders, aborts and lifts; and from them the order
+//! as it is sent (P8) and the aborts that concern a cluster (P9). Reads only; rows come from `rows`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use flagship_proto::model::{
+    Abort, AbortId, AbortMode, Bound, ClusterName, ClusterUid, Incarnation, Intent, Inventory,
+    Labels, Lift, Order, Phase, Position, ReturnTo, Scope, Signed, Tick, WorkloadRef,
+    WorkloadStatus,
+};
+
+/// A cluster as its row says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its labels.
+    pub labels: Labels,
+    /// Serials of the certificates that it may come with.
+    pub serials: BTreeSet<String>,
+    /// Why nothing advances there until a person looked; none for a member in good standing.
+    pub quarantine: Option<String>,
+    /// What its agent last said of itself.
+    pub inventory: Option<Inventory>,
+    /// Where its row was last written.
+    pub modified: Position,
+}
+
+/// A stored status of a workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredReport {
+    /// Whose incarnation said it.
+    pub incarnation: Incarnation,
+    /// In which report of that incarnation.
+    pub seq: u64,
+    /// What was said.
+    pub status: WorkloadStatus,
+    /// Where the row was last written.
+    pub modified: Position,
+}
+
+/// What is known of a stored receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredReceipt {
+    /// The incarnation that signed it.
+    pub incarnation: Incarnation,
+    /// Its number in that incarnation.
+    pub seq: u64,
+    /// Whether the agent has stopped for good.
+    pub is_final: bool,
+    /// Where the row was last written.
+    pub modified: Position,
+}
+
+/// One row that was written or deleted, as values.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A member was written, or left.
+    Member(ClusterUid, Option<Box<Member>>),
+    /// An order was written, its fence complete; or deleted.
+    Order(ClusterUid, WorkloadRef, Option<Box<Order>>),
+    /// An abort was stored or changed; its position is set.
+    Abort {
+        /// The abort.
+        abort: Box<Abort>,
+        /// Whom it covers where not everybody: whom its selector met, or who is left of it.
+        clusters: Option<BTreeSet<ClusterUid>>,
+    },
+    /// An abort was lifted; the position is set.
+    Lift(Box<Lift>),
+    /// A workload's status was stored, or deleted.
+    Report(ClusterUid, WorkloadRef, Option<Box<StoredReport>>),
+    /// A receipt was stored.
+    Receipt(AbortId, ClusterUid, StoredReceipt),
+}
+
+/// An abort, standing or lifted.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredAbort {
+    pub(crate) abort: Abort,
+    /// Whom it covers where not everybody: whom its selector met, or who is left of it (P9).
+    pub(crate) clusters: Option<BTreeSet<ClusterUid>>,
+    pub(crate) lift: Option<Lift>,
+    /// When this process first saw it; the bound counts from here.
+    pub(crate) seen: Tick,
+    /// Whether the lift has taken effect (P8).
+    pub(crate) over: bool,
+    /// As signed, once for all sessions.
+    pub(crate) signed: Option<Arc<Signed<Abort>>>,
+    pub(crate) signed_lift: Option<Arc<Signed<Lift>>>,
+}
+
+/// The rows, as last applied.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// The store's position up to which rows were applied.
+    pub(crate) at: Position,
+    pub(crate) members: BTreeMap<ClusterUid, Member>,
+    pub(crate) orders: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, Order>>,
+    pub(crate) aborts: BTreeMap<AbortId, StoredAbort>,
+    pub(crate) reports: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, StoredReport>>,
+    pub(crate) receipts: BTreeMap<AbortId, BTreeMap<ClusterUid, StoredReceipt>>,
+}
+
+impl View {
+    /// The order for a workload as it is sent: the row, or what an abort made of it (P8).
+    pub(crate) fn order(&self, uid: &ClusterUid, workload: &WorkloadRef) -> Option<Order> {
+        let row = self.orders.get(uid)?.get(workload)?;
+        Some(self.as_sent(uid, row))
+    }
+
+    /// All orders of a cluster as they are sent.
+    pub(crate) fn orders_of(&self, uid: &ClusterUid) -> Vec<Order> {
+        let rows = self.orders.get(uid).into_iter().flat_map(BTreeMap::values);
+        rows.map(|row| self.as_sent(uid, row)).collect()
+    }
+
+    /// A Run order below an abort in whose scope it is is void for ever, also after the lift: it goes
+    /// out as Retreat to what was last promoted, as Hold only if every such abort said so or the
+    /// cluster was done already. Its revision becomes the abort's position, so that an agent that
+    /// holds the Run takes it, and so that every order written after the abort is newer still.
+    fn as_sent(&self, uid: &ClusterUid, row: &Order) -> Order {
+        let mut order = row.clone();
+        if row.intent != Intent::Run {
+            return order;
+        }
+        let done = self
+            .reports
+            .get(uid)
+            .and_then(|workloads| workloads.get(&row.workload))
+            .is_some_and(|last| {
+                last.status.fence >= row.fence && last.status.phase == Phase::Succeeded
+            });
+        for stored in self.aborts.values() {
+            let abort = &stored.abort;
+            let Some(position) = abort.position else {
+                continue;
+            };
+            let covered = abort.scope.covers(&row.workload, &row.plan, &row.rollout)
+                && self.matches(stored, uid);
+            if !covered || !abort.voids(row.fence) {
+                continue;
+            }
+            let intent = match abort.mode {
+                AbortMode::Hold => Intent::Hold,
+                AbortMode::Return if done => Intent::Hold,
+                AbortMode::Return | AbortMode::RetreatDone => Intent::Retreat,
+            };
+            if order.intent != Intent::Retreat {
+                order.intent = intent;
+            }
+            order.return_to = ReturnTo::LastPromoted;
+            order.fence.revision = order.fence.revision.max(position);
+            order.reason = format!("abort {} ({}): {}", abort.id, abort.scope, abort.reason);
+        }
+        order
+    }
+
+    /// The highest revision among a cluster's orders as they are sent (P4).
+    pub(crate) fn watermark(&self, uid: &ClusterUid) -> Position {
+        let orders = self.orders_of(uid);
+        orders
+            .iter()
+            .map(|order| order.fence.revision)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn matches(&self, stored: &StoredAbort, uid: &ClusterUid) -> bool {
+        let listed = stored
+            .clusters
+            .as_ref()
+            .is_none_or(|clusters| clusters.contains(uid));
+        let Scope::Selector(selector) = &stored.abort.scope else {
+            return listed;
+        };
+        let meets = |member: &Member| selector.matches(&member.name, &member.labels);
+        listed || self.members.get(uid).is_some_and(meets)
+    }
+
+    /// Whether a cluster has to know of an abort: the fleet, a selector that meets it, or work in scope.
+    pub(crate) fn concerns(&self, stored: &StoredAbort, uid: &ClusterUid) -> bool {
+        match &stored.abort.scope {
+            Scope::Fleet | Scope::Selector(_) => self.matches(stored, uid),
+            scope @ (Scope::Project(_)
+            | Scope::Plan(_)
+            | Scope::Rollout { .. }
+            | Scope::Workload(_)) => {
+                let mut orders = self.orders.get(uid).into_iter().flat_map(BTreeMap::values);
+                self.matches(stored, uid)
+                    && orders.any(|o| scope.covers(&o.workload, &o.plan, &o.rollout))
+            }
+        }
+    }
+
+    /// Every standing abort that concerns a cluster, complete (P4).
+    pub(crate) fn standing<'a>(
+        &'a self,
+        uid: &'a ClusterUid,
+    ) -> impl Iterator<Item = &'a StoredAbort> + 'a {
+        self.aborts
+            .values()
+            .filter(move |stored| !stored.over && self.concerns(stored, uid))
+    }
+
+    /// Members that an abort concerns now.
+    pub(crate) fn concerned(&self, stored: &StoredAbort) -> Vec<ClusterUid> {
+        self.members
+            .keys()
+            .filter(|uid| self.concerns(stored, uid))
+            .cloned()
+            .collect()
+    }
+}
+
+impl StoredAbort {
+    /// As the store holds it, first seen at `seen`.
+    pub(crate) fn new(abort: Abort, clusters: Option<BTreeSet<ClusterUid>>, seen: Tick) -> Self {
+        Self {
+            abort,
+            clusters,
+            lift: None,
+            seen,
+            over: false,
+            signed: None,
+            signed_lift: None,
+        }
+    }
+
+    /// Whether every cluster that does not answer has stopped by itself: `L + D + drift` since this
+    /// process saw the abort, or since it was stored when that was before this process began (P5).
+    pub(crate) fn is_past_bound(&self, lease: Duration, now: Tick) -> bool {
+        let bound = Bound { lease }.length();
+        let seen_long_ago = now
+            .mono
+            .since(self.seen.mono)
+            .is_some_and(|age| age >= bound);
+        let stored_before = self
+            .seen
+            .wall
+            .duration_since(self.abort.at)
+            .try_into()
+            .is_ok_and(|age: Duration| age >= bound);
+        seen_long_ago || stored_before
+    }
+}
