@@ -1,4 +1,5 @@
 //! The house's order: file length, first lines, import direction, purity of the engines, top level.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot read")]
 
 use std::{
     collections::BTreeSet,
