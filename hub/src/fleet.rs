@@ -17,6 +17,9 @@ mod tell;
 mod view;
 mod writes;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

@@ -1,0 +1,8 @@
+//! The fleet's tables: one decision a test, driven without a clock, TLS or a store.
+
+mod aborts;
+mod fixture;
+mod leases;
+mod orders;
+mod records;
+mod speakers;

@@ -1,0 +1,190 @@
+//! Aborts on their way out and lifts: P7, P8, P9, P10.
+
+use flagship_proto::model::*;
+
+use super::fixture::*;
+use crate::fleet::{Job, Stored};
+
+fn aborts(told: &[HubMessage]) -> usize {
+    told.iter()
+        .filter(|m| matches!(m, HubMessage::Abort(_)))
+        .count()
+}
+
+fn lifts(told: &[HubMessage]) -> usize {
+    told.iter()
+        .filter(|m| matches!(m, HubMessage::Lift(_)))
+        .count()
+}
+
+#[test]
+fn p10_an_abort_wakes_every_session_in_scope_at_once_and_goes_first() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let (eu, us) = (hub.join("eu-1"), hub.join("us-1"));
+    hub.order("eu-1", Intent::Run);
+    hub.say(eu, AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 }));
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    assert!(hub.woken.contains(&eu) && hub.woken.contains(&us));
+    let told = hub.drain(eu);
+    assert!(
+        matches!(
+            told.as_slice(),
+            [
+                HubMessage::Abort(_),
+                HubMessage::Order(_),
+                HubMessage::Grant(_)
+            ]
+        ),
+        "{told:?}"
+    );
+    assert_eq!(aborts(&hub.drain(us)), 1);
+}
+
+#[test]
+fn an_abort_is_signed_once_for_all() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let (eu, us) = (hub.join("eu-1"), hub.join("us-1"));
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    assert_eq!(hub.drain(eu), hub.drain(us));
+}
+
+#[test]
+fn p07_a_cluster_that_comes_back_later_meets_the_abort_once() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    let id = hub.open("eu-1");
+    hub.hello(id, |_| {});
+    assert_eq!(aborts(&hub.drain(id)), 1);
+    hub.member("eu-1", |_| {});
+    assert_eq!(aborts(&hub.drain(id)), 0);
+}
+
+#[test]
+fn p09_a_selector_meets_who_matched_then_and_who_matches_now() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    hub.member("eu-1", |member| {
+        member.labels.insert("region".into(), "eu".into());
+    });
+    let (eu, us) = (hub.join("eu-1"), hub.join("us-1"));
+    let selector = Selector {
+        match_labels: [("region".to_owned(), "eu".to_owned())].into(),
+        ..Selector::default()
+    };
+    hub.abort("a-1", Scope::Selector(selector), AbortMode::Return);
+    assert_eq!((aborts(&hub.drain(eu)), aborts(&hub.drain(us))), (1, 0));
+    hub.member("us-1", |member| {
+        member.labels.insert("region".into(), "eu".into());
+    });
+    assert_eq!(aborts(&hub.drain(us)), 1, "who joins later is in it too");
+}
+
+#[test]
+fn p08_an_order_in_scope_brings_its_abort_before_itself() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.abort(
+        "a-1",
+        Scope::Plan("shop/checkout".parse().unwrap()),
+        AbortMode::Return,
+    );
+    assert_eq!(hub.drain(id), []);
+    hub.order("eu-1", Intent::Run);
+    let told = hub.drain(id);
+    assert!(
+        matches!(
+            told.as_slice(),
+            [HubMessage::Abort(_), HubMessage::Order(_)]
+        ),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn p08_a_lift_takes_effect_after_the_bound_or_when_all_receipts_are_in() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    hub.drain(id);
+    hub.lift("a-1");
+    hub.after(35);
+    assert_eq!(lifts(&hub.drain(id)), 0);
+    hub.after(1);
+    assert_eq!(lifts(&hub.drain(id)), 1);
+
+    hub.abort("a-2", Scope::Fleet, AbortMode::Return);
+    hub.drain(id);
+    let receipt = receipt("a-2", 1, ReceiptState::Returned);
+    let signed = hub.agent_key.sign_receipt(receipt, "01").unwrap();
+    hub.say(id, AgentMessage::Receipt(Box::new(signed)));
+    hub.commit();
+    hub.lift("a-2");
+    assert_eq!(lifts(&hub.drain(id)), 1, "its only cluster has answered");
+}
+
+pub(super) fn receipt(abort: &str, seq: u64, state: ReceiptState) -> Receipt {
+    Receipt {
+        abort: abort.parse().unwrap(),
+        cluster: "eu-1".parse().unwrap(),
+        uid: uid("eu-1"),
+        incarnation: Incarnation(1),
+        seq,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        durable: true,
+        workloads: vec![WorkloadReceipt {
+            workload: workload(),
+            fence: fence(1),
+            state,
+            read_back: Some(Weight::ZERO),
+            proxies: 1,
+            digest: None,
+        }],
+    }
+}
+
+#[test]
+fn p07_a_lift_stays_a_tombstone_for_who_still_holds_the_abort() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    hub.lift("a-1");
+    hub.after(36);
+    let id = hub.open("eu-1");
+    hub.hello(id, |hello| {
+        hello.aborts = vec![("a-1".parse().unwrap(), None)]
+    });
+    let told = hub.drain(id);
+    assert_eq!((aborts(&told), lifts(&told)), (0, 1));
+    let other = hub.join("eu-1");
+    assert_eq!(
+        lifts(&hub.drain(other)),
+        0,
+        "who never knew the abort need not know its end"
+    );
+}
+
+#[test]
+fn p07_an_abort_that_cannot_be_stored_goes_out_without_a_position_and_is_stored_later() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.order("eu-1", Intent::Run);
+    hub.drain(id);
+    hub.fleet
+        .abort_provisionally(abort("a-1", Scope::Fleet, AbortMode::Return), hub.now);
+    hub.collect();
+    assert!(
+        matches!(hub.drain(id).as_slice(), [HubMessage::Abort(signed)] if signed.value.position.is_none())
+    );
+    assert!(hub.grant(id).refused.contains("a-1"));
+
+    let (ticket, job) = hub.jobs.remove(0);
+    assert!(matches!(job, Job::TakeOver(_)));
+    hub.fleet
+        .stored(ticket, Stored::Failed("disk is full".into()), hub.now);
+    hub.after(1);
+    assert!(
+        matches!(hub.jobs.as_slice(), [(_, Job::TakeOver(_))]),
+        "it is tried again"
+    );
+    hub.commit();
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    assert_eq!(aborts(&hub.drain(id)), 1, "with its position now");
+}
