@@ -1,4 +1,9 @@
-//! flagship-agent: runs the canary in one cluster and reports to the hub.
+//! flagship-agent: runs canaries in one cluster under the orders of a hub.
+//!
+//! `link` speaks with the hub and says what may be done; `release` keeps what was accepted;
+//! `hook` and `provider` ask the outside; `config`, `args` and `run` put the process together.
 
 pub mod hook;
+pub mod link;
 pub mod provider;
+pub mod release;

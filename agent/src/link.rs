@@ -1,0 +1,340 @@
+//! The agent's side of the link, as a plain state machine: hub messages, statuses and outcomes of
+//! writes go in; permissions, messages and writes come out. It opens no connection, reads no clock
+//! and writes no file (S1); `connect` is the thin edge that does.
+//!
+//! What is kept before it is obeyed, and what is obeyed at once (P13):
+//!
+//! | | obeyed | counts as kept |
+//! |---|---|---|
+//! | Run | once its release is on disk | then |
+//! | Hold, Retreat, Remove | at once | once its release is on disk |
+//! | abort | at once | once the book of aborts is on disk; only then is a receipt final |
+
+mod hello;
+mod keep;
+mod lease;
+mod permission;
+mod receipt;
+mod receive;
+mod report;
+mod seal;
+mod session;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+use flagship_proto::model::{
+    AgentMessage, ClusterName, ClusterUid, Evidence, FleetId, Incarnation, Intent, Inventory, Mono,
+    Position, Receipt, Tick, WorkloadRef, WorkloadStatus,
+};
+
+pub use permission::{NoLease, Permission, Why};
+pub use seal::{Keys, Seal};
+pub use session::{Hangup, Refused, Session, Then};
+
+use crate::release::{AbortBook, Kept, KeptAbort, Record, Save, SaveKey, Saved};
+use keep::{Keep, reached};
+use lease::Leases;
+use permission::{Case, rule};
+use receipt::{Receipts, Seen};
+use report::Outbox;
+use slot::Slot;
+
+/// Who this agent is, as its certificate and its enrolment say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The cluster's name.
+    pub cluster: ClusterName,
+    /// The cluster's uid.
+    pub uid: ClusterUid,
+}
+
+/// The state of the link. See the module's words for what it promises.
+pub struct Link {
+    member: Member,
+    seal: Box<dyn Seal>,
+    inventory: Inventory,
+    record: Keep<Record>,
+    aborts: Keep<AbortBook>,
+    slots: BTreeMap<WorkloadRef, Slot>,
+    seen: BTreeMap<WorkloadRef, Seen>,
+    leases: Leases,
+    outbox: Outbox,
+    receipts: Receipts,
+    session: Session,
+    /// Why `continue` may not be used: a hub that was heard said so.
+    barred: Option<String>,
+    /// Whether the incarnation was raised on the hub's word in this run (S13).
+    raised: bool,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("member", &self.member)
+            .field("session", &self.session)
+            .field("record", &self.record)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// A link with what was kept. The record's incarnation is the one of this start: raise it
+    /// before. No lease survives a restart (S3).
+    pub fn new(member: Member, kept: Kept, inventory: Inventory, seal: Box<dyn Seal>) -> Self {
+        let slots = kept
+            .releases
+            .into_iter()
+            .map(|(workload, release)| (workload, Slot::loaded(release)))
+            .collect();
+        let mut link = Self {
+            member,
+            seal,
+            inventory,
+            record: Keep::fresh(kept.record),
+            aborts: Keep::loaded(kept.aborts),
+            slots,
+            seen: BTreeMap::new(),
+            leases: Leases::default(),
+            outbox: Outbox::default(),
+            receipts: Receipts::default(),
+            session: Session::Closed,
+            barred: None,
+            raised: false,
+        };
+        // An abort may have been kept by a run that ended before its releases were.
+        link.void_orders();
+        link
+    }
+
+    /// Who this agent is.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// The incarnation of this run.
+    pub fn incarnation(&self) -> Incarnation {
+        self.record.value().incarnation
+    }
+
+    /// How the session stands.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// New keys: after a renewal or a new enrolment.
+    pub fn reseal(&mut self, seal: Box<dyn Seal>) {
+        self.seal = seal;
+    }
+
+    /// What the cluster is and has; told at the next `Hello`.
+    pub fn set_inventory(&mut self, inventory: Inventory) {
+        self.inventory = inventory;
+    }
+
+    /// Workloads that have an order in force.
+    pub fn workloads(&self) -> impl Iterator<Item = &WorkloadRef> {
+        let in_force = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.in_force().is_some());
+        in_force.map(|(workload, _)| workload)
+    }
+
+    /// What a workload may do now. None: no order is in force, so nothing is to be released. Ask
+    /// right before each Advance, and act within `lease_left`.
+    pub fn permission(&self, workload: &WorkloadRef, now: Tick) -> Option<Permission> {
+        let slot = self.slots.get(workload)?;
+        let release = slot.in_force()?;
+        let case = Case {
+            release,
+            standing: self.aborts.value().standing.values().collect(),
+            done: self.seen.get(workload).map(|seen| seen.is_done(release)),
+            lease: self.lease(release.order().lease, now),
+            may_continue: self.barred.is_none() && !self.leases.is_refused(),
+        };
+        Some(rule(&case, now))
+    }
+
+    fn lease(&self, length: Duration, now: Tick) -> Result<Duration, NoLease> {
+        let not_kept = |abort: &_| !self.is_kept(abort);
+        let left = self
+            .leases
+            .left(length, now.mono, self.applied(), not_kept)?;
+        if self.record.is_durable() {
+            Ok(left)
+        } else {
+            Err(NoLease::RecordNotKept)
+        }
+    }
+
+    /// The highest revision in force.
+    fn applied(&self) -> Position {
+        let in_force = self.slots.values().filter_map(Slot::in_force);
+        in_force
+            .map(|release| release.order().fence.revision)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn is_kept(&self, abort: &flagship_proto::model::AbortId) -> bool {
+        let book = self.aborts.value();
+        let on_disk = |kept: &KeptAbort| self.aborts.has(kept.generation);
+        book.standing.get(abort).is_some_and(on_disk) || book.lifted.contains_key(abort)
+    }
+
+    /// What the driver sees: a workload's status with the weight read back, over how many proxies.
+    pub fn observe(&mut self, status: WorkloadStatus, proxies: u32, now: Tick) {
+        let workload = status.workload.clone();
+        let seen = Seen { status, proxies };
+        let old = self.seen.insert(workload, seen.clone());
+        if old.as_ref().map(|old| &old.status) != Some(&seen.status) {
+            self.outbox.status(seen.status);
+        }
+        self.tick(now);
+    }
+
+    /// Evidence of a step, to go with the next report.
+    pub fn evidence(&mut self, workload: WorkloadRef, evidence: Evidence) {
+        self.outbox.evidence(workload, evidence);
+    }
+
+    /// Time passed. Keeps the times without a lease (P20); everything else is judged when it is asked.
+    pub fn tick(&mut self, now: Tick) {
+        let workloads: Vec<WorkloadRef> = self.slots.keys().cloned().collect();
+        for workload in workloads {
+            let Some(slot) = self.slots.get(&workload) else {
+                continue;
+            };
+            let Some(release) = slot.in_force() else {
+                continue;
+            };
+            let seen = self.seen.get(&workload);
+            let in_flight =
+                seen.map(|seen| seen.status.phase.is_active() && !seen.is_done(release));
+            let lease = self.lease(release.order().lease, now);
+            if let Some(slot) = self.slots.get_mut(&workload) {
+                slot.count_lapse(in_flight, &lease, now);
+            }
+        }
+    }
+
+    /// The write that is due now, if one is. Hand its outcome to [`Link::saved`].
+    pub fn next_save(&mut self, now: Tick) -> Option<Save> {
+        if let Some(generation) = self.aborts.due(now.mono) {
+            let what = Saved::Aborts(Box::new(self.aborts.value().clone()));
+            return Some(Save { generation, what });
+        }
+        if let Some(save) = self.slots.values_mut().find_map(|slot| slot.due(now.mono)) {
+            return Some(save);
+        }
+        let generation = self.record.due(now.mono)?;
+        let what = Saved::Record(self.record.value().clone());
+        Some(Save { generation, what })
+    }
+
+    /// A write ended; a failed one is tried again after a second.
+    pub fn saved(&mut self, key: &SaveKey, generation: u64, succeeded: bool, now: Tick) {
+        match key {
+            SaveKey::Aborts => self.aborts.written(generation, succeeded, now.mono),
+            SaveKey::Record => self.record.written(generation, succeeded, now.mono),
+            SaveKey::Release(workload) => {
+                if let Some(slot) = self.slots.get_mut(workload) {
+                    slot.written(generation, succeeded, now.mono);
+                }
+            }
+        }
+    }
+
+    /// The message to send now, if one is due; receipts before lease before reports (P10). Call it
+    /// only when the stream can take one: what waits here coalesces.
+    pub fn next_message(&mut self, now: Tick) -> Option<AgentMessage> {
+        match &self.session {
+            Session::Closed | Session::Greeted | Session::Over(_) => None,
+            Session::Opened => {
+                self.session = Session::Greeted;
+                Some(AgentMessage::Hello(Box::new(self.hello())))
+            }
+            Session::Welcomed { .. } => self
+                .next_receipt(now)
+                .or_else(|| self.next_request(now))
+                .or_else(|| {
+                    let incarnation = self.incarnation();
+                    self.outbox.next(incarnation, now).map(AgentMessage::Report)
+                }),
+        }
+    }
+
+    fn next_request(&mut self, now: Tick) -> Option<AgentMessage> {
+        let shortest = self.orders_in_force().map(|order| order.lease).min();
+        let request = self.leases.ask(now.mono, shortest)?;
+        Some(AgentMessage::LeaseRequest(request))
+    }
+
+    fn next_receipt(&mut self, now: Tick) -> Option<AgentMessage> {
+        let known: BTreeSet<WorkloadRef> = self
+            .inventory
+            .workloads
+            .iter()
+            .map(|of| of.workload.clone())
+            .chain(self.slots.keys().cloned())
+            .collect();
+        for (id, kept) in &self.aborts.value().standing {
+            let abort = &kept.signed.value;
+            let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
+            let workloads = receipt::answers(abort, &known, release, &self.seen);
+            let durable = self.aborts.has(kept.generation);
+            let Some(seq) = self.receipts.tell(id, durable, &workloads) else {
+                continue;
+            };
+            let receipt = Receipt {
+                abort: id.clone(),
+                cluster: self.member.cluster.clone(),
+                uid: self.member.uid.clone(),
+                incarnation: self.record.value().incarnation,
+                seq,
+                at: now.wall,
+                durable,
+                workloads,
+            };
+            match self.seal.sign_receipt(receipt) {
+                Ok(signed) => return Some(AgentMessage::Receipt(Box::new(signed))),
+                Err(error) => tracing::error!(abort = %id, %error, "receipt cannot be signed"),
+            }
+        }
+        None
+    }
+
+    fn orders_in_force(&self) -> impl Iterator<Item = &flagship_proto::model::Order> {
+        self.slots
+            .values()
+            .filter_map(|slot| slot.in_force().map(|release| release.order()))
+    }
+
+    /// How long nothing changes by itself: look again then, and after every input.
+    pub fn wake_after(&self, now: Tick) -> Duration {
+        let orders = self.orders_in_force();
+        let ends = orders.filter(|order| matches!(order.intent, Intent::Run | Intent::Hold));
+        let ends = ends.filter_map(|order| self.leases.ends_at(order.lease));
+        let timers = self.slots.values().flat_map(|slot| slot.wakes(now));
+        let lease = self.leases.ask_at();
+        let writes = [self.aborts.again_at(), self.record.again_at()];
+        ends.filter(|at| !reached(*at, now.mono))
+            .chain(timers)
+            .chain(lease)
+            .chain(self.outbox.again_at())
+            .chain(writes.into_iter().flatten())
+            .map(|at: Mono| at.since(now.mono).unwrap_or_default())
+            .min()
+            .unwrap_or(Duration::from_secs(60))
+            .min(Duration::from_secs(60))
+    }
+}

@@ -1,0 +1,308 @@
+//! What a workload may do now, and why: the order after aborts, its not-after, and the lease.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use flagship_proto::{
+    model::{AbortId, AbortMode, Change, Intent, OnDisconnect, Order, ReturnTo, Signed, Tick},
+    precedence::effective_intent,
+};
+use jiff::Timestamp;
+
+use crate::release::{KeptAbort, Lapse, Release};
+
+/// What one workload may do at one moment. Ask again right before each Advance (trap 8): it is
+/// worth nothing a moment later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permission {
+    /// What counts now: the order's intent, or a stronger one.
+    pub intent: Intent,
+    /// Whether traffic may move towards the change. Only ever true with intent Run.
+    pub may_advance: bool,
+    /// What is left of the lease for this workload; zero without one. An Advance must be over, or
+    /// have its deadline, inside it.
+    pub lease_left: Duration,
+    /// Why it is so.
+    pub why: Why,
+    /// Where a Retreat goes; for one that an abort or a lapse caused, what was last promoted.
+    pub return_to: ReturnTo,
+    /// Retreat: skip pacing and the wait for capacity.
+    pub now: bool,
+    /// The abort that counts, if one does.
+    pub aborted_by: Option<AbortId>,
+    /// The order in force.
+    pub order: Arc<Signed<Order>>,
+}
+
+impl Permission {
+    /// The order in force.
+    pub fn order(&self) -> &Order {
+        &self.order.value
+    }
+
+    /// The change of the order in force.
+    pub fn change(&self) -> &Change {
+        &self.order.value.change
+    }
+}
+
+/// Why a permission is as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The order says so; under a live lease where it is Run.
+    Ordered {
+        /// The order's own words.
+        reason: String,
+    },
+    /// An abort stands, or voided the order.
+    Aborted {
+        /// Which.
+        abort: AbortId,
+        /// What it does.
+        mode: AbortMode,
+        /// Who ordered it.
+        actor: String,
+        /// In that person's words.
+        reason: String,
+        /// Whether it still stands; a lifted one leaves its orders void.
+        stands: bool,
+    },
+    /// The order's not-after has passed.
+    NotAfter {
+        /// When that was.
+        at: Timestamp,
+    },
+    /// No live lease.
+    WaitingForLease(NoLease),
+    /// No live lease, but the plan says `continue`.
+    Continues {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// Too long without a lease, and the plan says `retreat`.
+    Lapsed {
+        /// How long it was to wait.
+        after: Duration,
+        /// When the lease ended.
+        since: Timestamp,
+    },
+}
+
+/// Why there is no live lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoLease {
+    /// None was granted since this agent started.
+    None,
+    /// It ended.
+    Ended {
+        /// How long ago.
+        ago: Duration,
+    },
+    /// The hub refused it.
+    Refused {
+        /// In the hub's words.
+        reason: String,
+    },
+    /// The hub knows of an order that has not been applied here.
+    OrderMissing,
+    /// An abort that the grant lists is not kept durably yet.
+    AbortNotKept {
+        /// Which.
+        abort: AbortId,
+    },
+    /// The record of the hub's term is not kept durably yet.
+    RecordNotKept,
+}
+
+impl Why {
+    /// A stable word for programs, as status and reports carry it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ordered { .. } => "Ordered",
+            Self::Aborted { .. } => "Aborted",
+            Self::NotAfter { .. } => "NotAfter",
+            Self::WaitingForLease(_) => "WaitingForLease",
+            Self::Continues { .. } => "ContinuesWithoutLease",
+            Self::Lapsed { .. } => "LeaseLapsed",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ordered { reason } => f.write_str(reason),
+            Self::Aborted {
+                abort,
+                mode,
+                actor,
+                reason,
+                stands,
+            } => {
+                let state = if *stands {
+                    "stands"
+                } else {
+                    "voided the order"
+                };
+                write!(f, "abort {abort} by {actor} ({mode}) {state}: {reason}")
+            }
+            Self::NotAfter { at } => write!(f, "the order was not to go on after {at}"),
+            Self::WaitingForLease(none) => write!(f, "waiting for a lease: {none}"),
+            Self::Continues { until } => {
+                write!(f, "goes on without a lease until {until}, as the plan says")
+            }
+            Self::Lapsed { after, since } => write!(
+                f,
+                "without a lease since {since}; the plan takes it back after {} s",
+                after.as_secs_f64()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for NoLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none was granted since the agent started"),
+            Self::Ended { ago } => write!(f, "the last one ended {:.1} s ago", ago.as_secs_f64()),
+            Self::Refused { reason } => write!(f, "the hub refused it: {reason}"),
+            Self::OrderMissing => f.write_str("the hub has a newer order that is not applied here"),
+            Self::AbortNotKept { abort } => write!(f, "abort {abort} is not kept durably yet"),
+            Self::RecordNotKept => f.write_str("the hub's term is not kept durably yet"),
+        }
+    }
+}
+
+/// Everything that a ruling rests on, besides the release itself.
+#[derive(Debug)]
+pub(super) struct Case<'a> {
+    pub(super) release: &'a Release,
+    /// Aborts that stand.
+    pub(super) standing: Vec<&'a KeptAbort>,
+    /// Whether the order's change has all traffic and its canary ended; none while that is unknown.
+    pub(super) done: Option<bool>,
+    /// What is left of the lease for this order, or why there is none.
+    pub(super) lease: Result<Duration, NoLease>,
+    /// Whether `continue` may be used: not while a hub that is heard refuses.
+    pub(super) may_continue: bool,
+}
+
+/// Rules on one workload at one moment.
+pub(super) fn rule(case: &Case<'_>, now: Tick) -> Permission {
+    let order = case.release.order();
+    let lease_left = case.lease.clone().unwrap_or_default();
+    let mut permission = Permission {
+        intent: order.intent,
+        may_advance: false,
+        lease_left,
+        why: Why::Ordered {
+            reason: order.reason.clone(),
+        },
+        return_to: order.return_to.clone(),
+        now: order.now,
+        aborted_by: None,
+        order: Arc::clone(&case.release.order),
+    };
+    under_aborts(case, &mut permission);
+    if permission.intent == Intent::Run && now.wall > order.not_after {
+        permission.intent = Intent::Hold;
+        permission.why = Why::NotAfter {
+            at: order.not_after,
+        };
+    }
+    under_lapse(case, now, &mut permission);
+    if permission.intent == Intent::Run {
+        under_lease(case, &mut permission);
+    }
+    permission
+}
+
+fn under_aborts(case: &Case<'_>, permission: &mut Permission) {
+    let order = case.release.order();
+    // What Return does depends on whether the canary is Done. While that is unknown nothing moves.
+    let done = case.done.unwrap_or(true);
+    let standing = case.standing.iter().map(|kept| (&kept.signed.value, true));
+    let voiding = case.release.voided_by.iter().map(|abort| (abort, false));
+    let covers = standing.chain(voiding).filter(|(abort, _)| {
+        abort
+            .scope
+            .covers(&order.workload, &order.plan, &order.rollout)
+    });
+    for (abort, stands) in covers {
+        if matches!(order.intent, Intent::Retreat | Intent::Remove) {
+            // An abort never stops a Retreat (P9).
+            return;
+        }
+        let intent = effective_intent(order, [abort], done);
+        let stronger = permission.aborted_by.is_none()
+            || (permission.intent == Intent::Hold && intent == Intent::Retreat);
+        if stronger {
+            permission.intent = intent;
+            permission.return_to = ReturnTo::LastPromoted;
+            permission.aborted_by = Some(abort.id.clone());
+            permission.why = Why::Aborted {
+                abort: abort.id.clone(),
+                mode: abort.mode,
+                actor: abort.actor.clone(),
+                reason: abort.reason.clone(),
+                stands,
+            };
+        }
+    }
+}
+
+fn under_lapse(case: &Case<'_>, now: Tick, permission: &mut Permission) {
+    let advancing = matches!(permission.intent, Intent::Run | Intent::Hold);
+    let (Some(lapse), Some(after)) = (&case.release.lapse, retreat_after(case.release.order()))
+    else {
+        return;
+    };
+    let over = |none: &NoLease| time_without(lapse, none, now) >= after;
+    let lapsed = lapse.fired || case.lease.as_ref().err().is_some_and(over);
+    // An abort with `--hold` is a person's word; it counts more than the plan's timer.
+    if advancing && lapsed && case.done != Some(true) && permission.aborted_by.is_none() {
+        permission.intent = Intent::Retreat;
+        permission.return_to = ReturnTo::LastPromoted;
+        permission.why = Why::Lapsed {
+            after,
+            since: lapse.since,
+        };
+    }
+}
+
+fn under_lease(case: &Case<'_>, permission: &mut Permission) {
+    let order = case.release.order();
+    match &case.lease {
+        Ok(_) => permission.may_advance = true,
+        Err(_) if order.on_disconnect == OnDisconnect::Continue && case.may_continue => {
+            permission.may_advance = true;
+            permission.why = Why::Continues {
+                until: order.not_after,
+            };
+        }
+        Err(none) => {
+            permission.intent = Intent::Hold;
+            permission.why = Why::WaitingForLease(none.clone());
+        }
+    }
+}
+
+/// How long an order waits without a lease before it goes back; none where it does not.
+pub(super) fn retreat_after(order: &Order) -> Option<Duration> {
+    match order.on_disconnect {
+        OnDisconnect::Hold | OnDisconnect::Continue => None,
+        OnDisconnect::Retreat { after_ms } => Some(Duration::from_millis(after_ms)),
+    }
+}
+
+/// Time without a lease. Where it is known when the last one ended, no more than since then.
+pub(super) fn time_without(lapse: &Lapse, none: &NoLease, now: Tick) -> Duration {
+    let counted = lapse.elapsed(now);
+    match none {
+        NoLease::Ended { ago } => counted.min(*ago),
+        NoLease::None
+        | NoLease::Refused { .. }
+        | NoLease::OrderMissing
+        | NoLease::AbortNotKept { .. }
+        | NoLease::RecordNotKept => counted,
+    }
+}

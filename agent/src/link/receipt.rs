@@ -1,0 +1,179 @@
+//! Receipts: what each workload in an abort's scope answers, from what was read back (P7, P18).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flagship_proto::model::{
+    Abort, AbortId, AbortMode, Fence, Intent, Phase, ReceiptState, Scope, Weight, WorkloadReceipt,
+    WorkloadRef, WorkloadStatus,
+};
+
+use crate::release::Release;
+
+/// What a driver last said of a workload, and over how many proxies it was read back.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub(super) status: WorkloadStatus,
+    pub(super) proxies: u32,
+}
+
+impl Seen {
+    /// Whether the change of this order has all traffic and its canary ended (S2).
+    pub(super) fn is_done(&self, release: &Release) -> bool {
+        let order = release.order();
+        self.status.phase == Phase::Succeeded
+            && self.status.rollout.as_ref() == Some(&order.rollout)
+            && self.status.attempt == order.attempt
+    }
+}
+
+/// The last answer to each abort in this session, and the count of receipts.
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    pub(super) seq: u64,
+    told: BTreeMap<AbortId, (bool, Vec<WorkloadReceipt>)>,
+}
+
+impl Receipts {
+    /// A new session is told everything again.
+    pub(super) fn opened(&mut self) {
+        self.told.clear();
+    }
+
+    /// Forgets aborts that no longer stand.
+    pub(super) fn only(&mut self, standing: &BTreeSet<AbortId>) {
+        self.told.retain(|abort, _| standing.contains(abort));
+    }
+
+    /// Whether this answer differs from the last one; if so it counts as told, under a new number.
+    pub(super) fn tell(
+        &mut self,
+        abort: &AbortId,
+        durable: bool,
+        workloads: &[WorkloadReceipt],
+    ) -> Option<u64> {
+        let told = self.told.get(abort);
+        if told.is_some_and(|(was, those)| *was == durable && those == workloads) {
+            return None;
+        }
+        self.told
+            .insert(abort.clone(), (durable, workloads.to_vec()));
+        self.seq += 1;
+        Some(self.seq)
+    }
+}
+
+/// What every workload of the cluster in the abort's scope answers now. `known` are all workloads
+/// of this agent, with and without an order.
+pub(super) fn answers<'a>(
+    abort: &Abort,
+    known: &BTreeSet<WorkloadRef>,
+    release: impl Fn(&WorkloadRef) -> Option<&'a Release>,
+    seen: &BTreeMap<WorkloadRef, Seen>,
+) -> Vec<WorkloadReceipt> {
+    let answer = |workload: &WorkloadRef| match release(workload) {
+        Some(release) => {
+            covered(abort, release).then(|| answer(abort, release, seen.get(workload)))
+        }
+        None => {
+            let meant = match &abort.scope {
+                Scope::Fleet | Scope::Selector(_) => true,
+                Scope::Workload(wanted) => wanted == workload,
+                Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } => false,
+            };
+            meant.then(|| without_order(workload, seen.get(workload)))
+        }
+    };
+    known.iter().filter_map(answer).collect()
+}
+
+fn covered(abort: &Abort, release: &Release) -> bool {
+    let order = release.order();
+    abort
+        .scope
+        .covers(&order.workload, &order.plan, &order.rollout)
+}
+
+fn without_order(workload: &WorkloadRef, seen: Option<&Seen>) -> WorkloadReceipt {
+    WorkloadReceipt {
+        workload: workload.clone(),
+        fence: Fence::default(),
+        state: ReceiptState::Idle,
+        read_back: seen.and_then(|seen| seen.status.observed),
+        proxies: seen.map_or(0, |seen| seen.proxies),
+        digest: seen.and_then(|seen| seen.status.digest),
+    }
+}
+
+fn answer(abort: &Abort, release: &Release, seen: Option<&Seen>) -> WorkloadReceipt {
+    let order = release.order();
+    let state = match seen {
+        None => ReceiptState::NotStopped {
+            reason: "the workload's state is not read yet".to_owned(),
+        },
+        Some(seen) => state(abort, release, seen),
+    };
+    WorkloadReceipt {
+        workload: order.workload.clone(),
+        fence: order.fence,
+        state,
+        read_back: seen.and_then(|seen| seen.status.observed),
+        proxies: seen.map_or(0, |seen| seen.proxies),
+        digest: seen.and_then(|seen| seen.status.digest),
+    }
+}
+
+fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
+    let status = &seen.status;
+    let done = seen.is_done(release);
+    let in_flight = status.phase.is_active();
+    let is_returning = status.intent == Some(Intent::Retreat);
+    if done && abort.mode != AbortMode::RetreatDone {
+        return ReceiptState::Done;
+    }
+    let Some(observed) = status.observed else {
+        return if in_flight || done || status.aborted_by.is_some() {
+            ReceiptState::NotStopped {
+                reason: not_read(status),
+            }
+        } else {
+            ReceiptState::Idle
+        };
+    };
+    if in_flight && abort.mode == AbortMode::Hold && !is_returning {
+        return if status.intent == Some(Intent::Hold) {
+            ReceiptState::Held
+        } else {
+            ReceiptState::NotStopped {
+                reason: "the canary has not been told to hold yet".to_owned(),
+            }
+        };
+    }
+    // Zero counts only once the canary was told to go back: before, an Advance may be on its way.
+    let at_zero = observed == Weight::ZERO && status.weight == Weight::ZERO;
+    let settled = is_returning || !(in_flight || done);
+    match (at_zero, settled) {
+        (true, true) if !in_flight && status.aborted_by.is_none() && !done => ReceiptState::Idle,
+        (true, true) => ReceiptState::Returned,
+        (false, true) if in_flight || done || status.aborted_by.is_some() => {
+            ReceiptState::Returning {
+                capacity: observed.rest(),
+            }
+        }
+        // Ended before the abort, and what is read back belongs to no canary.
+        (false, true) => ReceiptState::Idle,
+        (_, false) => ReceiptState::NotStopped {
+            reason: "the canary has not been told to go back yet".to_owned(),
+        },
+    }
+}
+
+fn not_read(status: &WorkloadStatus) -> String {
+    if status.message.is_empty() {
+        "the weight could not be read back from every proxy".to_owned()
+    } else {
+        format!(
+            "the weight could not be read back from every proxy: {}",
+            status.message
+        )
+    }
+}

@@ -1,0 +1,247 @@
+//! What the agent keeps of what it accepted: releases, aborts and the record of itself. Kept before
+//! it is obeyed (P13), so that a restart knows what was known before. Decides nothing.
+
+pub mod files;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use flagship_proto::model::{
+    Abort, AbortId, HubIncarnation, Incarnation, Lift, Mono, Order, Position, Signed, Term, Tick,
+    WorkloadRef,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The order that was accepted for a workload, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// The order with its bytes as the hub signed them: the proof of P22.
+    #[serde(with = "shared")]
+    pub order: Arc<Signed<Order>>,
+    /// When it was accepted, by this machine's clock.
+    pub accepted: Timestamp,
+    /// The abort that voided it, for ever (P8); of several the one that takes back the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided_by: Option<Abort>,
+    /// The time without a lease, where the order says `onDisconnect: retreat` (P20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapse: Option<Lapse>,
+}
+
+impl Release {
+    /// A release of an order just accepted.
+    pub fn new(order: Signed<Order>, now: Tick) -> Self {
+        Self {
+            order: Arc::new(order),
+            accepted: now.wall,
+            voided_by: None,
+            lapse: None,
+        }
+    }
+
+    /// The order itself.
+    pub fn order(&self) -> &Order {
+        &self.order.value
+    }
+}
+
+/// How long an unfinished canary has been without a lease. A restart never extends it: what is
+/// stored is both the time counted and the wall clock at its start, and the longer of the two counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lapse {
+    /// When the lease ended, by this machine's clock.
+    pub since: Timestamp,
+    /// Milliseconds counted up to the last time it was stored.
+    pub elapsed_ms: u64,
+    /// Whether the time ran out; from then on the way is back, whatever lease comes.
+    pub fired: bool,
+    /// The reading at which `elapsed_ms` was right; none right after a restart.
+    #[serde(skip)]
+    pub mark: Option<Mono>,
+}
+
+impl Lapse {
+    /// Begins now.
+    pub fn new(now: Tick) -> Self {
+        Self {
+            since: now.wall,
+            elapsed_ms: 0,
+            fired: false,
+            mark: Some(now.mono),
+        }
+    }
+
+    /// Time without a lease until now. In one run of the process it is monotonic time; over a
+    /// restart, at least what the wall clock says.
+    pub fn elapsed(&self, now: Tick) -> Duration {
+        let counted = Duration::from_millis(self.elapsed_ms);
+        match self.mark.and_then(|mark| now.mono.since(mark)) {
+            Some(more) => counted + more,
+            None => {
+                let by_wall = now.wall.as_millisecond() - self.since.as_millisecond();
+                counted.max(Duration::from_millis(u64::try_from(by_wall).unwrap_or(0)))
+            }
+        }
+    }
+}
+
+/// An abort that is kept until it is lifted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptAbort {
+    /// The abort with its bytes as signed.
+    pub signed: Signed<Abort>,
+    /// The highest revision that was held when it came: what a provisional abort voids (P7).
+    pub held: Position,
+    /// Which state of the book first had it; tells whether it is on disk.
+    #[serde(skip)]
+    pub generation: u64,
+}
+
+impl KeptAbort {
+    /// Whether it voids a Run order of this revision in its scope (P7, P8).
+    pub fn voids(&self, order: &Order) -> bool {
+        let abort = &self.signed.value;
+        let before = match abort.position {
+            Some(position) => order.fence.revision < position,
+            None => order.fence.revision <= self.held,
+        };
+        before
+            && abort
+                .scope
+                .covers(&order.workload, &order.plan, &order.rollout)
+    }
+}
+
+/// What is left of a lifted abort: its id stays dead, and the orders that it voided stay void.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tombstone {
+    /// The lift with its bytes as signed.
+    pub lift: Signed<Lift>,
+    /// The abort, where this agent had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<KeptAbort>,
+}
+
+/// All aborts that stand, and the tombstones of those that were lifted (P7).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AbortBook {
+    /// Standing, by id.
+    pub standing: BTreeMap<AbortId, KeptAbort>,
+    /// Lifted, by id.
+    pub lifted: BTreeMap<AbortId, Tombstone>,
+}
+
+/// The hub that was first seen under a term (P21).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Binding {
+    /// The term.
+    pub term: Term,
+    /// The incarnation of the hub that leads in it.
+    pub hub: HubIncarnation,
+}
+
+/// What the agent remembers of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// Grows with each start (P2).
+    pub incarnation: Incarnation,
+    /// The newest term seen, and its hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Binding>,
+}
+
+/// Everything that is kept, as it is read at a start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept {
+    /// By workload.
+    pub releases: BTreeMap<WorkloadRef, Release>,
+    /// Aborts and tombstones.
+    pub aborts: AbortBook,
+    /// The record of itself; its incarnation is the one of this start.
+    pub record: Record,
+}
+
+/// One thing to be written durably. It replaces what was kept under the same [`SaveKey`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Save {
+    /// Which state of that thing this is; handed back with the outcome.
+    pub generation: u64,
+    /// What.
+    pub what: Saved,
+}
+
+/// What is to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saved {
+    /// A workload's release.
+    Release(Box<Release>),
+    /// All aborts and tombstones.
+    Aborts(Box<AbortBook>),
+    /// The record of itself.
+    Record(Record),
+}
+
+/// Names one thing that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SaveKey {
+    /// The release of this workload.
+    Release(WorkloadRef),
+    /// Aborts and tombstones.
+    Aborts,
+    /// The record of itself.
+    Record,
+}
+
+impl Save {
+    /// The thing that is replaced.
+    pub fn key(&self) -> SaveKey {
+        match &self.what {
+            Saved::Release(release) => SaveKey::Release(release.order().workload.clone()),
+            Saved::Aborts(_) => SaveKey::Aborts,
+            Saved::Record(_) => SaveKey::Record,
+        }
+    }
+}
+
+impl Kept {
+    /// Takes over what was saved, as a disk would; a store in memory for simulations.
+    pub fn apply(&mut self, what: Saved) {
+        match what {
+            Saved::Release(release) => {
+                let workload = release.order().workload.clone();
+                self.releases.insert(workload, *release);
+            }
+            Saved::Aborts(aborts) => self.aborts = *aborts,
+            Saved::Record(record) => self.record = record,
+        }
+    }
+}
+
+/// Serde of a shared value as the value itself.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
+}
