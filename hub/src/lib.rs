@@ -1,4 +1,8 @@
 //! Under construction.
+
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod fleet;
+pub mod records;
+pub mod store;

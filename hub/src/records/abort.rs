@@ -1,0 +1,140 @@
+//! Rows of aborts, of their ends, and of what clusters answered to them.
+
+use std::collections::BTreeSet;
+
+use flagship_proto::model::{Abort, AbortId, ClusterUid, Lift, Position, SignedReceipt};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Record, Stored, key};
+use crate::store::Key;
+
+/// An abort without its position, which is where its row was created (P8). It stands until there is
+/// a [`LiftRow`] for it that has taken effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbortRow {
+    abort: Abort,
+    /// For a selector: who matched when it was stored, and who joined later and matches; who
+    /// matched stays in it until the lift, whatever becomes of its labels (P9). None otherwise.
+    pub matched: Option<BTreeSet<ClusterUid>>,
+    /// The longest lease of any order in its scope when it was stored, in milliseconds: the bound
+    /// that was said before is the one that is said after (P5).
+    pub lease_ms: u64,
+    /// The abort that this one is what is left of (`lift --except`).
+    pub narrowed_from: Option<AbortId>,
+    /// Who asked, for what ticket.
+    pub ticket: Option<String>,
+}
+
+impl AbortRow {
+    /// For storing; whatever position the abort carries is dropped.
+    pub fn new(mut abort: Abort, matched: Option<BTreeSet<ClusterUid>>, lease_ms: u64) -> Self {
+        abort.position = None;
+        Self {
+            abort,
+            matched,
+            lease_ms,
+            narrowed_from: None,
+            ticket: None,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &AbortId {
+        &self.abort.id
+    }
+
+    /// The abort without its position.
+    pub fn unplaced(&self) -> &Abort {
+        &self.abort
+    }
+
+    /// Whether a cluster is among those that it is sent to.
+    pub fn concerns(&self, uid: &ClusterUid) -> bool {
+        self.matched
+            .as_ref()
+            .is_none_or(|matched| matched.contains(uid))
+    }
+}
+
+impl Stored<AbortRow> {
+    /// The abort as it is sent, with its position.
+    pub fn abort(&self) -> Abort {
+        let mut abort = self.value.abort.clone();
+        abort.position = Some(self.created);
+        abort
+    }
+}
+
+/// The end of an abort; never deleted, so that a lifted id stays dead (P7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiftRow {
+    /// Which abort ends.
+    pub abort: AbortId,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When it takes effect (P8): at once if all receipts were in, else at the end of the bound.
+    /// The leader compares it with its clock; the abort stands until then.
+    pub effective: Timestamp,
+    /// The narrower aborts that were stored in the same transaction (`--except`).
+    pub narrowed_to: Vec<AbortId>,
+}
+
+impl LiftRow {
+    /// Whether the abort still stands.
+    pub fn pending(&self, now: Timestamp) -> bool {
+        now < self.effective
+    }
+}
+
+impl Stored<LiftRow> {
+    /// The lift as it is sent.
+    pub fn lift(&self) -> Lift {
+        Lift {
+            abort: self.value.abort.clone(),
+            position: self.position(),
+            at: self.value.at,
+            actor: self.value.actor.clone(),
+            reason: self.value.reason.clone(),
+        }
+    }
+
+    /// Where it stands in history.
+    pub fn position(&self) -> Position {
+        self.created
+    }
+}
+
+/// A cluster's newest answer to an abort, as signed, with the certificate that proves it (S15).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptRow {
+    /// The signed bytes and what they say.
+    pub receipt: SignedReceipt,
+    /// The agent's certificate, DER.
+    #[serde(with = "hex::serde")]
+    pub certificate: Vec<u8>,
+    /// When it came, by the hub's clock.
+    pub received: Timestamp,
+}
+
+impl Record for AbortRow {
+    fn key(&self) -> Key {
+        key::abort(&self.abort.id)
+    }
+}
+
+impl Record for LiftRow {
+    fn key(&self) -> Key {
+        key::lift(&self.abort)
+    }
+}
+
+impl Record for ReceiptRow {
+    fn key(&self) -> Key {
+        key::receipt(&self.receipt.receipt.abort, &self.receipt.receipt.uid)
+    }
+}

@@ -1,0 +1,228 @@
+//! Where each row is stored (S16): `/v1/<kind>/<segment>…`. The only place that builds keys.
+//!
+//! Each segment is percent-encoded down to letters, digits, `-`, `.`, `_` and `~`, so that no name can
+//! leave its place. Prefixes end with `/`.
+
+use flagship_proto::{
+    digest::Digest,
+    model::{
+        AbortId, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, TokenId, WorkloadRef,
+    },
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::store::Key;
+
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn key(kind: &str, segments: &[&str]) -> Key {
+    let mut path = format!("/v1/{kind}");
+    for segment in segments {
+        path.push('/');
+        path.extend(utf8_percent_encode(segment, ENCODED));
+    }
+    Key::from_path(&path)
+}
+
+fn prefix(kind: &str, segments: &[&str]) -> String {
+    format!("{}/", key(kind, segments))
+}
+
+/// A key's kind and its decoded segments; none if it is not of this format.
+pub fn parse(key: &Key) -> Option<(&str, Vec<String>)> {
+    let mut parts = key.as_str().strip_prefix("/v1/")?.split('/');
+    let kind = parts.next()?;
+    let segments = parts
+        .map(|part| {
+            percent_decode_str(part)
+                .decode_utf8()
+                .ok()
+                .map(|text| text.into_owned())
+        })
+        .collect::<Option<Vec<String>>>()?;
+    Some((kind, segments))
+}
+
+/// Prefix of everything.
+pub const ALL: &str = "/v1/";
+/// Prefix of all projects.
+pub const PROJECTS: &str = "/v1/project/";
+/// Prefix of all plans.
+pub const PLANS: &str = "/v1/plan/";
+/// Prefix of all rollouts.
+pub const ROLLOUTS: &str = "/v1/rollout/";
+/// Prefix of all claims.
+pub const CLAIMS: &str = "/v1/claim/";
+/// Prefix of all clusters.
+pub const CLUSTERS: &str = "/v1/cluster/";
+/// Prefix of all enrolment tokens.
+pub const ENROL_TOKENS: &str = "/v1/enroltoken/";
+/// Prefix of all API tokens.
+pub const TOKENS: &str = "/v1/token/";
+/// Prefix of all orders.
+pub const ORDERS: &str = "/v1/order/";
+/// Prefix of all reports.
+pub const REPORTS: &str = "/v1/report/";
+/// Prefix of all aborts.
+pub const ABORTS: &str = "/v1/abort/";
+/// Prefix of all lifts.
+pub const LIFTS: &str = "/v1/lift/";
+/// Prefix of all receipts.
+pub const RECEIPTS: &str = "/v1/receipt/";
+/// Prefix of all rejected digests.
+pub const REJECTED: &str = "/v1/rejected/";
+/// Prefix of all last good versions.
+pub const LAST_GOOD: &str = "/v1/lastgood/";
+/// Prefix of all history.
+pub const HISTORY: &str = "/v1/history/";
+/// Prefix of all audit entries.
+pub const AUDIT: &str = "/v1/audit/";
+/// Prefix of all idempotency keys.
+pub const IDEMPOTENCY: &str = "/v1/idempotency/";
+
+/// The fleet's identity.
+pub fn fleet() -> Key {
+    key("meta", &["fleet"])
+}
+
+/// The term in force; every write of a leader compares on it.
+pub fn term() -> Key {
+    key("meta", &["term"])
+}
+
+/// What every abort, freeze, reject and membership change bumps (P15).
+pub fn guard() -> Key {
+    key("meta", &["guard"])
+}
+
+/// A project.
+pub fn project(project: &ProjectName) -> Key {
+    key("project", &[project.as_str()])
+}
+
+/// A plan.
+pub fn plan(plan: &PlanRef) -> Key {
+    key("plan", &[plan.project.as_str(), plan.name.as_str()])
+}
+
+/// A project's plans.
+pub fn plans_of(project: &ProjectName) -> String {
+    prefix("plan", &[project.as_str()])
+}
+
+/// A rollout.
+pub fn rollout(project: &ProjectName, id: &RolloutId) -> Key {
+    key("rollout", &[project.as_str(), id.as_str()])
+}
+
+/// A project's rollouts.
+pub fn rollouts_of(project: &ProjectName) -> String {
+    prefix("rollout", &[project.as_str()])
+}
+
+/// Who holds one workload in one cluster.
+pub fn claim(workload: &WorkloadRef, uid: &ClusterUid) -> Key {
+    key("claim", &[&workload.to_string(), uid.as_str()])
+}
+
+/// A workload's claims, in all clusters.
+pub fn claims_of(workload: &WorkloadRef) -> String {
+    prefix("claim", &[&workload.to_string()])
+}
+
+/// A cluster.
+pub fn cluster(name: &ClusterName) -> Key {
+    key("cluster", &[name.as_str()])
+}
+
+/// An enrolment token.
+pub fn enrol_token(id: &TokenId) -> Key {
+    key("enroltoken", &[id.as_str()])
+}
+
+/// An API token.
+pub fn token(id: &TokenId) -> Key {
+    key("token", &[id.as_str()])
+}
+
+/// The order for one workload in one cluster.
+pub fn order(uid: &ClusterUid, workload: &WorkloadRef) -> Key {
+    key("order", &[uid.as_str(), &workload.to_string()])
+}
+
+/// A cluster's orders.
+pub fn orders_of(uid: &ClusterUid) -> String {
+    prefix("order", &[uid.as_str()])
+}
+
+/// The last stored report about one workload in one cluster.
+pub fn report(uid: &ClusterUid, workload: &WorkloadRef) -> Key {
+    key("report", &[uid.as_str(), &workload.to_string()])
+}
+
+/// A cluster's reports.
+pub fn reports_of(uid: &ClusterUid) -> String {
+    prefix("report", &[uid.as_str()])
+}
+
+/// An abort.
+pub fn abort(id: &AbortId) -> Key {
+    key("abort", &[id.as_str()])
+}
+
+/// The end of an abort.
+pub fn lift(abort: &AbortId) -> Key {
+    key("lift", &[abort.as_str()])
+}
+
+/// A cluster's answer to an abort.
+pub fn receipt(abort: &AbortId, uid: &ClusterUid) -> Key {
+    key("receipt", &[abort.as_str(), uid.as_str()])
+}
+
+/// All answers to an abort.
+pub fn receipts_of(abort: &AbortId) -> String {
+    prefix("receipt", &[abort.as_str()])
+}
+
+/// A digest of a workload that was aborted or retreated.
+pub fn rejected(workload: &WorkloadRef, digest: &Digest) -> Key {
+    key("rejected", &[&workload.to_string(), &digest.to_string()])
+}
+
+/// A workload's rejected digests.
+pub fn rejected_of(workload: &WorkloadRef) -> String {
+    prefix("rejected", &[&workload.to_string()])
+}
+
+/// A workload's last good version.
+pub fn last_good(workload: &WorkloadRef) -> Key {
+    key("lastgood", &[&workload.to_string()])
+}
+
+/// One entry of a rollout's history.
+pub fn history(project: &ProjectName, id: &RolloutId, seq: u64) -> Key {
+    key(
+        "history",
+        &[project.as_str(), id.as_str(), &format!("{seq:020}")],
+    )
+}
+
+/// A rollout's history, oldest first.
+pub fn history_of(project: &ProjectName, id: &RolloutId) -> String {
+    prefix("history", &[project.as_str(), id.as_str()])
+}
+
+/// A remembered answer.
+pub fn idempotency(hash: &Digest) -> Key {
+    key("idempotency", &[&hash.hex()])
+}
+
+/// An audit entry; 20 digits, so that key order is index order.
+pub fn audit(index: u64) -> Key {
+    key("audit", &[&format!("{index:020}")])
+}

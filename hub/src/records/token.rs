@@ -1,0 +1,183 @@
+//! Rows of tokens and of remembered answers. No row holds a secret.
+
+use flagship_proto::{
+    digest::Digest,
+    model::{ClusterName, ClusterUid, Labels, ProjectName, Selector, TokenId},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Record, key};
+use crate::{
+    auth::{Role, TokenHash},
+    store::Key,
+};
+
+/// A token with which clusters may enrol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolTokenRow {
+    /// The public half.
+    pub id: TokenId,
+    /// SHA-256 of the secret half.
+    pub secret: Digest,
+    /// Which names may enrol: a name, or a pattern in which `*` stands for any characters.
+    pub pattern: String,
+    /// Given to the clusters that enrol with it.
+    pub labels: Labels,
+    /// How many clusters may.
+    pub uses: u32,
+    /// Who did: inside the token's time it answers again for the same public key (P2).
+    pub used: Vec<EnrolUse>,
+    /// Whether who enrols waits as pending.
+    pub approve: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// Until when it is good.
+    pub expires: Timestamp,
+    /// Refused from now on.
+    pub revoked: bool,
+}
+
+/// One use of an enrolment token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolUse {
+    /// SHA-256 of the public key (SubjectPublicKeyInfo, DER).
+    pub key: Digest,
+    /// Which cluster it made.
+    pub cluster: ClusterName,
+    /// Its uid.
+    pub uid: ClusterUid,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl EnrolTokenRow {
+    /// Whether a name fits the pattern.
+    pub fn allows(&self, name: &ClusterName) -> bool {
+        fits(self.pattern.as_bytes(), name.as_str().as_bytes())
+    }
+}
+
+/// `*` stands for any characters, none included. Backtracks to the last star only, so it is linear in practice.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        if pattern.get(p) == Some(&b'*') {
+            star = Some((p, n));
+            p += 1;
+        } else if pattern.get(p) == name.get(n) {
+            p += 1;
+            n += 1;
+        } else if let Some((at, from)) = star {
+            p = at + 1;
+            n = from + 1;
+            star = Some((at, from + 1));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+/// To what a role is bound; empty means everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenScope {
+    /// Only in these projects.
+    pub projects: Vec<ProjectName>,
+    /// Only for these clusters.
+    pub clusters: Option<Selector>,
+}
+
+/// A bearer token of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// The public half.
+    pub id: TokenId,
+    /// The hash of the secret half.
+    pub hash: TokenHash,
+    /// Whose it is; what the audit log calls the actor.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Where it may do that.
+    pub scope: TokenScope,
+    /// When it was made.
+    pub created: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// Until when it is good; none means until revoked.
+    pub expires: Option<Timestamp>,
+    /// Refused from now on.
+    pub revoked: Option<Timestamp>,
+}
+
+impl TokenRow {
+    /// Whether it is good at this time.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+/// The answer to a request that carried an Idempotency-Key; replayed for the same request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdempotencyRow {
+    /// SHA-256 of actor and key; the key itself is not kept.
+    pub hash: Digest,
+    /// The operation (`rollout.start`).
+    pub action: String,
+    /// SHA-256 of what was asked for.
+    pub request: Digest,
+    /// The first answer.
+    pub answer: serde_json::Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Record for EnrolTokenRow {
+    fn key(&self) -> Key {
+        key::enrol_token(&self.id)
+    }
+}
+
+impl Record for TokenRow {
+    fn key(&self) -> Key {
+        key::token(&self.id)
+    }
+}
+
+impl Record for IdempotencyRow {
+    fn key(&self) -> Key {
+        key::idempotency(&self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_pattern_matches_as_people_read_it() {
+        for (pattern, name, expected) in [
+            ("eu-1", "eu-1", true),
+            ("eu-1", "eu-12", false),
+            ("eu-*", "eu-12", true),
+            ("eu-*", "eu-", true),
+            ("eu-*", "us-1", false),
+            ("*", "anything", true),
+            ("*-1", "eu-west-1", true),
+            ("*-1", "eu-west-12", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "acb", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(
+                fits(pattern.as_bytes(), name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The store's state in memory and how transactions change it; no disk, no clock, no threads.
+//!
+//! A [`Batch`] collects the changes of several transactions over a table without showing them to
+//! readers: a transaction sees those before it in the batch, and one whose preconditions fail adds
+//! nothing. The adapter makes the batch durable, then applies it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use flagship_proto::model::Position;
+
+use super::types::{Key, Outcome, Precondition, Row, Txn, Write};
+use crate::{audit::AuditHead, records::key};
+
+/// How many changes a watcher may lag behind before it has to list again.
+pub(super) const LOG_LENGTH: usize = 65_536;
+
+/// One changed key; the value is looked up when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) seq: u64,
+    pub(super) key: Key,
+    pub(super) deleted: bool,
+}
+
+/// Committed state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    pub(super) rows: BTreeMap<Key, Row>,
+    pub(super) position: Position,
+    pub(super) audit: AuditHead,
+    pub(super) log: VecDeque<Change>,
+    /// Changes at or below this sequence number are no longer in the log.
+    pub(super) compacted: u64,
+}
+
+impl Table {
+    pub(super) fn new(position: Position, audit: AuditHead) -> Self {
+        Self {
+            position,
+            audit,
+            compacted: position.seq,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn list(&self, prefix: &str) -> Vec<(Key, Row)> {
+        self.rows
+            .range(Key::from_path(prefix)..)
+            .take_while(|(key, _)| key.as_str().starts_with(prefix))
+            .map(|(key, row)| (key.clone(), row.clone()))
+            .collect()
+    }
+
+    /// Takes over what a batch holds, once it is durable. Rows for which `keep` says no are only
+    /// logged: the adapter reads them from its disk.
+    pub(super) fn apply(&mut self, staged: Staged, keep: impl Fn(&Key) -> bool) {
+        self.position = staged.position;
+        self.audit = staged.audit;
+        for (key, row) in staged.rows {
+            match row {
+                Some(row) if keep(&key) => {
+                    self.rows.insert(key, row);
+                }
+                Some(_) => {}
+                None => {
+                    self.rows.remove(&key);
+                }
+            }
+        }
+        self.log.extend(staged.changes);
+        while self.log.len() > LOG_LENGTH {
+            let Some(oldest) = self.log.pop_front() else {
+                break;
+            };
+            self.compacted = oldest.seq;
+        }
+        // a transaction's changes leave the log together, else a watcher would see half of it
+        while self
+            .log
+            .front()
+            .is_some_and(|change| change.seq <= self.compacted)
+        {
+            self.log.pop_front();
+        }
+    }
+}
+
+/// What a batch would change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Staged {
+    /// New rows, and deletions.
+    pub(super) rows: BTreeMap<Key, Option<Row>>,
+    /// For the log.
+    pub(super) changes: Vec<Change>,
+    /// After the last transaction.
+    pub(super) position: Position,
+    /// After the last transaction.
+    pub(super) audit: AuditHead,
+}
+
+/// Transactions that become durable together.
+pub(super) struct Batch<'a, F> {
+    base: &'a Table,
+    /// Reads rows that the table does not keep.
+    cold: F,
+    pub(super) staged: Staged,
+}
+
+impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
+    /// `cold` is asked for rows that the table does not hold in memory.
+    pub(super) fn over(base: &'a Table, cold: F) -> Self {
+        let staged = Staged {
+            position: base.position,
+            audit: base.audit,
+            ..Staged::default()
+        };
+        Self { base, cold, staged }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.staged.position == self.base.position
+    }
+
+    /// Adds a transaction, or says which precondition does not hold.
+    pub(super) fn add(&mut self, txn: Txn) -> Result<Outcome, E> {
+        for precondition in &txn.preconditions {
+            if let Some(key) = self.violated(precondition)? {
+                return Ok(Outcome::Conflict { key });
+            }
+        }
+        let position = Position {
+            epoch: self.staged.position.epoch,
+            seq: self.staged.position.seq + 1,
+        };
+        for write in txn.writes {
+            match write {
+                Write::Put { key, value } => self.put(key, value, position)?,
+                Write::Delete { key } => self.delete(key, position)?,
+            }
+        }
+        for entry in txn.audit {
+            let (index, bytes) = self.staged.audit.append(position, entry);
+            self.put(key::audit(index), Bytes::from(bytes), position)?;
+        }
+        self.staged.position = position;
+        Ok(Outcome::Committed { position })
+    }
+
+    fn row(&self, key: &Key) -> Result<Option<Row>, E> {
+        if let Some(staged) = self.staged.rows.get(key) {
+            return Ok(staged.clone());
+        }
+        match self.base.rows.get(key) {
+            Some(row) => Ok(Some(row.clone())),
+            None => (self.cold)(key),
+        }
+    }
+
+    fn violated(&self, precondition: &Precondition) -> Result<Option<Key>, E> {
+        let (key, holds) = match precondition {
+            Precondition::Absent(key) => (key, self.row(key)?.is_none()),
+            Precondition::Exists(key) => (key, self.row(key)?.is_some()),
+            Precondition::At { key, modified } => {
+                let row = self.row(key)?;
+                (key, row.is_some_and(|row| row.modified == *modified))
+            }
+        };
+        Ok((!holds).then(|| key.clone()))
+    }
+
+    fn put(&mut self, key: Key, value: Bytes, position: Position) -> Result<(), E> {
+        let created = self.row(&key)?.map_or(position, |row| row.created);
+        let row = Row {
+            value,
+            created,
+            modified: position,
+        };
+        self.changed(&key, position, false);
+        self.staged.rows.insert(key, Some(row));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: Key, position: Position) -> Result<(), E> {
+        if self.row(&key)?.is_some() {
+            self.changed(&key, position, true);
+            self.staged.rows.insert(key, None);
+        }
+        Ok(())
+    }
+
+    fn changed(&mut self, key: &Key, position: Position, deleted: bool) {
+        self.staged.changes.push(Change {
+            seq: position.seq,
+            key: key.clone(),
+            deleted,
+        });
+    }
+}

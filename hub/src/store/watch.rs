@@ -1,0 +1,174 @@
+//! Watches: a cursor over the table's log of changes. A watcher keeps no queue and no lock; one
+//! that lags too far is told so and lists again (trap 35).
+
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::watch::Receiver;
+
+use super::{
+    table::Table,
+    types::{Key, Row, StoreError},
+};
+
+/// The latest state of a key that changed. Changes of one key that follow each other quickly come as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The sequence number of the change.
+    pub seq: u64,
+    /// Which row.
+    pub key: Key,
+    /// Its value; none if it was deleted.
+    pub row: Option<Row>,
+}
+
+/// What changed since the last call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Events {
+    /// In the order of their commits; empty where other prefixes changed.
+    pub events: Vec<Event>,
+    /// Everything up to this sequence number has now been seen.
+    pub at: u64,
+}
+
+/// Why a watch ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// The log no longer reaches back so far: list, then watch from the listing's `at`.
+    #[error("changes after {from} are no longer kept (oldest {oldest}): list again")]
+    TooOld {
+        /// Where the watch stood.
+        from: u64,
+        /// From where on changes are kept.
+        oldest: u64,
+    },
+    /// A position that the store has not reached: it is of another store or of a later life.
+    #[error("changes after {from} were asked for, but the store is at {at}: list again")]
+    Ahead {
+        /// Where the watch wanted to start.
+        from: u64,
+        /// Where the store is.
+        at: u64,
+    },
+    /// The store was shut down.
+    #[error("store is closed")]
+    Closed,
+    /// A row could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How rows that are not in memory are read.
+pub(super) type ColdRead = Arc<dyn Fn(&Key) -> Result<Option<Row>, StoreError> + Send + Sync>;
+
+/// A position in the log of changes, and what it follows.
+pub struct Watch {
+    table: Arc<RwLock<Table>>,
+    changed: Receiver<u64>,
+    cold: ColdRead,
+    prefix: String,
+    at: u64,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Watch({} after {})", self.prefix, self.at)
+    }
+}
+
+impl Watch {
+    pub(super) fn new(
+        table: Arc<RwLock<Table>>,
+        changed: Receiver<u64>,
+        cold: ColdRead,
+        prefix: &str,
+        from: u64,
+    ) -> Result<Self, WatchError> {
+        let watch = Self {
+            table,
+            changed,
+            cold,
+            prefix: prefix.to_owned(),
+            at: from,
+        };
+        watch.check(&watch.read())?;
+        Ok(watch)
+    }
+
+    /// What changed since the last call, at once; empty if nothing did.
+    pub fn poll(&mut self) -> Result<Events, WatchError> {
+        self.changed.borrow_and_update();
+        let mut found = Vec::new();
+        let at = {
+            let table = self.read();
+            self.check(&table)?;
+            let first = table.log.partition_point(|change| change.seq <= self.at);
+            for change in table.log.range(first..) {
+                if change.key.as_str().starts_with(&self.prefix) {
+                    let row = table.rows.get(&change.key).cloned();
+                    found.push((change.clone(), row));
+                }
+            }
+            table.position.seq
+        };
+        let mut events = Vec::with_capacity(found.len());
+        for (change, row) in found {
+            let row = match row {
+                None if !change.deleted => (self.cold)(&change.key)?,
+                other => other,
+            };
+            // what a later change replaced comes with that change
+            let latest = match &row {
+                Some(row) => !change.deleted && row.modified.seq == change.seq,
+                None => change.deleted,
+            };
+            if latest {
+                events.push(Event {
+                    seq: change.seq,
+                    key: change.key,
+                    row,
+                });
+            }
+        }
+        self.at = at;
+        Ok(Events { events, at })
+    }
+
+    /// Waits until something under the prefix changed. Cancelling loses nothing.
+    pub async fn next(&mut self) -> Result<Events, WatchError> {
+        loop {
+            let found = self.poll()?;
+            if !found.events.is_empty() {
+                return Ok(found);
+            }
+            self.changed
+                .changed()
+                .await
+                .map_err(|_| WatchError::Closed)?;
+        }
+    }
+
+    /// Everything up to this sequence number has been seen.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Table> {
+        super::memory::read(&self.table)
+    }
+
+    fn check(&self, table: &Table) -> Result<(), WatchError> {
+        if self.at < table.compacted {
+            return Err(WatchError::TooOld {
+                from: self.at,
+                oldest: table.compacted,
+            });
+        }
+        if self.at > table.position.seq {
+            return Err(WatchError::Ahead {
+                from: self.at,
+                at: table.position.seq,
+            });
+        }
+        Ok(())
+    }
+}
