@@ -5,5 +5,6 @@
 
 pub mod hook;
 pub mod link;
+pub mod platform;
 pub mod provider;
 pub mod release;
