@@ -1,0 +1,111 @@
+//! What standing aborts make of a rollout (P8, P9, P11), and what their lift does not (S7).
+
+use flagship_proto::model::{AbortMode, ClusterUid};
+
+use super::Turn;
+use crate::{
+    fleet::StandingAbort,
+    reason::Reason,
+    state::{Aborted, ClusterPhase, RolloutPhase},
+};
+
+impl Turn<'_> {
+    /// Aborts that stand and cover at least one cluster of this rollout. One that covers none of
+    /// a rollout that knows no clusters yet counts if it is for all.
+    pub(super) fn standing(&self) -> impl Iterator<Item = &StandingAbort> {
+        self.fleet.aborts.iter().filter(|abort| {
+            abort.clusters.is_none() || self.state.clusters.keys().any(|uid| abort.covers(uid))
+        })
+    }
+
+    pub(super) fn covered(&self, uid: &ClusterUid) -> bool {
+        self.fleet.aborts.iter().any(|abort| abort.covers(uid))
+    }
+
+    pub(super) fn hear_aborts(&mut self) {
+        if self.state.is_over() || self.state.phase == RolloutPhase::Retreating {
+            return;
+        }
+        let Some(latest) = self
+            .standing()
+            .max_by_key(|abort| (abort.abort.at, abort.abort.id.clone()))
+            .cloned()
+        else {
+            self.note_lift();
+            return;
+        };
+        let known = self
+            .state
+            .aborted
+            .as_ref()
+            .is_some_and(|aborted| !aborted.lifted && aborted.id == latest.abort.id);
+        if !known {
+            let abort = &latest.abort;
+            self.reasons.push(Reason::Aborted {
+                abort: abort.id.clone(),
+                mode: abort.mode,
+                actor: abort.actor.clone(),
+                reason: abort.reason.clone(),
+            });
+            if self.state.phase != RolloutPhase::Aborted {
+                self.reject(format!("abort {}: {}", abort.id, abort.reason));
+            }
+            self.state.aborted = Some(Aborted {
+                id: abort.id.clone(),
+                mode: abort.mode,
+                actor: abort.actor.clone(),
+                reason: abort.reason.clone(),
+                at: abort.at,
+                lifted: false,
+            });
+            self.state.paused = None;
+            self.enter(RolloutPhase::Aborted);
+        }
+        self.return_the_aborted();
+    }
+
+    fn note_lift(&mut self) {
+        if let Some(aborted) = &mut self.state.aborted
+            && !aborted.lifted
+            && self.state.phase == RolloutPhase::Aborted
+        {
+            aborted.lifted = true;
+            self.reasons.push(Reason::Lifted {
+                abort: aborted.id.clone(),
+            });
+        }
+    }
+
+    /// Unfinished canaries in scope go back; Done only where an abort says `--retreat`.
+    fn return_the_aborted(&mut self) {
+        let back = self.uids(|uid, cluster| {
+            let on_change = cluster.touched && !cluster.returned;
+            let modes = || {
+                self.fleet
+                    .aborts
+                    .iter()
+                    .filter(|abort| abort.covers(uid))
+                    .map(|abort| abort.abort.mode)
+            };
+            match cluster.phase {
+                ClusterPhase::Ordered
+                | ClusterPhase::Running { .. }
+                | ClusterPhase::Unreachable
+                | ClusterPhase::Skipped { .. } => {
+                    on_change && modes().any(|mode| mode != AbortMode::Hold)
+                }
+                ClusterPhase::Soaking | ClusterPhase::Done => {
+                    modes().any(|mode| mode == AbortMode::RetreatDone)
+                }
+                ClusterPhase::Waiting => on_change && modes().any(|mode| mode != AbortMode::Hold),
+                ClusterPhase::Failed { .. }
+                | ClusterPhase::Retreating { .. }
+                | ClusterPhase::RolledBack
+                | ClusterPhase::Left => false,
+            }
+        });
+        for uid in back {
+            self.send_back(&uid);
+        }
+    }
+}

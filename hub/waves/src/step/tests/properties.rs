@@ -1,0 +1,1 @@
+//! The rules of DESIGN §5 as properties.

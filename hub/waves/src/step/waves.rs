@@ -1,0 +1,384 @@
+//! Waves in order: a wave starts when all before it are done, keeps at most `maxConcurrent`
+//! clusters in flight, soaks from its last success, and is done when each member was seen after
+//! the soak (rules 1, 5, 9).
+
+use flagship_proto::model::{ClusterUid, Mono, WaveName};
+
+use super::{LONGEST_GAP, Turn, observe::is_fully_on};
+use crate::{
+    decision::Action,
+    plan::OnUnreachable,
+    reason::Reason,
+    state::{ClusterPhase, RolloutPhase, Stage},
+};
+
+impl Turn<'_> {
+    pub(super) fn advance_waves(&mut self) {
+        if !self.is_live() {
+            return self.rest_soak();
+        }
+        if !self.may_advance() {
+            self.rest_soak();
+            if self.state.phase != RolloutPhase::Paused
+                && let Some(index) = self.state.current_wave()
+            {
+                self.show(index, self.stage_of(index));
+            }
+            return;
+        }
+        while let Some(index) = self.state.current_wave() {
+            if !self.run_wave(index) {
+                return;
+            }
+        }
+        self.succeed_all();
+    }
+
+    fn rest_soak(&mut self) {
+        for wave in &mut self.state.waves {
+            wave.soak.stop();
+        }
+    }
+
+    /// Goes as far as it can; true if the wave is done.
+    fn run_wave(&mut self, index: usize) -> bool {
+        if !self.start_wave(index) {
+            self.show(index, Stage::Gate);
+            return false;
+        }
+        self.start_again(index);
+        self.fill_slots(index);
+        let open = self.uids(|_, cluster| {
+            cluster.wave == index
+                && (cluster.holds_slot() || cluster.phase == ClusterPhase::Waiting)
+        });
+        if !open.is_empty() {
+            if let Some(wave) = self.state.waves.get_mut(index) {
+                wave.soak.stop();
+            }
+            self.show(index, Stage::Running);
+            self.explain_open(index, &open);
+            return false;
+        }
+        let good = self.uids(|_, c| c.wave == index && c.phase == ClusterPhase::Soaking);
+        let done = self.uids(|_, c| c.wave == index && c.phase == ClusterPhase::Done);
+        if good.is_empty() && done.is_empty() {
+            let wave = self.wave_name(index);
+            self.waiting.push(Reason::WaveProvedNothing { wave });
+            self.show(index, Stage::Running);
+            return false;
+        }
+        if !self.soak(index, &good) {
+            self.show(index, Stage::Soaking);
+            return false;
+        }
+        self.finish_wave(index);
+        true
+    }
+
+    fn start_wave(&mut self, index: usize) -> bool {
+        let members = self.members_of(index);
+        let Some(wave) = self.state.waves.get_mut(index) else {
+            return false;
+        };
+        if wave.started.is_some() {
+            return true;
+        }
+        let name = wave.name.clone();
+        if members == 0 {
+            self.waiting.push(Reason::WaveEmpty { wave: name });
+            return false;
+        }
+        wave.started = Some(self.now.wall);
+        if index == 0 {
+            let change = self.state.change.to_string();
+            self.reasons.push(Reason::Started { change });
+        }
+        self.reasons.push(Reason::WaveStarted {
+            wave: name,
+            clusters: members,
+            limit: self.limit(index, members),
+        });
+        true
+    }
+
+    /// Frozen members less leavers (S18). Who joined late is not one.
+    fn members_of(&self, index: usize) -> usize {
+        self.uids(|_, cluster| {
+            cluster.wave == index && !cluster.late && cluster.phase != ClusterPhase::Left
+        })
+        .len()
+    }
+
+    fn limit(&self, index: usize, members: usize) -> usize {
+        self.plan
+            .spec
+            .waves
+            .get(index)
+            .map_or(1, |wave| wave.max_concurrent.limit(members))
+    }
+
+    /// After a retry: what has gone back waits for its turn again.
+    fn start_again(&mut self, index: usize) {
+        let back = self.uids(|_, cluster| {
+            cluster.wave == index
+                && cluster.again
+                && match cluster.phase {
+                    ClusterPhase::RolledBack => true,
+                    ClusterPhase::Failed { .. } => !cluster.holds_slot(),
+                    ClusterPhase::Waiting
+                    | ClusterPhase::Ordered
+                    | ClusterPhase::Running { .. }
+                    | ClusterPhase::Soaking
+                    | ClusterPhase::Done
+                    | ClusterPhase::Retreating { .. }
+                    | ClusterPhase::Skipped { .. }
+                    | ClusterPhase::Unreachable
+                    | ClusterPhase::Left => false,
+                }
+        });
+        for uid in back {
+            if let Some(cluster) = self.state.clusters.get_mut(&uid) {
+                cluster.again = false;
+            }
+            self.set(&uid, ClusterPhase::Waiting);
+        }
+    }
+
+    fn fill_slots(&mut self, index: usize) {
+        let limit = self.limit(index, self.members_of(index));
+        let used = self.uids(|_, c| c.wave == index && c.holds_slot()).len();
+        let next = self.uids(|uid, cluster| {
+            cluster.wave == index
+                && cluster.phase == ClusterPhase::Waiting
+                && self
+                    .fleet
+                    .members
+                    .get(uid)
+                    .is_some_and(|member| member.connected && !member.claimed_by_another)
+        });
+        for uid in next.into_iter().take(limit.saturating_sub(used)) {
+            self.start_cluster(&uid);
+        }
+    }
+
+    fn start_cluster(&mut self, uid: &ClusterUid) {
+        let Some(cluster) = self.state.clusters.get_mut(uid) else {
+            return;
+        };
+        cluster.attempt = self.state.attempt.max(cluster.attempt + 1);
+        cluster.touched = true;
+        cluster.returned = false;
+        cluster.again = false;
+        let reason = Reason::ClusterStarted {
+            cluster: cluster.name.clone(),
+            attempt: cluster.attempt,
+        };
+        self.reasons.push(reason);
+        self.reset_unheard(uid);
+        self.set(uid, ClusterPhase::Ordered);
+    }
+
+    fn explain_open(&mut self, index: usize, open: &[ClusterUid]) {
+        let pick = |turn: &Self, wanted: &dyn Fn(&ClusterPhase) -> bool| -> Vec<ClusterUid> {
+            open.iter()
+                .filter(|uid| turn.phase_of(uid).is_some_and(wanted))
+                .cloned()
+                .collect()
+        };
+        let wave = self.wave_name(index);
+        let running = pick(self, &|phase| {
+            matches!(phase, ClusterPhase::Ordered | ClusterPhase::Running { .. })
+        });
+        let unheard = pick(self, &|phase| *phase == ClusterPhase::Unreachable);
+        let back = pick(self, &|phase| {
+            matches!(
+                phase,
+                ClusterPhase::Failed { .. } | ClusterPhase::Retreating { .. }
+            )
+        });
+        let away: Vec<ClusterUid> = pick(self, &|phase| *phase == ClusterPhase::Waiting)
+            .into_iter()
+            .filter(|uid| {
+                self.fleet
+                    .members
+                    .get(uid)
+                    .is_none_or(|member| !member.connected)
+            })
+            .collect();
+        if !running.is_empty() {
+            let clusters = self.names(&running);
+            self.waiting
+                .push(Reason::WaitingForClusters { wave, clusters });
+        }
+        if !unheard.is_empty() {
+            let policy = self.plan.spec.unreachable;
+            let then = match policy.then {
+                OnUnreachable::Fail => "counts as failed",
+                OnUnreachable::Skip => "is skipped",
+            };
+            self.waiting.push(Reason::WaitingForUnreachable {
+                clusters: self.names(&unheard),
+                then: format!("after {} it {then}", policy.wait),
+            });
+        }
+        if !back.is_empty() {
+            let clusters = self.names(&back);
+            self.waiting.push(Reason::WaitingForReturn { clusters });
+        }
+        if !away.is_empty() {
+            let clusters = self.names(&away);
+            self.waiting.push(Reason::WaitingForConnection { clusters });
+        }
+    }
+
+    /// The wave's soak by the clock, then its confirmation (S5, P31).
+    fn soak(&mut self, index: usize, members: &[ClusterUid]) -> bool {
+        let Some(period) = self.plan.spec.waves.get(index).map(|wave| wave.soak.time) else {
+            return false;
+        };
+        let now = self.now.mono;
+        let Some(wave) = self.state.waves.get_mut(index) else {
+            return false;
+        };
+        let name = wave.name.clone();
+        let begins = wave.soak == Default::default();
+        wave.soak.run(now, LONGEST_GAP);
+        if !wave.soak.remaining(period.get()).is_zero() {
+            if begins {
+                self.reasons.push(Reason::WaveSoaking {
+                    wave: name.clone(),
+                    period: period.to_string(),
+                });
+            }
+            self.waiting.push(Reason::WaitingForSoak {
+                wave: name,
+                period: period.to_string(),
+            });
+            return false;
+        }
+        if period.is_zero() {
+            return true;
+        }
+        let soaked = match wave.soaked {
+            Some(soaked) if soaked.run == now.run => soaked,
+            Some(_) | None => {
+                wave.soaked = Some(now);
+                now
+            }
+        };
+        let unseen: Vec<ClusterUid> = members
+            .iter()
+            .filter(|uid| !self.is_seen_since(uid, soaked))
+            .cloned()
+            .collect();
+        if unseen.is_empty() {
+            return true;
+        }
+        self.confirming = true;
+        let clusters = self.names(&unseen);
+        self.waiting.push(Reason::WaitingForConfirmation {
+            wave: name,
+            clusters,
+        });
+        false
+    }
+
+    fn is_seen_since(&self, uid: &ClusterUid, since: Mono) -> bool {
+        let Some(member) = self.fleet.members.get(uid) else {
+            return false;
+        };
+        let heard = member.heard.and_then(|heard| heard.since(since)).is_some();
+        heard
+            && member
+                .status_under(&self.state.rollout)
+                .is_some_and(|status| is_fully_on(status, &self.state.change))
+    }
+
+    fn finish_wave(&mut self, index: usize) {
+        for uid in self.uids(|_, cluster| cluster.wave == index) {
+            match self.phase_of(&uid).cloned() {
+                Some(ClusterPhase::Soaking) => self.set(&uid, ClusterPhase::Done),
+                Some(ClusterPhase::Failed { reason }) => {
+                    if let Some(cluster) = self.state.clusters.get_mut(&uid) {
+                        cluster.barred = true;
+                    }
+                    self.skip(&uid, format!("failed, which maxFailures bears: {reason}"));
+                }
+                Some(
+                    ClusterPhase::Waiting
+                    | ClusterPhase::Ordered
+                    | ClusterPhase::Running { .. }
+                    | ClusterPhase::Done
+                    | ClusterPhase::Retreating { .. }
+                    | ClusterPhase::RolledBack
+                    | ClusterPhase::Skipped { .. }
+                    | ClusterPhase::Unreachable
+                    | ClusterPhase::Left,
+                )
+                | None => {}
+            }
+        }
+        let at = self.now.wall;
+        if let Some(wave) = self.state.waves.get_mut(index) {
+            wave.finished = Some(at);
+            wave.soak.stop();
+        }
+        let (done, skipped) = self.tally(Some(index));
+        let wave = self.wave_name(index);
+        self.reasons.push(Reason::WaveDone {
+            wave,
+            done,
+            skipped,
+        });
+    }
+
+    fn succeed_all(&mut self) {
+        let (done, skipped) = self.tally(None);
+        self.reasons.push(Reason::Succeeded { done, skipped });
+        self.actions.push(Action::RecordGood {
+            change: self.state.change.clone(),
+            digest: self.state.digest,
+        });
+        self.enter(RolloutPhase::Succeeded);
+        self.end();
+    }
+
+    /// Clusters that are done and those that are listed as skipped.
+    fn tally(&self, wave: Option<usize>) -> (usize, usize) {
+        let of = |word: &str| {
+            self.uids(|_, cluster| {
+                wave.is_none_or(|wave| cluster.wave == wave) && cluster.phase.word() == word
+            })
+            .len()
+        };
+        (of("Done"), of("Skipped"))
+    }
+
+    fn stage_of(&self, index: usize) -> Stage {
+        let Some(wave) = self.state.waves.get(index) else {
+            return Stage::Gate;
+        };
+        if wave.started.is_none() {
+            Stage::Gate
+        } else if wave.soak.elapsed_ms > 0 || wave.soaked.is_some() {
+            Stage::Soaking
+        } else {
+            Stage::Running
+        }
+    }
+
+    fn show(&mut self, index: usize, stage: Stage) {
+        let wave = self.wave_name(index);
+        self.enter(RolloutPhase::Progressing { wave, stage });
+    }
+
+    fn wave_name(&self, index: usize) -> WaveName {
+        self.plan
+            .spec
+            .waves
+            .get(index)
+            .map(|wave| wave.name.clone())
+            .expect("a rollout's waves are its plan's")
+    }
+}
