@@ -210,7 +210,7 @@ pub enum Answer {
     Hook {
         /// Any 2xx.
         passed: bool,
-        /// What it said, or why it could not be asked.
+        /// A phrase that names the hook and says what it answered, or why it could not be asked.
         words: String,
     },
     /// A query's.

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flagship_proto::model::{Fence, Mono, Phase, RolloutId, Stopwatch, Weight};
+use flagship_proto::model::{
+    Fence, Mono, Phase, RolloutId, Stopwatch, Weight, canary::WebhookType,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +86,8 @@ pub struct Returning {
     pub to: Revision,
     /// Move only as much as ready instances carry; else all at once as soon as one is ready.
     pub paced: bool,
+    /// It does not run and must be started first: the change was done.
+    pub start: bool,
     /// Forget the order when it is done (intent Remove).
     pub forget: bool,
 }
@@ -119,8 +123,12 @@ pub struct CanaryStatus {
     pub waits: Waits,
     /// Questions that were asked and not closed.
     pub asking: BTreeMap<Slot, Asking>,
-    /// Gates that opened in this stage; they are not asked again.
-    pub gate_open: bool,
+    /// Gates of this stage that opened; they are not asked again.
+    pub opened: Vec<WebhookType>,
+    /// What the gate of this stage said last, while it is closed.
+    pub gate_closed: Option<Reason>,
+    /// How the last round of this step went, if it did not pass.
+    pub last_round: Option<Reason>,
     /// The proxies' counters when the step's weight was read back (P26).
     pub baseline: Option<Totals>,
     /// A return that is under way.
@@ -151,7 +159,9 @@ impl CanaryStatus {
             tally: Tally::default(),
             waits: Waits::default(),
             asking: BTreeMap::new(),
-            gate_open: false,
+            opened: Vec::new(),
+            gate_closed: None,
+            last_round: None,
             baseline: None,
             returning: None,
             ended: None,

@@ -1,0 +1,97 @@
+//! Which route the status asks for, and whether it may be set: an advance needs permission, a retreat
+//! never does, and drift is repaired upwards only under a live lease (P17).
+
+use flagship_proto::model::Weight;
+
+use crate::{
+    decision::{Action, Direction},
+    observation::{Route, Share},
+    work::Work,
+};
+
+impl Work<'_> {
+    /// Asks for the route that the status says, unless it is set and seen to be so.
+    pub(crate) fn route(&mut self) {
+        let Some(primary) = self.next.primary.clone() else {
+            return;
+        };
+        let Some(other) = self.next.other.clone() else {
+            let route = Route {
+                primary: primary.version,
+                canary: None,
+                weight: Weight::ZERO,
+            };
+            let drifted = self.drifted(&route);
+            if drifted || self.seen.route.told.as_ref() != Some(&route) {
+                self.actions.push(Action::SetRoute {
+                    route,
+                    direction: Direction::Retreat,
+                });
+            }
+            return;
+        };
+        let swapped = self.next.swapped();
+        let change = if swapped { &primary } else { &other };
+        let seen = self.share(change);
+        let weight = self.attainable(&change.version, seen);
+        let told = self
+            .seen
+            .route
+            .told
+            .as_ref()
+            .map(|told| told.share(&change.version));
+        let lowest = match (seen, told) {
+            (Some(seen), Some(told)) => seen.min.min(told),
+            (Some(seen), None) => seen.min,
+            (None, Some(told)) => told,
+            (None, None) => Weight::ZERO,
+        };
+        let direction = if weight > lowest {
+            Direction::Advance
+        } else {
+            Direction::Retreat
+        };
+        let route = Route {
+            weight: if swapped { weight.rest() } else { weight },
+            primary: primary.version,
+            canary: Some(other.version),
+        };
+        if self.drifted(&route) || self.seen.route.told.as_ref() != Some(&route) {
+            self.actions.push(Action::SetRoute { route, direction });
+        }
+    }
+
+    /// The share of the change that may be asked for now: the recorded one with permission, else no
+    /// more than every proxy has and was told. Unknown counts as zero after a restart if the other
+    /// version can take the traffic (S4), and as what was told otherwise.
+    fn attainable(&self, change: &str, seen: Option<Share>) -> Weight {
+        let recorded = self.next.weight;
+        if self.may_advance() {
+            return recorded;
+        }
+        let told = self.seen.route.told.as_ref().map(|told| told.share(change));
+        let ceiling = match (seen.map(|share| share.min), told) {
+            (Some(seen), Some(told)) => seen.min(told),
+            (Some(seen), None) => seen,
+            (None, Some(told)) => told,
+            (None, None) => {
+                let base_ready = self
+                    .base()
+                    .and_then(|base| self.version(base))
+                    .is_some_and(|base| base.ready > 0);
+                if base_ready { Weight::ZERO } else { recorded }
+            }
+        };
+        recorded.min(ceiling)
+    }
+
+    /// Whether the proxies have something else than this route.
+    fn drifted(&self, route: &Route) -> bool {
+        let seen = &self.seen.route;
+        seen.known
+            && seen
+                .shares
+                .iter()
+                .any(|(version, share)| *share != Share::all(route.share(version)))
+    }
+}
