@@ -21,7 +21,7 @@ pub use id::{
     AbortId, ClusterName, ClusterUid, FleetId, InvalidId, PlanName, PlanRef, ProjectName,
     RolloutId, TokenId, WaveName, WorkloadRef,
 };
-pub use lease::{Bound, Grant, LeaseRequest};
+pub use lease::{ACTION_DEADLINE, Bound, Grant, LeaseRequest};
 pub use message::{
     Ack, AgentMessage, Goodbye, GoodbyeCode, HubMessage, Signed, SignedGrant, SignedReceipt,
     Welcome,

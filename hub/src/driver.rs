@@ -1,0 +1,175 @@
+//! The hub's only loop over rollouts: load → step → one transaction → the store's watch tells the
+//! fleet. It decides nothing; `flagship-waves` does. Every transaction compares the term, so that a
+//! deposed leader writes nothing, and the rollout's row, so that nothing asked meanwhile is lost;
+//! one that starts something also compares the guard (P15).
+
+mod commit;
+mod edge;
+mod load;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use flagship_proto::model::{ACTION_DEADLINE, ClusterUid, FleetId, Tick};
+use flagship_waves::{Commit, FleetView, RolloutState};
+
+use crate::{
+    fleet::Presence,
+    records::{RolloutRow, Stored, TermRow},
+    store::{Outcome, Store, StoreError},
+};
+use commit::Committing;
+pub use edge::run;
+use load::Loaded;
+
+/// Looks again at least this often, whatever the engine says: presence changes without a commit.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a decision is derived again within one pass when someone else wrote in between.
+const TRIES: u32 = 5;
+
+/// What drives rollouts, in one term.
+#[derive(Debug)]
+pub struct Driver {
+    store: Store,
+    fleet: FleetId,
+    term: Stored<TermRow>,
+    started: Tick,
+    /// The number of the last history entry by rollout.
+    numbers: BTreeMap<String, u64>,
+    loaded: load::Cache,
+}
+
+/// Why a pass could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The store could not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another hub has taken leadership; this one must stop deciding.
+    #[error("term {0} is over: another hub has taken the lead")]
+    Deposed(flagship_proto::model::Term),
+}
+
+impl Driver {
+    /// A driver for the term that `term` records. Leases of an earlier process may still run until
+    /// the bound after `now`.
+    pub fn new(store: Store, fleet: FleetId, term: Stored<TermRow>, now: Tick) -> Self {
+        Self {
+            store,
+            fleet,
+            term,
+            started: now,
+            numbers: BTreeMap::new(),
+            loaded: load::Cache::default(),
+        }
+    }
+
+    /// One pass over all rollouts. Returns when to look again even if nothing changes.
+    pub async fn pass(
+        &mut self,
+        presence: &BTreeMap<ClusterUid, Presence>,
+        now: Tick,
+    ) -> Result<Duration, DriverError> {
+        let mut wake = LONGEST_WAIT;
+        let keys = self.loaded.open_rollouts(&self.store)?;
+        for key in keys {
+            for _ in 0..TRIES {
+                let loaded = self.loaded.load(&self.store, now)?;
+                let Some(rollout) = loaded.rollouts.get(&key) else {
+                    break;
+                };
+                let view = loaded.view(rollout, presence, self.started, now);
+                match self.step(&loaded, rollout, &view, now).await? {
+                    Stepped::Settled(after) => {
+                        wake = wake.min(after.unwrap_or(wake));
+                        break;
+                    }
+                    Stepped::Again => {}
+                }
+            }
+        }
+        Ok(wake)
+    }
+
+    async fn step(
+        &mut self,
+        loaded: &Loaded,
+        rollout: &Stored<RolloutRow>,
+        view: &FleetView,
+        now: Tick,
+    ) -> Result<Stepped, DriverError> {
+        let decision = flagship_waves::step(&rollout.plan, &rollout.state, view, now);
+        for reason in &decision.reasons {
+            tracing::info!(rollout = %rollout.id, project = %rollout.project, code = reason.code(), "{reason}");
+        }
+        if decision.commit == Commit::Nothing {
+            return Ok(Stepped::Settled(decision.wake_after));
+        }
+        let first = self.next_number(rollout)?;
+        let committing = Committing {
+            fleet: &self.fleet,
+            term: &self.term,
+            loaded,
+            rollout,
+            first_number: first,
+            now,
+        };
+        let (txn, entries) = committing.txn(&decision);
+        match self.store.txn(txn).await? {
+            Outcome::Committed { .. } => {
+                let name = format!("{}/{}", rollout.project, rollout.id);
+                self.numbers.insert(name, first + entries);
+                let changed = decision.commit == Commit::Change
+                    && changes_what_follows(&rollout.state, &decision.next);
+                Ok(if changed {
+                    Stepped::Again
+                } else {
+                    Stepped::Settled(decision.wake_after)
+                })
+            }
+            Outcome::Conflict { key } if key == crate::records::key::term() => {
+                Err(DriverError::Deposed(self.term.term))
+            }
+            Outcome::Conflict { key } => {
+                tracing::debug!(%key, rollout = %rollout.id, "written by another in between, deciding again");
+                Ok(Stepped::Again)
+            }
+        }
+    }
+
+    fn next_number(&self, rollout: &RolloutRow) -> Result<u64, StoreError> {
+        let name = format!("{}/{}", rollout.project, rollout.id);
+        if let Some(number) = self.numbers.get(&name) {
+            return Ok(*number);
+        }
+        let prefix = crate::records::key::history_of(&rollout.project, &rollout.id);
+        let last = self.store.list(&prefix)?.rows.len();
+        Ok(u64::try_from(last).unwrap_or(u64::MAX))
+    }
+}
+
+enum Stepped {
+    Settled(Option<Duration>),
+    Again,
+}
+
+/// Orders that were written are answered by agents, not by another step; a change of phase or wave
+/// may let the next thing happen at once.
+fn changes_what_follows(before: &RolloutState, after: &RolloutState) -> bool {
+    before.phase != after.phase || before.current_wave() != after.current_wave()
+}
+
+/// Whether nothing advances any more by itself in a cluster that is not heard (P5). Leases that a
+/// former process granted are not known here, so its bound counts from this process's start.
+fn is_bound_over(presence: &Presence, lease: Duration, started: Tick, now: Tick) -> bool {
+    let margin = ACTION_DEADLINE + lease / 100;
+    let former = now.mono.since(started.mono).unwrap_or_default() >= lease + margin;
+    let own = presence.lease_until.is_none_or(|until| {
+        now.mono
+            .since(until.mono)
+            .is_some_and(|over| over >= margin)
+    });
+    former && own
+}

@@ -1,0 +1,241 @@
+//! What a step rests on, read from the store as of one moment, and the view that the engine gets.
+//! Rows are decoded once a change, so that a pass over an unchanged fleet costs little.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use flagship_proto::model::{ClusterUid, Tick, WorkloadRef};
+use flagship_waves::{FleetView, LastGood, Member, OrderSeen, StandingAbort};
+
+use super::is_bound_over;
+use crate::{
+    fleet::Presence,
+    records::{
+        self, AbortRow, ClaimRow, ClusterRow, Guard, LastGoodRow, LiftRow, OrderRow, Record,
+        ReportRow, RolloutRow, Stored, key,
+    },
+    store::{Key, Store, StoreError},
+};
+
+/// Decoded rows of one kind.
+#[derive(Debug)]
+struct Rows<R>(BTreeMap<Key, Arc<Stored<R>>>);
+
+impl<R> Default for Rows<R> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<R: Record> Rows<R> {
+    fn refresh(&mut self, store: &Store, prefix: &str) -> Result<(), StoreError> {
+        let listing = store.list(prefix)?;
+        let mut next = BTreeMap::new();
+        for (key, row) in listing.rows {
+            let known = self
+                .0
+                .remove(&key)
+                .filter(|known| known.modified == row.modified);
+            let decoded = match known {
+                Some(known) => known,
+                None => Arc::new(records::decode(&key, &row)?),
+            };
+            next.insert(key, decoded);
+        }
+        self.0 = next;
+        Ok(())
+    }
+}
+
+/// Rows as last decoded.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    at: Option<u64>,
+    rollouts: Rows<RolloutRow>,
+    clusters: Rows<ClusterRow>,
+    orders: Rows<OrderRow>,
+    reports: Rows<ReportRow>,
+    aborts: Rows<AbortRow>,
+    lifts: Rows<LiftRow>,
+    claims: Rows<ClaimRow>,
+    last_good: Rows<LastGoodRow>,
+    latest: Option<Arc<Loaded>>,
+}
+
+/// All of it, of one moment.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) rollouts: BTreeMap<Key, Arc<Stored<RolloutRow>>>,
+    pub(super) clusters: Vec<Arc<Stored<ClusterRow>>>,
+    pub(super) orders: BTreeMap<(ClusterUid, WorkloadRef), Arc<Stored<OrderRow>>>,
+    pub(super) claims: BTreeMap<(WorkloadRef, ClusterUid), Arc<Stored<ClaimRow>>>,
+    pub(super) last_good: BTreeMap<WorkloadRef, Arc<Stored<LastGoodRow>>>,
+    pub(super) guard: Option<Stored<Guard>>,
+    reports: BTreeMap<(ClusterUid, WorkloadRef), Arc<Stored<ReportRow>>>,
+    aborts: Vec<Arc<Stored<AbortRow>>>,
+    lifts: BTreeMap<flagship_proto::model::AbortId, Arc<Stored<LiftRow>>>,
+}
+
+impl Cache {
+    /// Rollouts that may have something to do: those that are not over, and the last one that
+    /// Succeeded for a workload (its catch-up lane).
+    pub(super) fn open_rollouts(&mut self, store: &Store) -> Result<Vec<Key>, StoreError> {
+        self.rollouts.refresh(store, key::ROLLOUTS)?;
+        self.last_good.refresh(store, key::LAST_GOOD)?;
+        let current: BTreeSet<Key> = self
+            .last_good
+            .0
+            .values()
+            .filter_map(|good| {
+                let holder = self.rollouts.0.values().find(|rollout| {
+                    rollout.workload == good.workload && rollout.id == good.rollout
+                });
+                holder.map(|rollout| rollout.value.key())
+            })
+            .collect();
+        let open = self
+            .rollouts
+            .0
+            .iter()
+            .filter(|(key, rollout)| !rollout.state.is_over() || current.contains(*key));
+        Ok(open.map(|(key, _)| key.clone()).collect())
+    }
+
+    /// Everything, as of now. Reads nothing if nothing was committed since the last call.
+    pub(super) fn load(&mut self, store: &Store, _now: Tick) -> Result<Arc<Loaded>, StoreError> {
+        // Taken before the lists: what is committed meanwhile is read again the next time.
+        let at = store.position().seq;
+        if let (Some(latest), true) = (&self.latest, self.at == Some(at)) {
+            return Ok(Arc::clone(latest));
+        }
+        self.rollouts.refresh(store, key::ROLLOUTS)?;
+        self.clusters.refresh(store, key::CLUSTERS)?;
+        self.orders.refresh(store, key::ORDERS)?;
+        self.reports.refresh(store, key::REPORTS)?;
+        self.aborts.refresh(store, key::ABORTS)?;
+        self.lifts.refresh(store, key::LIFTS)?;
+        self.claims.refresh(store, key::CLAIMS)?;
+        self.last_good.refresh(store, key::LAST_GOOD)?;
+        let orders = self.orders.0.values().map(|row| {
+            let order = row.unplaced();
+            ((order.uid.clone(), order.workload.clone()), Arc::clone(row))
+        });
+        let reports = self.reports.0.values().map(|row| {
+            (
+                (row.uid.clone(), row.status.workload.clone()),
+                Arc::clone(row),
+            )
+        });
+        let claims = self.claims.0.values();
+        let claims = claims.map(|row| ((row.workload.clone(), row.uid.clone()), Arc::clone(row)));
+        let good = self.last_good.0.values();
+        let good = good.map(|row| (row.workload.clone(), Arc::clone(row)));
+        let lifts = self
+            .lifts
+            .0
+            .values()
+            .map(|row| (row.abort.clone(), Arc::clone(row)));
+        let loaded = Arc::new(Loaded {
+            rollouts: self.rollouts.0.clone(),
+            clusters: self.clusters.0.values().cloned().collect(),
+            orders: orders.collect(),
+            reports: reports.collect(),
+            claims: claims.collect(),
+            last_good: good.collect(),
+            aborts: self.aborts.0.values().cloned().collect(),
+            lifts: lifts.collect(),
+            guard: store.read(&key::guard())?,
+        });
+        self.at = Some(at);
+        self.latest = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+}
+
+impl Loaded {
+    /// What the engine sees for one rollout.
+    pub(super) fn view(
+        &self,
+        rollout: &RolloutRow,
+        presence: &BTreeMap<ClusterUid, Presence>,
+        started: Tick,
+        now: Tick,
+    ) -> FleetView {
+        let members = self
+            .clusters
+            .iter()
+            .filter(|cluster| cluster.state.is_member());
+        let members = members.map(|cluster| {
+            let member = self.member(cluster, rollout, presence, started, now);
+            (cluster.uid.clone(), member)
+        });
+        let standing = self
+            .aborts
+            .iter()
+            .filter(|abort| self.stands(abort, rollout, now));
+        FleetView {
+            members: members.collect(),
+            aborts: standing
+                .map(|abort| StandingAbort {
+                    abort: abort.abort(),
+                    clusters: abort.matched.clone(),
+                })
+                .collect(),
+            freezes: Vec::new(),
+            last_good: self.last_good.get(&rollout.workload).map(|good| LastGood {
+                change: good.change.clone(),
+                digest: good.digest,
+            }),
+            requests: rollout.requests.clone(),
+        }
+    }
+
+    fn stands(&self, abort: &Stored<AbortRow>, rollout: &RolloutRow, now: Tick) -> bool {
+        let scope = &abort.unplaced().scope;
+        let covers = scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id);
+        let lift = self.lifts.get(abort.id());
+        covers && lift.is_none_or(|lift| lift.pending(now.wall))
+    }
+
+    fn member(
+        &self,
+        cluster: &ClusterRow,
+        rollout: &RolloutRow,
+        presence: &BTreeMap<ClusterUid, Presence>,
+        started: Tick,
+        now: Tick,
+    ) -> Member {
+        let workload = &rollout.workload;
+        let here = (cluster.uid.clone(), workload.clone());
+        let seen = presence.get(&cluster.uid).copied().unwrap_or_default();
+        let order = self.orders.get(&here).map(|row| row.order());
+        let claim = self.claims.get(&(workload.clone(), cluster.uid.clone()));
+        let lease = rollout
+            .plan
+            .lease()
+            .max(flagship_proto::model::lease::DEFAULT_LEASE);
+        let goes_on = rollout.plan.on_disconnect() == flagship_proto::model::OnDisconnect::Continue
+            && order
+                .as_ref()
+                .is_some_and(|order| now.wall <= order.not_after);
+        Member {
+            name: cluster.name.clone(),
+            labels: cluster.labels.clone(),
+            has_workload: cluster
+                .inventory
+                .workloads
+                .iter()
+                .any(|had| had.workload == *workload),
+            connected: seen.connected,
+            bound_passed: is_bound_over(&seen, lease, started, now) && !goes_on,
+            heard: seen.last_heard.map(|heard| heard.mono),
+            claimed_by_another: claim.is_some_and(|claim| {
+                (&claim.project, &claim.rollout) != (&rollout.project, &rollout.id)
+            }),
+            order: order.as_ref().map(OrderSeen::from),
+            status: self.reports.get(&here).map(|row| row.status.clone()),
+        }
+    }
+}
