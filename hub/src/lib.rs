@@ -1,9 +1,9 @@
 //! Under construction.
-
 pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod driver;
 pub mod fleet;
+pub mod leader;
 pub mod records;
 pub mod store;

@@ -5,15 +5,25 @@
 //! adapters: `embedded` (redb, one process) and `memory` (for the simulation and for tests), with
 //! one conformance suite. Reads are synchronous and come from memory; what they show is committed.
 
+mod embedded;
 mod memory;
 mod table;
 mod types;
 mod watch;
 
+#[cfg(test)]
+mod conformance;
+
+use std::path::Path;
+
 use flagship_proto::model::Position;
 
-use crate::records::{self, Record, Stored};
+use crate::{
+    audit::{AuditExport, AuditHead, AuditRecord},
+    records::{self, Record, Stored, key},
+};
 
+pub use embedded::{EmbeddedStore, Options};
 pub use memory::MemoryStore;
 pub use types::{Key, Listing, Outcome, Precondition, Row, StoreError, Txn, Write};
 pub use watch::{Event, Events, Watch, WatchError};
@@ -21,6 +31,8 @@ pub use watch::{Event, Events, Watch, WatchError};
 /// A handle on the store; clones share one store.
 #[derive(Debug, Clone)]
 pub enum Store {
+    /// One process, one file.
+    Embedded(EmbeddedStore),
     /// In memory, gone with the process.
     Memory(MemoryStore),
 }
@@ -31,9 +43,20 @@ impl Store {
         Self::Memory(MemoryStore::new(1))
     }
 
+    /// Creates the store's file in a folder that has none, at epoch 1 (trap 34: only this creates).
+    pub fn init(folder: &Path) -> Result<Self, StoreError> {
+        EmbeddedStore::init(folder, Options::default()).map(Self::Embedded)
+    }
+
+    /// Opens the store's file in a folder where `init` made it; never creates or overwrites one.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        EmbeddedStore::open(folder, Options::default()).map(Self::Embedded)
+    }
+
     /// One row, as last committed.
     pub fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         match self {
+            Self::Embedded(store) => store.get(key),
             Self::Memory(store) => Ok(store.get(key)),
         }
     }
@@ -42,6 +65,7 @@ impl Store {
     /// [`crate::records::key`]; they end with `/`, so that a name never matches a longer one.
     pub fn list(&self, prefix: &str) -> Result<Listing, StoreError> {
         match self {
+            Self::Embedded(store) => store.list(prefix),
             Self::Memory(store) => Ok(store.list(prefix)),
         }
     }
@@ -49,6 +73,7 @@ impl Store {
     /// Commits all writes and audit entries, or nothing. Returns after the commit is durable.
     pub async fn txn(&self, txn: Txn) -> Result<Outcome, StoreError> {
         match self {
+            Self::Embedded(store) => store.txn(txn).await,
             Self::Memory(store) => store.txn(txn),
         }
     }
@@ -56,6 +81,7 @@ impl Store {
     /// Follows changes under `prefix` after sequence number `from` (a [`Listing`]'s `at`).
     pub fn watch(&self, prefix: &str, from: u64) -> Result<Watch, WatchError> {
         match self {
+            Self::Embedded(store) => store.watch(prefix, from),
             Self::Memory(store) => store.watch(prefix, from),
         }
     }
@@ -68,6 +94,7 @@ impl Store {
     /// The position of the last commit.
     pub fn position(&self) -> Position {
         match self {
+            Self::Embedded(store) => store.position(),
             Self::Memory(store) => store.position(),
         }
     }
@@ -86,5 +113,44 @@ impl Store {
             .iter()
             .map(|(key, row)| records::decode(key, row))
             .collect()
+    }
+
+    /// The end of the audit chain.
+    pub fn audit_head(&self) -> AuditHead {
+        match self {
+            Self::Embedded(store) => store.audit_head(),
+            Self::Memory(store) => store.audit_head(),
+        }
+    }
+
+    /// One audit entry with its exact stored bytes.
+    pub fn audit_entry(&self, index: u64) -> Result<Option<AuditRecord>, StoreError> {
+        let key = key::audit(index);
+        let Some(row) = self.get(&key)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&row.value)
+            .map(Some)
+            .map_err(|error| StoreError::Decode {
+                key,
+                message: error.to_string(),
+            })
+    }
+
+    /// The whole audit chain as stored, with the head that the store states.
+    pub fn audit_export(&self) -> Result<AuditExport, StoreError> {
+        let stated = self.audit_head();
+        let mut entries = Vec::new();
+        for (key, row) in self.list(key::AUDIT)?.rows {
+            let entry =
+                String::from_utf8(row.value.to_vec()).map_err(|error| StoreError::Decode {
+                    key,
+                    message: error.to_string(),
+                })?;
+            entries.push(entry);
+        }
+        // entries that were committed meanwhile belong to a later export
+        entries.truncate(usize::try_from(stated.count).unwrap_or(usize::MAX));
+        Ok(AuditExport { entries, stated })
     }
 }

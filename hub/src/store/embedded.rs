@@ -24,6 +24,7 @@ use super::{
     types::{Key, Listing, Outcome, Row, StoreError, Txn},
     watch::{ColdRead, Watch, WatchError},
 };
+use crate::audit::AuditHead;
 use file::RowFile;
 
 /// Prefixes that stay on disk: they grow without end and nothing is decided by them.
@@ -147,6 +148,10 @@ impl EmbeddedStore {
             prefix,
             from,
         )
+    }
+
+    pub(super) fn audit_head(&self) -> AuditHead {
+        read(&self.table).audit
     }
 
     pub(super) fn position(&self) -> Position {

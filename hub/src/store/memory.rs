@@ -108,6 +108,10 @@ impl MemoryStore {
         )
     }
 
+    pub(super) fn audit_head(&self) -> AuditHead {
+        read(&self.table).audit
+    }
+
     pub(super) fn position(&self) -> Position {
         read(&self.table).position
     }

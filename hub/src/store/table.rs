@@ -133,15 +133,24 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
             epoch: self.staged.position.epoch,
             seq: self.staged.position.seq + 1,
         };
-        for write in txn.writes {
+        // everything that can fail comes before the first change, so a failure adds nothing
+        let mut existing = Vec::with_capacity(txn.writes.len());
+        for write in &txn.writes {
+            let (Write::Put { key, .. } | Write::Delete { key }) = write;
+            existing.push(self.row(key)?.map(|row| row.created));
+        }
+        for (write, created) in txn.writes.into_iter().zip(existing) {
             match write {
-                Write::Put { key, value } => self.put(key, value, position)?,
-                Write::Delete { key } => self.delete(key, position)?,
+                Write::Put { key, value } => {
+                    self.put(key, value, created.unwrap_or(position), position);
+                }
+                Write::Delete { key } if created.is_some() => self.delete(key, position),
+                Write::Delete { .. } => {}
             }
         }
         for entry in txn.audit {
             let (index, bytes) = self.staged.audit.append(position, entry);
-            self.put(key::audit(index), Bytes::from(bytes), position)?;
+            self.put(key::audit(index), Bytes::from(bytes), position, position);
         }
         self.staged.position = position;
         Ok(Outcome::Committed { position })
@@ -169,24 +178,19 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
         Ok((!holds).then(|| key.clone()))
     }
 
-    fn put(&mut self, key: Key, value: Bytes, position: Position) -> Result<(), E> {
-        let created = self.row(&key)?.map_or(position, |row| row.created);
+    fn put(&mut self, key: Key, value: Bytes, created: Position, modified: Position) {
+        self.changed(&key, modified, false);
         let row = Row {
             value,
             created,
-            modified: position,
+            modified,
         };
-        self.changed(&key, position, false);
         self.staged.rows.insert(key, Some(row));
-        Ok(())
     }
 
-    fn delete(&mut self, key: Key, position: Position) -> Result<(), E> {
-        if self.row(&key)?.is_some() {
-            self.changed(&key, position, true);
-            self.staged.rows.insert(key, None);
-        }
-        Ok(())
+    fn delete(&mut self, key: Key, position: Position) {
+        self.changed(&key, position, true);
+        self.staged.rows.insert(key, None);
     }
 
     fn changed(&mut self, key: &Key, position: Position, deleted: bool) {

@@ -283,13 +283,13 @@ fn open_database(path: &Path) -> Result<(Database, Header), StoreError> {
         ));
     }
     let opened = open_unchanged(path);
-    let database = opened.map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            refuse("another flagship-hub has it open; stop that one first")
+    let database = opened.map_err(|error| {
+        if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+            return refuse("another flagship-hub has it open; stop that one first");
         }
-        other => refuse(&format!(
-            "it is torn or not a store of Flagship ({other}): put back a copy of it; nothing was changed"
-        )),
+        refuse(&format!(
+            "it is torn or not a store of Flagship ({error}): put back a copy of it; nothing was changed"
+        ))
     })?;
     let header = (|| -> Result<Option<Vec<u8>>, redb::Error> {
         let table = database.begin_read()?.open_table(META)?;
