@@ -1,5 +1,9 @@
 //! The harness: a sample application, load with exact counts, and real processes under test.
 
+pub mod cut;
+pub mod envoy;
+pub mod fleet;
 pub mod load;
 pub mod process;
+pub mod quickstart;
 pub mod sample;

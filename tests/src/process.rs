@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     net::TcpListener,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -70,6 +71,7 @@ impl Running {
         let log = folder.join(format!("{name}.log"));
         let out = File::options().create(true).append(true).open(&log)?;
         let child = command
+            .process_group(0) // Ctrl-C is for the one who runs it, who then ends all
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
@@ -95,6 +97,15 @@ impl Running {
     /// Its exit status, once it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// Its resident memory, in KiB; none once it has ended.
+    pub fn rss_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.split_whitespace().next()?.parse().ok()
     }
 
     /// Sends it a signal.

@@ -1,7 +1,7 @@
 //! The sample application: it knows its version, misbehaves on command, and counts what it served.
 //!
-//! `/` answers the version; `/healthz` is ready or not; `/counts` tells the counts; `POST /behave`
-//! changes the behaviour. The counts go to a file with every answer, so that they survive a kill.
+//! `/` answers the version; `/version` does so without being counted and always well; `/healthz` is
+//! ready or not; `/counts` tells the counts; `POST /behave` changes the behaviour. The counts go to a file with every answer, so that they survive a kill.
 
 mod behaviour;
 mod counts;
@@ -98,6 +98,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(health))
+        .route("/version", get(version))
         .route("/counts", get(counts))
         .route("/behave", post(behave))
         .fallback(answer)
@@ -121,6 +122,14 @@ async fn health(State(app): State<Arc<App>>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response();
     }
     "ok\n".into_response()
+}
+
+async fn version(State(app): State<Arc<App>>) -> Response {
+    (
+        [(VERSION_HEADER, app.version.clone())],
+        app.version.as_bytes().to_vec(),
+    )
+        .into_response()
 }
 
 async fn counts(State(app): State<Arc<App>>) -> Json<Counts> {

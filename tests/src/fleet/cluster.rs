@@ -1,0 +1,151 @@
+//! One cluster: an agent, which starts the Envoy and the application.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use crate::{
+    envoy,
+    process::{Running, built, free_port},
+};
+
+/// The agent's configuration, with words in `${…}` to be filled.
+const CONFIGURATION: &str = include_str!("../../../deploy/example/agent.yaml");
+
+/// What a cluster is started with.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Where its agent finds the hub.
+    pub hub: SocketAddr,
+    /// The token with which it enrols.
+    pub token: String,
+    /// How versions misbehave.
+    pub when: String,
+}
+
+/// A cluster that runs.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its folder: configuration, data, logs.
+    pub folder: PathBuf,
+    /// Its Envoy's address for users.
+    pub listener: SocketAddr,
+    /// The folder of its application's counts.
+    pub counts: PathBuf,
+    name: String,
+    when: String,
+    mark: (&'static str, OsString),
+    agent: Option<Running>,
+}
+
+impl Cluster {
+    pub(super) fn start(
+        name: &str,
+        layout: Layout,
+        mark: (&'static str, &OsStr),
+    ) -> anyhow::Result<Self> {
+        let Layout {
+            folder,
+            hub,
+            token,
+            when,
+        } = layout;
+        fs::create_dir_all(&folder)?;
+        let listener = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let token_file = folder.join("token");
+        fs::write(&token_file, token)?;
+        let filled = CONFIGURATION
+            .replace("${DATA}", &shown(&folder.join("data")))
+            .replace("${HUB}", &hub.to_string())
+            .replace("${SAMPLE}", &shown(&built("flagship-sample")))
+            .replace("${PORT}", &listener.port().to_string())
+            .replace("${ENVOY}", &shown(&envoy::binary()));
+        fs::write(folder.join("agent.yaml"), filled)?;
+        let mut cluster = Self {
+            counts: folder.join("counts"),
+            folder,
+            listener,
+            name: name.to_owned(),
+            when,
+            mark: (mark.0, mark.1.to_owned()),
+            agent: None,
+        };
+        cluster.start_agent()?;
+        Ok(cluster)
+    }
+
+    /// Starts the agent, again if it was killed.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_agent(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(built("flagship-agent"));
+        command
+            .arg("--config")
+            .arg(self.folder.join("agent.yaml"))
+            .arg("--token-file")
+            .arg(self.folder.join("token"))
+            .env("FLAGSHIP_SAMPLE_COUNTS", &self.counts)
+            .env("FLAGSHIP_SAMPLE_WHEN", &self.when)
+            .env(self.mark.0, &self.mark.1);
+        self.agent = Some(Running::start("agent", &self.folder, &mut command)?);
+        Ok(())
+    }
+
+    /// The agent's process.
+    ///
+    /// # Panics
+    /// It was killed.
+    pub fn agent(&mut self) -> &mut Running {
+        self.agent.as_mut().expect("the agent runs")
+    }
+
+    /// `kill -9` of the agent; Envoy and the application go on.
+    pub fn kill_agent(&mut self) {
+        if let Some(mut agent) = self.agent.take() {
+            agent.kill();
+        }
+    }
+
+    /// The file with the agent's log.
+    pub fn log(&self) -> String {
+        shown(&self.folder.join("agent.log"))
+    }
+
+    /// Whether the application answers through the Envoy.
+    pub async fn serves(&self) -> bool {
+        self.version_served().await.is_some()
+    }
+
+    /// The version that answers one request through the Envoy; the application does not count it.
+    pub async fn version_served(&self) -> Option<String> {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(2))
+            .build()
+            .ok()?;
+        let answer = client
+            .get(format!("http://{}/version", self.listener))
+            .send()
+            .await
+            .ok()?;
+        let answer = answer.error_for_status().ok()?;
+        let version = answer.headers().get(crate::sample::VERSION_HEADER)?;
+        version.to_str().ok().map(ToOwned::to_owned)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,101 @@
+//! The closing table.
+
+use std::time::Duration;
+
+use super::{acts::Act, traffic::Moment};
+
+/// What both ends counted over the whole of it.
+pub(super) struct Ends {
+    lines: Vec<String>,
+    /// What was not as it must be.
+    pub(super) missed: Vec<String>,
+}
+
+impl Ends {
+    pub(super) fn of(
+        all: &Moment,
+        idle_agent_kib: Option<u64>,
+        took: Duration,
+        kept: bool,
+    ) -> Self {
+        let served: u64 = all.served.values().sum();
+        let mut ends = Self {
+            lines: vec![format!(
+                "users sent {} requests; the backends answered {served}, nobody {}",
+                all.sent, all.unserved
+            )],
+            missed: Vec::new(),
+        };
+        // While the load still runs some requests are counted at one end only.
+        if !kept && served + all.unserved != all.sent {
+            ends.missed.push(format!(
+                "the ends do not agree: {} sent, {served} served",
+                all.sent
+            ));
+        }
+        if let Some(kib) = idle_agent_kib {
+            ends.lines.push(format!(
+                "largest agent, in a build without optimisation: {} MiB resident",
+                kib / 1_024
+            ));
+        }
+        ends.lines
+            .push(format!("all of it took {} s", took.as_secs()));
+        ends
+    }
+}
+
+pub(super) fn print(acts: &[Act], ends: &Ends) {
+    println!("\nrequests by act, version and cluster, counted at the backends\n");
+    let mut clusters: Vec<&str> = acts
+        .iter()
+        .flat_map(|act| act.traffic.served.keys())
+        .map(|(c, _)| c.as_str())
+        .collect();
+    clusters.sort_unstable();
+    clusters.dedup();
+    let columns: Vec<(&Act, &str)> = acts
+        .iter()
+        .flat_map(|act| act.traffic.versions().into_iter().map(move |v| (act, v)))
+        .collect();
+    let row = |first: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>9}")).collect();
+        println!("  {first:<26}{cells}");
+    };
+    row(
+        "",
+        columns
+            .iter()
+            .map(|(act, _)| act.title.to_owned())
+            .collect(),
+    );
+    row(
+        "cluster",
+        columns
+            .iter()
+            .map(|(_, version)| (*version).to_owned())
+            .collect(),
+    );
+    for cluster in clusters {
+        row(
+            cluster,
+            columns
+                .iter()
+                .map(|(act, v)| act.traffic.of_version(cluster, v).to_string())
+                .collect(),
+        );
+    }
+    println!();
+    for act in acts {
+        println!(
+            "  {}: users saw {} requests fail of {}",
+            act.title, act.traffic.failed, act.traffic.sent
+        );
+        for figure in &act.figures {
+            println!("         {figure}");
+        }
+    }
+    for line in &ends.lines {
+        println!("  {line}");
+    }
+}
