@@ -10,13 +10,18 @@
 //! | Hold, Retreat, Remove | at once | once its release is on disk |
 //! | abort | at once | once the book of aborts is on disk; only then is a receipt final |
 
+pub mod connect;
+pub mod enrol;
+pub mod handle;
 mod hello;
+pub mod identity;
 mod keep;
 mod lease;
 mod permission;
 mod receipt;
 mod receive;
 mod report;
+pub mod run;
 mod seal;
 mod session;
 mod slot;
