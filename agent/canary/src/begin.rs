@@ -5,7 +5,7 @@ use std::time::Duration;
 use flagship_proto::model::{Intent, Phase, Stopwatch, Weight, canary::WebhookType};
 
 use crate::{
-    ask::Slot,
+    ask::{Asked, Slot},
     decision::Severity,
     judge::Verdict,
     observation::{Scale, Share, Target},
@@ -77,6 +77,18 @@ impl Work<'_> {
             return;
         }
         self.start_over(target);
+    }
+
+    /// Whether the order is about the run that the status is about; its newest fence is kept.
+    pub(crate) fn is_same_run(&mut self) -> bool {
+        let (Some(run), Some(target)) = (&mut self.next.run, &self.seen.target) else {
+            return false;
+        };
+        let same = run.rollout == target.rollout && run.attempt == target.attempt;
+        if same {
+            run.fence = run.fence.max(target.fence);
+        }
+        same
     }
 
     fn start_over(&mut self, target: Target) {
@@ -184,7 +196,7 @@ impl Work<'_> {
                 return was_closed;
             }
             self.next.waits.gate = Stopwatch::default();
-            self.begin_asking(Slot::Gate, gate, false);
+            self.begin_asking(Slot::Gate, Some(gate), Asked::Nothing);
         }
         let Some(closed) = self.drive(Slot::Gate) else {
             return Some(was_closed.unwrap_or(Reason::AskingGate { gate }));

@@ -15,6 +15,7 @@ mod phase;
 mod promote;
 pub mod reason;
 mod shift;
+mod soak;
 pub mod status;
 mod tally;
 #[cfg(test)]

@@ -27,11 +27,10 @@ impl Work<'_> {
             Phase::Progressing | Phase::WaitingPromotion => self.analyse(),
             Phase::Promoting => self.promote(),
             Phase::Finalising => self.finalise(),
-            Phase::Initialized
-            | Phase::Succeeded
-            | Phase::Failed
-            | Phase::Terminating
-            | Phase::Terminated => self.rest(),
+            Phase::Succeeded => self.soak(),
+            Phase::Initialized | Phase::Failed | Phase::Terminating | Phase::Terminated => {
+                self.rest()
+            }
         };
         if self.next.returning.is_some() {
             return self.go_back();
@@ -113,7 +112,10 @@ impl Work<'_> {
                 self.adopt();
                 self.retreat(false);
             }
-            Intent::Remove => self.retreat(true),
+            Intent::Remove => {
+                self.is_same_run();
+                self.retreat(true);
+            }
         }
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use flagship_proto::model::{Phase, Stopwatch, Weight, canary::WebhookType};
 
 use crate::{
-    ask::Slot,
+    ask::{Asked, Slot},
     decision::Severity,
     judge::Verdict,
     observation::{Scale, Share},
     reason::Reason,
-    status::Waits,
+    status::{Tally, Waits},
     work::Work,
 };
 
@@ -113,6 +113,9 @@ impl Work<'_> {
         let old = self.next.other.take();
         self.next.stopping.extend(old);
         self.next.asking.clear();
+        self.next.tally = Tally::default();
+        self.next.waits = Waits::default();
+        self.next.baseline = None;
         self.remember(change.clone());
         let reason = Reason::Succeeded {
             version: change.version,
@@ -127,7 +130,7 @@ impl Work<'_> {
     /// Asks the post-rollout hooks, once, at the end of a run.
     pub(crate) fn begin_post(&mut self) {
         if !self.hooks(WebhookType::PostRollout).is_empty() {
-            self.begin_asking(Slot::Post, WebhookType::PostRollout, false);
+            self.begin_asking(Slot::Post, Some(WebhookType::PostRollout), Asked::Nothing);
         }
     }
 

@@ -56,7 +56,8 @@ impl<'a> Work<'a> {
         let busy = self.next.in_flight()
             || self.next.phase == Phase::Initializing
             || !self.next.stopping.is_empty()
-            || !self.next.asking.is_empty();
+            || !self.next.asking.is_empty()
+            || self.is_soaking();
         let wake_after = if busy {
             self.due_in.clamp(Duration::from_millis(50), LOOK)
         } else {

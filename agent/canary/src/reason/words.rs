@@ -75,14 +75,14 @@ impl fmt::Display for Reason {
                 trouble,
                 because,
             } => {
+                if !because.is_empty() {
+                    write!(f, "{because}; ")?;
+                }
                 write!(f, "returning traffic to {to}")?;
                 if let Some(seen) = seen {
                     write!(f, " ({seen} is still on the change)")?;
                 }
-                if let Some(trouble) = trouble {
-                    write!(f, " ({trouble})")?;
-                }
-                f.write_str(&after_colon(because))
+                f.write_str(&after_colon(trouble.as_deref().unwrap_or_default()))
             }
             Self::CannotReturn { to, words } => {
                 write!(f, "cannot return to {to}{}", after_colon(words))

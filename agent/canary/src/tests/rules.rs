@@ -183,3 +183,60 @@ fn a_gate_before_each_step_is_asked_again_for_each() {
     plant.run_to(Phase::Promoting);
     assert_eq!(plant.asked.len(), 2);
 }
+
+#[test]
+fn s05_checks_go_on_after_succeeded_and_a_failure_leaves_traffic_where_it_is() {
+    let mut plant = Plant::serving(spec(json!({
+        "interval": "5s", "threshold": 2, "stepWeights": [10],
+        "metrics": [
+            {"name": "request-success-rate", "thresholdRange": {"min": 99}},
+            {"name": "request-duration", "compareTo": "primary", "maxRatio": 2}
+        ]
+    })));
+    plant.rates.insert("1.0.0".to_owned(), 100.0);
+    plant.rates.insert("1.1.0".to_owned(), 100.0);
+    plant.order("1.1.0", 1);
+    plant.run_to(Phase::Succeeded);
+    plant.asked.clear();
+    plant.run_for(Duration::from_secs(20));
+    assert!(plant.asked.len() >= 3);
+    assert!(
+        plant
+            .asked
+            .iter()
+            .all(|asked| asked == "request-success-rate")
+    );
+    plant.rates.remove("1.1.0");
+    plant.run_for(Duration::from_secs(60));
+    assert_eq!(
+        plant.status.phase,
+        Phase::Succeeded,
+        "silence is no failure"
+    );
+    plant.rates.insert("1.1.0".to_owned(), 10.0);
+    plant.run_to(Phase::Failed);
+    plant.run_for(Duration::from_secs(20));
+    assert_eq!((plant.status.weight.get(), plant.live("1.1.0")), (100, 100));
+    assert_eq!(plant.status.reason.code(), "ThresholdReached");
+    plant.intent(flagship_proto::model::Intent::Retreat, "retreat the wave");
+    plant.settle();
+    assert_eq!(plant.live("1.0.0"), 100);
+}
+
+#[test]
+fn s05_checks_after_succeeded_end_by_themselves() {
+    let mut plant = Plant::serving(super::plant::usual());
+    plant.rates.insert("1.1.0".to_owned(), 100.0);
+    plant.order("1.1.0", 1);
+    plant.run_to(Phase::Succeeded);
+    plant.run_for(Duration::from_secs(1900));
+    let asked = plant.asked.len();
+    let last = plant.look();
+    assert_eq!(
+        last.wake_after,
+        Duration::from_secs(30),
+        "an idle agent rests"
+    );
+    plant.run_for(Duration::from_secs(60));
+    assert_eq!(plant.asked.len(), asked);
+}
