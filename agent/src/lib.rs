@@ -3,6 +3,7 @@
 //! `link` speaks with the hub and says what may be done; `release` keeps what was accepted;
 //! `hook` and `provider` ask the outside; `config`, `args` and `run` put the process together.
 
+pub mod driver;
 pub mod hook;
 pub mod link;
 pub mod platform;

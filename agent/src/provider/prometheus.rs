@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Answer;
@@ -91,9 +92,9 @@ impl Prometheus {
         })
     }
 
-    /// The query's one number. NaN, and no series at all, are no data.
-    pub async fn query(&self, query: &str) -> Result<Answer, QueryError> {
-        tokio::time::timeout(DEADLINE, self.ask(query))
+    /// The query's one number at one moment. NaN, and no series at all, are no data.
+    pub async fn query(&self, query: &str, at: Timestamp) -> Result<Answer, QueryError> {
+        tokio::time::timeout(DEADLINE, self.ask(query, at))
             .await
             .unwrap_or_else(|_| {
                 Err(QueryError::Unreachable(format!(
@@ -102,9 +103,11 @@ impl Prometheus {
             })
     }
 
-    async fn ask(&self, query: &str) -> Result<Answer, QueryError> {
+    async fn ask(&self, query: &str, at: Timestamp) -> Result<Answer, QueryError> {
         let mut url = self.base.clone();
-        url.query_pairs_mut().append_pair("query", query);
+        url.query_pairs_mut()
+            .append_pair("query", query)
+            .append_pair("time", &at.to_string());
         let mut request = self.client.get(url);
         for (name, values) in &self.headers {
             for value in values {

@@ -1,0 +1,93 @@
+//! What the hub and people are told of a workload: the engine's status in the contract's words.
+
+use flagship_canary::CanaryStatus;
+use flagship_proto::model::{Evidence, Incarnation, Latency, WorkloadRef, WorkloadStatus};
+
+use super::Seen;
+use crate::provider::difference;
+
+/// The status to report.
+pub(super) fn status(workload: &WorkloadRef, status: &CanaryStatus, seen: &Seen) -> WorkloadStatus {
+    let change = status.change.as_ref();
+    let observed = change.and_then(|change| seen.route.share(&change.version));
+    WorkloadStatus {
+        workload: workload.clone(),
+        fence: seen
+            .order
+            .as_ref()
+            .map(|order| order.fence)
+            .unwrap_or_default(),
+        rollout: seen.order.as_ref().map(|order| order.rollout.clone()),
+        attempt: seen.order.as_ref().map_or(0, |order| order.attempt),
+        intent: seen.order.as_ref().map(|_| seen.permission.intent),
+        phase: status.phase,
+        step: status.step,
+        weight: status.weight,
+        observed: observed.map(|share| share.max),
+        failed_checks: status.tally.failed,
+        version: change.map(|change| change.version.clone()),
+        digest: change.and_then(|change| change.digest),
+        primary_version: status
+            .primary
+            .as_ref()
+            .map(|primary| primary.version.clone()),
+        primary_digest: status.primary.as_ref().and_then(|primary| primary.digest),
+        can_return_to: status
+            .promoted
+            .iter()
+            .filter_map(|revision| revision.digest)
+            .collect(),
+        reason: status.reason.code().to_owned(),
+        message: status.reason.to_string(),
+        since: status.since,
+        aborted_by: seen.aborted_by.clone(),
+    }
+}
+
+/// Whether the hub has to hear of it: all but the sentence's numbers, which follow at the next change.
+pub(super) fn differs(last: &WorkloadStatus, next: &WorkloadStatus) -> bool {
+    let mut last = last.clone();
+    last.message.clone_from(&next.message);
+    last.since = next.since;
+    last != *next
+}
+
+/// Evidence since the step's baseline, where there is one and the counters were read.
+pub(super) fn evidence(status: &CanaryStatus, seen: &Seen) -> Option<Evidence> {
+    let baseline = status.baseline.as_ref()?;
+    let totals = seen.totals.as_ref()?;
+    if baseline.proxy_started != totals.proxy_started {
+        return None;
+    }
+    let change = status.change.as_ref()?;
+    let canary = difference(baseline, totals, &change.version)?;
+    let primary = status
+        .primary
+        .as_ref()
+        .filter(|primary| !primary.is(change))
+        .and_then(|primary| difference(baseline, totals, &primary.version))
+        .unwrap_or_default();
+    Some(Evidence {
+        digest: change.digest?,
+        revision: status.run.as_ref()?.fence.revision,
+        step: status.step,
+        incarnation: Incarnation::default(),
+        proxy_started: totals.proxy_started,
+        from: baseline.at,
+        to: totals.at,
+        canary: canary.counts,
+        primary: primary.counts,
+        canary_latency: finite(canary.latency),
+        primary_latency: finite(primary.latency),
+    })
+}
+
+/// Envoy's last bucket has no upper bound; on the wire and in JSON bounds are numbers.
+fn finite(latency: Latency) -> Latency {
+    let buckets = latency.buckets.into_iter();
+    let bounded =
+        buckets.map(|(upper, count)| (if upper.is_finite() { upper } else { f64::MAX }, count));
+    Latency {
+        buckets: bounded.collect(),
+    }
+}
