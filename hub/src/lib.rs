@@ -3,6 +3,7 @@ pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod driver;
+pub mod ca;
 pub mod fleet;
 pub mod leader;
 pub mod records;
