@@ -121,7 +121,11 @@ impl Ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?;
-        files::write_atomic(&folder.join(KEY_FILE), key.serialize_pem().as_bytes(), PRIVATE)?;
+        files::write_atomic(
+            &folder.join(KEY_FILE),
+            key.serialize_pem().as_bytes(),
+            PRIVATE,
+        )?;
         files::write_atomic(
             &folder.join(CERTIFICATE_FILE),
             certificate.pem().as_bytes(),
@@ -138,8 +142,7 @@ impl Ca {
         let key = KeyPair::from_pem(&key_pem).map_err(|_| garbled(KEY_FILE))?;
         let der = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| garbled(CERTIFICATE_FILE))?;
-        let issuer =
-            Issuer::from_ca_cert_der(&der, key).map_err(|_| garbled(CERTIFICATE_FILE))?;
+        let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|_| garbled(CERTIFICATE_FILE))?;
         Ok(Self {
             issuer,
             pem,

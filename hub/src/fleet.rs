@@ -7,11 +7,14 @@
 mod abort;
 mod apply;
 mod effect;
+mod follow;
+pub mod handle;
 mod hello;
 mod lease;
 mod queue;
 mod receipt;
 mod report;
+pub mod rows;
 mod session;
 mod tell;
 mod view;
@@ -32,6 +35,7 @@ use flagship_proto::{
 };
 
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
+pub use follow::Follower;
 pub use receipt::KeptReceipt;
 pub use report::{Job, ReportedStatus, Stored};
 pub use session::SessionId;
@@ -92,15 +96,10 @@ impl Fleet {
         }
     }
 
-    /// A stream was opened by a peer that TLS authenticated, with its certificate (DER). Refused with
+    /// A stream was opened by a peer that TLS authenticated. Refused with
     /// the last word to send where uid, name, serial or end of the certificate do not stand in the
     /// store (trap 11).
-    pub fn opened(
-        &mut self,
-        peer: PeerId,
-        certificate: Arc<[u8]>,
-        now: Tick,
-    ) -> Result<SessionId, Goodbye> {
+    pub fn opened(&mut self, peer: PeerId, now: Tick) -> Result<SessionId, Goodbye> {
         self.check_peer(&peer, now)?;
         self.counter += 1;
         let id = SessionId(self.counter);
@@ -109,8 +108,7 @@ impl Fleet {
             .or_default()
             .sessions
             .push(id);
-        self.sessions
-            .insert(id, Session::new(peer, certificate, now));
+        self.sessions.insert(id, Session::new(peer, now));
         Ok(id)
     }
 
@@ -129,7 +127,7 @@ impl Fleet {
                 peer.cluster, peer.trust_domain, member.name, self.config.trust_domain
             ));
         }
-        if !member.serials.contains(&peer.serial) {
+        if !member.certificates.contains_key(&peer.serial) {
             return removed(format!(
                 "certificate {} of cluster {} was replaced or revoked",
                 peer.serial, peer.cluster

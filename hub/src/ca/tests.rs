@@ -55,7 +55,10 @@ fn the_ca_is_the_same_after_a_restart_and_its_key_is_private() {
     let folder = tempfile::tempdir().unwrap();
     let hash = Ca::create(folder.path(), "fleet-1", now()).unwrap().hash();
     assert_eq!(Ca::open(folder.path()).unwrap().hash(), hash);
-    let mode = std::fs::metadata(folder.path().join(KEY_FILE)).unwrap().permissions().mode();
+    let mode = std::fs::metadata(folder.path().join(KEY_FILE))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 

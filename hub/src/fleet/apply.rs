@@ -22,14 +22,14 @@ impl Fleet {
             aborts: before.aborts,
             ..View::default()
         };
-        let gone: Vec<ClusterUid> = {
-            let listed: BTreeSet<&ClusterUid> = rows.iter().filter_map(member_uid).collect();
-            let known = before.members.into_keys();
-            known.filter(|uid| !listed.contains(uid)).collect()
-        };
-        let left = gone.into_iter().map(|uid| Change::Member(uid, None));
-        let changes: Vec<Change> = rows.into_iter().chain(left).collect();
-        self.apply(changes, at, now);
+        self.apply(rows, at, now);
+        let known = before.members.into_keys();
+        let gone: Vec<ClusterUid> = known
+            .filter(|uid| !self.view.members.contains_key(uid))
+            .collect();
+        for uid in gone {
+            self.member_left(&uid, now);
+        }
     }
 
     /// Rows that changed up to a position, in order.
@@ -39,9 +39,16 @@ impl Fleet {
         let mut orders: BTreeSet<(ClusterUid, WorkloadRef)> = BTreeSet::new();
         for change in changes {
             match change {
-                Change::Member(uid, member) => {
-                    self.member_changed(uid.clone(), member, now);
-                    clusters.insert(uid);
+                Change::Member(name, member) => {
+                    let uid = member.as_ref().map(|member| member.uid.clone());
+                    let had = self.view.names.get(&name).cloned();
+                    if let Some(left) = had.filter(|had| Some(had) != uid.as_ref()) {
+                        self.member_left(&left, now);
+                    }
+                    if let Some(member) = member {
+                        clusters.insert(member.uid.clone());
+                        self.member_changed(*member, now);
+                    }
                 }
                 Change::Order(uid, workload, order) => {
                     let rows = self.view.orders.entry(uid.clone()).or_default();
@@ -52,14 +59,20 @@ impl Fleet {
                     clusters.insert(uid.clone());
                     orders.insert((uid, workload));
                 }
-                Change::Abort { abort, clusters } => {
+                Change::Abort {
+                    abort,
+                    clusters,
+                    is_rest,
+                } => {
                     aborts.insert(abort.id.clone());
                     let known = self.view.aborts.remove(&abort.id);
                     let mut stored = StoredAbort::new(*abort, clusters, now);
+                    stored.is_rest = is_rest;
+                    stored.lift = self.view.lifts.remove(&stored.abort.id);
                     if let Some(known) = known {
                         stored.seen = known.seen;
                         stored.over = known.over;
-                        stored.lift = known.lift;
+                        stored.lift = known.lift.or(stored.lift);
                         stored.signed_lift = known.signed_lift;
                         if known.abort == stored.abort {
                             stored.signed = known.signed;
@@ -67,11 +80,12 @@ impl Fleet {
                     }
                     self.view.aborts.insert(stored.abort.id.clone(), stored);
                 }
-                Change::Lift(lift) => {
-                    if let Some(stored) = self.view.aborts.get_mut(&lift.abort) {
-                        stored.lift = Some(*lift);
+                Change::Lift(lift) => match self.view.aborts.get_mut(&lift.abort) {
+                    Some(stored) => stored.lift = Some(*lift),
+                    None => {
+                        self.view.lifts.insert(lift.abort.clone(), *lift);
                     }
-                }
+                },
                 Change::Report(uid, workload, report) => {
                     self.report_changed(uid, workload, report);
                 }
@@ -148,18 +162,21 @@ impl Fleet {
             .map(|(id, session)| (*id, session.peer.uid.clone()))
     }
 
-    fn member_changed(&mut self, uid: ClusterUid, member: Option<Box<Member>>, now: Tick) {
-        let Some(member) = member else {
-            self.view.members.remove(&uid);
-            self.view.orders.remove(&uid);
-            self.view.reports.remove(&uid);
-            let sessions = self.peers.get(&uid).map(|peer| peer.sessions.clone());
-            for id in sessions.unwrap_or_default() {
-                let why = "the cluster was removed from the fleet";
-                self.end(id, goodbye(GoodbyeCode::Removed, why), now);
-            }
-            return;
-        };
+    fn member_left(&mut self, uid: &ClusterUid, now: Tick) {
+        if let Some(member) = self.view.members.remove(uid) {
+            self.view.names.remove(&member.name);
+        }
+        self.view.orders.remove(uid);
+        self.view.reports.remove(uid);
+        let sessions = self.peers.get(uid).map(|peer| peer.sessions.clone());
+        for id in sessions.unwrap_or_default() {
+            let why = "the cluster was removed from the fleet";
+            self.end(id, goodbye(GoodbyeCode::Removed, why), now);
+        }
+    }
+
+    fn member_changed(&mut self, member: Member, now: Tick) {
+        let uid = member.uid.clone();
         let known = self.view.members.get(&uid);
         if known.is_some_and(|known| known.modified > member.modified) {
             return;
@@ -170,10 +187,13 @@ impl Fleet {
             .sessions
             .iter()
             .filter(|(_, session)| session.peer.uid == uid)
-            .filter(|(_, session)| !member.serials.contains(&session.peer.serial))
+            .filter(|(_, session)| !member.certificates.contains_key(&session.peer.serial))
             .map(|(id, _)| *id)
             .collect();
-        self.view.members.insert(uid.clone(), *member);
+        let peer = self.peers.entry(uid.clone()).or_default();
+        peer.highest = peer.highest.max(member.incarnation);
+        self.view.names.insert(member.name.clone(), uid.clone());
+        self.view.members.insert(uid.clone(), member);
         for id in revoked {
             let why = "its certificate was revoked";
             self.end(id, goodbye(GoodbyeCode::Removed, why), now);
@@ -213,17 +233,5 @@ impl Fleet {
         rows.insert(workload, *report);
         let peer = self.peers.entry(uid).or_default();
         peer.highest = peer.highest.max(incarnation);
-    }
-}
-
-fn member_uid(change: &Change) -> Option<&ClusterUid> {
-    match change {
-        Change::Member(uid, Some(_)) => Some(uid),
-        Change::Member(_, None)
-        | Change::Order(..)
-        | Change::Abort { .. }
-        | Change::Lift(_)
-        | Change::Report(..)
-        | Change::Receipt(..) => None,
     }
 }

@@ -262,7 +262,7 @@ impl Fleet {
         for order in self.view.orders_of(&uid) {
             self.mark(id, Key::Order(order.workload), now);
         }
-        self.put_inventory(&uid, hello.inventory);
+        self.put_inventory(&uid, hello.inventory, hello.incarnation);
     }
 }
 

@@ -32,16 +32,18 @@ impl Fleet {
         };
         let receipt = &signed.receipt;
         let uid = session.peer.uid.clone();
-        let certificate = session.certificate.clone();
+        let member = self.view.members.get(&uid);
+        let on_record = member.and_then(|member| member.certificates.get(&signed.serial));
+        let certificate = on_record.cloned().unwrap_or_default();
         let problem = if receipt.uid != uid || receipt.cluster != session.peer.cluster {
             Some(format!(
                 "a receipt in the name of {} ({}) came on its session",
                 receipt.cluster, receipt.uid
             ))
-        } else if signed.serial != session.peer.serial {
+        } else if on_record.is_none() {
             Some(format!(
-                "a receipt names certificate {}, the session has {}",
-                signed.serial, session.peer.serial
+                "a receipt names certificate {}, which is not on record",
+                signed.serial
             ))
         } else {
             verify_receipt(&certificate, &signed)
@@ -83,7 +85,7 @@ impl Fleet {
             Some(Value::Receipt(kept)) => {
                 (kept.signed.receipt.incarnation, kept.signed.receipt.seq) >= age
             }
-            Some(Value::Report(_) | Value::Inventory(_) | Value::Quarantine(_)) | None => false,
+            Some(Value::Report(_) | Value::Inventory(..) | Value::Quarantine(_)) | None => false,
         };
         newer_on_its_way || stored.is_some_and(|last| (last.incarnation, last.seq) >= age)
     }
@@ -113,9 +115,10 @@ impl Fleet {
                 let rows = self.view.receipts.entry(receipt.abort.clone()).or_default();
                 rows.insert(uid.clone(), row);
             }
-            Value::Inventory(inventory) => {
+            Value::Inventory(inventory, incarnation) => {
                 if let Some(member) = self.view.members.get_mut(uid) {
-                    member.inventory = Some(inventory.as_ref().clone());
+                    member.inventory = inventory.as_ref().clone();
+                    member.incarnation = member.incarnation.max(*incarnation);
                     member.modified = position;
                 }
             }

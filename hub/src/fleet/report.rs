@@ -2,8 +2,8 @@
 //! Also what else an agent's words lead to in the store, and how its writes are followed up.
 
 use flagship_proto::model::{
-    Abort, AbortId, Ack, ClusterUid, Incarnation, Inventory, Position, Report, Tick, WorkloadRef,
-    WorkloadStatus,
+    Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Position, Report, Tick,
+    WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 
@@ -31,8 +31,8 @@ pub(super) enum Value {
     Report(Box<ReportedStatus>),
     /// A verified receipt.
     Receipt(Box<KeptReceipt>),
-    /// See [`Subject::Inventory`].
-    Inventory(Box<Inventory>),
+    /// See [`Subject::Inventory`]; and the incarnation that says it.
+    Inventory(Box<Inventory>, Incarnation),
     /// Why the cluster is quarantined.
     Quarantine(String),
 }
@@ -74,16 +74,18 @@ pub enum Job {
     /// Note what an agent says of itself in its cluster's row.
     Inventory {
         /// Whose.
-        uid: ClusterUid,
+        cluster: ClusterName,
         /// What.
         inventory: Box<Inventory>,
+        /// The incarnation that says it.
+        incarnation: Incarnation,
         /// Where the cluster's row was last written.
         read: Position,
     },
     /// Note in the cluster's row that a person has to look.
     Quarantine {
         /// Whose.
-        uid: ClusterUid,
+        cluster: ClusterName,
         /// Why.
         why: String,
         /// Where the cluster's row was last written.
@@ -129,7 +131,7 @@ impl Ledger {
             Value::Report(reported) if reported.incarnation == received.incarnation => {
                 Some(reported.seq)
             }
-            Value::Report(_) | Value::Receipt(_) | Value::Inventory(_) | Value::Quarantine(_) => {
+            Value::Report(_) | Value::Receipt(_) | Value::Inventory(..) | Value::Quarantine(_) => {
                 None
             }
         });
@@ -202,13 +204,18 @@ impl Fleet {
         self.put(uid, subject, Value::Report(Box::new(reported)));
     }
 
-    /// What the agent says of itself, stored when it differs.
-    pub(super) fn put_inventory(&mut self, uid: &ClusterUid, inventory: Inventory) {
+    /// What the agent says of itself and its incarnation, stored when they differ.
+    pub(super) fn put_inventory(
+        &mut self,
+        uid: &ClusterUid,
+        inventory: Inventory,
+        incarnation: Incarnation,
+    ) {
         let stored = self.view.members.get(uid);
-        if stored.is_some_and(|member| member.inventory.as_ref() == Some(&inventory)) {
+        if stored.is_some_and(|m| m.inventory == inventory && m.incarnation >= incarnation) {
             return;
         }
-        let value = Value::Inventory(Box::new(inventory));
+        let value = Value::Inventory(Box::new(inventory), incarnation);
         self.put(uid, Subject::Inventory, value);
     }
 
@@ -317,13 +324,14 @@ impl Fleet {
                 let read = row.and_then(|rows| rows.get(&uid)).map(|row| row.modified);
                 Job::Receipt { uid, receipt, read }
             }
-            Value::Inventory(inventory) => Job::Inventory {
-                uid,
+            Value::Inventory(inventory, incarnation) => Job::Inventory {
+                cluster: member.name.clone(),
                 inventory,
+                incarnation,
                 read: member.modified,
             },
             Value::Quarantine(why) => Job::Quarantine {
-                uid,
+                cluster: member.name.clone(),
                 why,
                 read: member.modified,
             },

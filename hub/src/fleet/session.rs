@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
     time::Duration,
 };
 
@@ -44,7 +43,6 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) peer: PeerId,
-    pub(crate) certificate: Arc<[u8]>,
     pub(crate) stage: Stage,
     pub(crate) queue: Queue,
     pub(crate) opened: Tick,
@@ -60,10 +58,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(peer: PeerId, certificate: Arc<[u8]>, now: Tick) -> Self {
+    pub(crate) fn new(peer: PeerId, now: Tick) -> Self {
         Self {
             peer,
-            certificate,
             stage: Stage::Opened,
             queue: Queue::default(),
             opened: now,

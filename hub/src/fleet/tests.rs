@@ -6,3 +6,4 @@ mod leases;
 mod orders;
 mod records;
 mod speakers;
+mod stored;

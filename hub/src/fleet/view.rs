@@ -16,16 +16,20 @@ use flagship_proto::model::{
 /// A cluster as its row says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
+    /// Drawn at enrolment.
+    pub uid: ClusterUid,
     /// Its name.
     pub name: ClusterName,
     /// Its labels.
     pub labels: Labels,
-    /// Serials of the certificates that it may come with.
-    pub serials: BTreeSet<String>,
+    /// The certificates (DER) that it may come with, by serial.
+    pub certificates: BTreeMap<String, Arc<[u8]>>,
     /// Why nothing advances there until a person looked; none for a member in good standing.
     pub quarantine: Option<String>,
     /// What its agent last said of itself.
-    pub inventory: Option<Inventory>,
+    pub inventory: Inventory,
+    /// The highest incarnation that was stored (P2).
+    pub incarnation: Incarnation,
     /// Where its row was last written.
     pub modified: Position,
 }
@@ -59,8 +63,9 @@ pub struct StoredReceipt {
 /// One row that was written or deleted, as values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A member was written, or left.
-    Member(ClusterUid, Option<Box<Member>>),
+    /// A member was written, or who had this name left. Another uid under the name is a leaver and a
+    /// joiner (P1).
+    Member(ClusterName, Option<Box<Member>>),
     /// An order was written, its fence complete; or deleted.
     Order(ClusterUid, WorkloadRef, Option<Box<Order>>),
     /// An abort was stored or changed; its position is set.
@@ -69,6 +74,8 @@ pub enum Change {
         abort: Box<Abort>,
         /// Whom it covers where not everybody: whom its selector met, or who is left of it.
         clusters: Option<BTreeSet<ClusterUid>>,
+        /// Whether it is what is left of a wider one: then nobody joins it later.
+        is_rest: bool,
     },
     /// An abort was lifted; the position is set.
     Lift(Box<Lift>),
@@ -84,6 +91,8 @@ pub(crate) struct StoredAbort {
     pub(crate) abort: Abort,
     /// Whom it covers where not everybody: whom its selector met, or who is left of it (P9).
     pub(crate) clusters: Option<BTreeSet<ClusterUid>>,
+    /// Whether it is what is left of a wider one: then nobody joins it later.
+    pub(crate) is_rest: bool,
     pub(crate) lift: Option<Lift>,
     /// When this process first saw it; the bound counts from here.
     pub(crate) seen: Tick,
@@ -100,8 +109,11 @@ pub(crate) struct View {
     /// The store's position up to which rows were applied.
     pub(crate) at: Position,
     pub(crate) members: BTreeMap<ClusterUid, Member>,
+    pub(crate) names: BTreeMap<ClusterName, ClusterUid>,
     pub(crate) orders: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, Order>>,
     pub(crate) aborts: BTreeMap<AbortId, StoredAbort>,
+    /// Lifts whose abort was not seen yet.
+    pub(crate) lifts: BTreeMap<AbortId, Lift>,
     pub(crate) reports: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, StoredReport>>,
     pub(crate) receipts: BTreeMap<AbortId, BTreeMap<ClusterUid, StoredReceipt>>,
 }
@@ -178,6 +190,9 @@ impl View {
         let Scope::Selector(selector) = &stored.abort.scope else {
             return listed;
         };
+        if stored.is_rest {
+            return listed;
+        }
         let meets = |member: &Member| selector.matches(&member.name, &member.labels);
         listed || self.members.get(uid).is_some_and(meets)
     }
@@ -223,6 +238,7 @@ impl StoredAbort {
         Self {
             abort,
             clusters,
+            is_rest: false,
             lift: None,
             seen,
             over: false,

@@ -110,22 +110,25 @@ impl Fixture {
     }
 
     pub(super) fn member(&mut self, cluster: &str, edit: impl FnOnce(&mut Member)) {
+        let certificate = self.certificate.clone();
         self.apply(|modified| {
             let mut member = Member {
+                uid: uid(cluster),
                 name: cluster.parse().unwrap(),
                 labels: Labels::new(),
-                serials: ["01".to_owned()].into(),
+                certificates: [("01".to_owned(), certificate)].into(),
                 quarantine: None,
-                inventory: Some(Inventory::default()),
+                inventory: Inventory::default(),
+                incarnation: Incarnation(1),
                 modified,
             };
             edit(&mut member);
-            Change::Member(uid(cluster), Some(Box::new(member)))
+            Change::Member(member.name.clone(), Some(Box::new(member)))
         });
     }
 
     pub(super) fn leave(&mut self, cluster: &str) {
-        self.apply(|_| Change::Member(uid(cluster), None));
+        self.apply(|_| Change::Member(cluster.parse().unwrap(), None));
     }
 
     pub(super) fn order(&mut self, cluster: &str, intent: Intent) -> Fence {
@@ -140,6 +143,7 @@ impl Fixture {
         let mut abort = abort(id, scope, mode);
         abort.at = self.now.wall;
         self.apply(|at| Change::Abort {
+            is_rest: false,
             clusters: matches!(abort.scope, Scope::Selector(_)).then(BTreeSet::new),
             abort: Box::new(Abort {
                 position: Some(at),
@@ -172,8 +176,8 @@ impl Fixture {
     }
 
     pub(super) fn open(&mut self, cluster: &str) -> SessionId {
-        let (peer, certificate) = (self.peer(cluster), self.certificate.clone());
-        self.fleet.opened(peer, certificate, self.now).unwrap()
+        let peer = self.peer(cluster);
+        self.fleet.opened(peer, self.now).unwrap()
     }
 
     pub(super) fn say(&mut self, id: SessionId, message: AgentMessage) {

@@ -30,7 +30,7 @@ fn a_session_opens_only_for_a_member_with_a_known_serial_and_a_certificate_that_
             PeerIdEdit::Serial => peer.serial = "02".into(),
             PeerIdEdit::Expired => peer.not_after = hub.now.wall,
         }
-        let refused = hub.fleet.opened(peer, hub.certificate.clone(), hub.now);
+        let refused = hub.fleet.opened(peer, hub.now);
         assert_eq!(refused.unwrap_err().code, code, "{edit:?}");
     }
 }
@@ -133,9 +133,7 @@ fn a_removed_cluster_is_sent_away_at_once_and_its_certificate_is_refused() {
     let id = hub.join("eu-1");
     hub.leave("eu-1");
     assert_eq!(hub.goodbye(id).unwrap().code, GoodbyeCode::Removed);
-    let again = hub
-        .fleet
-        .opened(hub.peer("eu-1"), hub.certificate.clone(), hub.now);
+    let again = hub.fleet.opened(hub.peer("eu-1"), hub.now);
     assert_eq!(again.unwrap_err().code, GoodbyeCode::Removed);
 }
 
