@@ -18,7 +18,7 @@ fn report(seq: u64, workloads: Vec<WorkloadStatus>) -> AgentMessage {
 
 fn acked(hub: &mut Fixture, id: crate::fleet::SessionId) -> Option<u64> {
     let told = hub.drain(id);
-    let seqs = told.iter().filter_map(|message| match message {
+    let mut seqs = told.iter().filter_map(|message| match message {
         HubMessage::Ack(ack) => Some(ack.seq),
         HubMessage::Welcome(_)
         | HubMessage::Order(_)
@@ -27,7 +27,7 @@ fn acked(hub: &mut Fixture, id: crate::fleet::SessionId) -> Option<u64> {
         | HubMessage::Grant(_)
         | HubMessage::Goodbye(_) => None,
     });
-    seqs.last()
+    seqs.next_back()
 }
 
 #[test]
