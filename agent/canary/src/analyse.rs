@@ -74,9 +74,18 @@ impl Work<'_> {
     }
 
     /// A version that crashes, cannot be started, or is gone while it has traffic: acted upon at
-    /// once, whatever the interval.
-    pub(crate) fn broken(&self, change: &Revision) -> Option<Reason> {
+    /// once, whatever the interval. After a restart of the agent an instance counts as gone only
+    /// once it was seen to serve: its first health check may not have come back yet.
+    pub(crate) fn broken(&mut self, change: &Revision) -> Option<Reason> {
+        let now = self.now.mono;
+        let serving = &self.next.waits.serving;
+        let served = serving.mark.is_some_and(|mark| mark.run == now.run);
         let seen = self.version(change)?;
+        let has_traffic = self
+            .change_share()
+            .is_some_and(|share| share.max > Weight::ZERO);
+        let serves = has_traffic && seen.ready > 0;
+        Waits::count(&mut self.next.waits.serving, serves, now);
         let version = change.version.clone();
         if let Some(words) = seen.not_startable.clone() {
             return Some(Reason::NotStartable { version, words });
@@ -84,13 +93,9 @@ impl Work<'_> {
         if let Some(words) = seen.crash_loop.clone() {
             return Some(Reason::CrashLooping { version, words });
         }
-        let has_traffic = self
-            .change_share()
-            .is_some_and(|share| share.max > Weight::ZERO);
-        (seen.ready == 0 && has_traffic).then_some(Reason::CanaryDown {
-            version,
-            weight: self.next.weight,
-        })
+        let weight = self.next.weight;
+        (served && seen.ready == 0 && weight > Weight::ZERO)
+            .then_some(Reason::CanaryDown { version, weight })
     }
 
     /// Waits for a version's instances; ends the run at the progress deadline.

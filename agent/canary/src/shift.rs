@@ -33,7 +33,9 @@ impl Work<'_> {
         let swapped = self.next.swapped();
         let change = if swapped { &primary } else { &other };
         let seen = self.share(change);
-        let weight = self.attainable(&change.version, seen);
+        let Some(weight) = self.attainable(&change.version, seen) else {
+            return;
+        };
         let told = self
             .seen
             .route
@@ -63,11 +65,12 @@ impl Work<'_> {
 
     /// The share of the change that may be asked for now: the recorded one with permission, else no
     /// more than every proxy has and was told. Unknown counts as zero after a restart if the other
-    /// version can take the traffic (S4), and as what was told otherwise.
-    fn attainable(&self, change: &str, seen: Option<Share>) -> Weight {
+    /// version can take the traffic (S4), and as what was told otherwise. None: the proxies keep
+    /// what they have until more is known.
+    fn attainable(&self, change: &str, seen: Option<Share>) -> Option<Weight> {
         let recorded = self.next.weight;
-        if self.may_advance() {
-            return recorded;
+        if self.may_advance() || recorded == Weight::ZERO {
+            return Some(recorded);
         }
         let told = self.seen.route.told.as_ref().map(|told| told.share(change));
         let ceiling = match (seen.map(|share| share.min), told) {
@@ -79,10 +82,13 @@ impl Work<'_> {
                     .base()
                     .and_then(|base| self.version(base))
                     .is_some_and(|base| base.ready > 0);
-                if base_ready { Weight::ZERO } else { recorded }
+                if !base_ready {
+                    return None;
+                }
+                Weight::ZERO
             }
         };
-        recorded.min(ceiling)
+        Some(recorded.min(ceiling))
     }
 
     /// Whether the proxies have something else than this route.

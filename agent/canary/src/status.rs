@@ -43,6 +43,8 @@ pub struct Waits {
     pub gate: Stopwatch,
     /// Since the last round of the rollback hooks.
     pub rollback: Stopwatch,
+    /// The change has traffic and a ready instance.
+    pub serving: Stopwatch,
     /// A version that is not ready: time towards the progress deadline; stops on hold.
     pub ready: Stopwatch,
     /// The stage: time towards its deadline; stops on hold.

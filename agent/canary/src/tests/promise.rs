@@ -117,6 +117,22 @@ fn s04_an_unknown_weight_counts_as_zero_after_a_restart_and_never_jumps_up() {
 }
 
 #[test]
+fn s04_nothing_is_set_while_neither_the_weight_nor_the_primary_is_known() {
+    let mut plant = good(usual());
+    plant.run_until(MINUTE, |status| status.step == 2);
+    plant.look();
+    plant.restart();
+    plant.proxies[0].0 = false;
+    plant.stuck.insert("1.0.0".to_owned());
+    plant.versions.get_mut("1.0.0").unwrap().ready = 0;
+    let first = plant.look();
+    assert_eq!(route(&first), None);
+    plant.versions.get_mut("1.0.0").unwrap().ready = 1;
+    let second = plant.look();
+    assert_eq!(route(&second), Some((0, Direction::Retreat)));
+}
+
+#[test]
 fn a_proxy_that_goes_away_stops_the_advance_and_moves_no_weight() {
     let mut plant = good(usual());
     plant.run_until(MINUTE, |status| status.step == 1);
@@ -250,11 +266,25 @@ fn trap_22_a_canary_without_a_ready_instance_loses_its_traffic_at_once() {
     let mut plant = good(usual());
     plant.run_until(MINUTE, |status| status.step == 1);
     plant.look();
+    plant.look();
     plant.stuck.insert("1.1.0".to_owned());
     plant.versions.get_mut("1.1.0").unwrap().ready = 0;
     plant.look();
     assert_eq!(plant.live("1.1.0"), 0);
     assert_eq!(plant.status.ended.as_ref().unwrap().code(), "CanaryDown");
+}
+
+#[test]
+fn a_canary_that_a_restarted_agent_has_not_checked_yet_is_not_down() {
+    let mut plant = good(usual());
+    plant.run_until(MINUTE, |status| status.step == 1);
+    plant.run_for(Duration::from_secs(2));
+    plant.restart();
+    plant.permit();
+    plant.versions.get_mut("1.1.0").unwrap().ready = 0;
+    plant.look();
+    assert_eq!(plant.status.phase, Phase::Progressing);
+    plant.run_until(MINUTE, |status| status.step == 2);
 }
 
 #[test]

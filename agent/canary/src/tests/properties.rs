@@ -26,6 +26,7 @@ enum Event {
     ProxyBack,
     Drift(u8),
     Crash,
+    BaseDown,
     Retry,
     Newer,
 }
@@ -46,6 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::ProxyBack),
         1 => (0u8..=100).prop_map(Event::Drift),
         1 => Just(Event::Crash),
+        1 => Just(Event::BaseDown),
         1 => Just(Event::Retry),
         1 => Just(Event::Newer),
     ]
@@ -94,6 +96,11 @@ fn happen(plant: &mut Plant, event: Event, attempt: &mut u32) {
         }
         Event::Crash => {
             if let Some(seen) = plant.versions.get_mut(&change) {
+                seen.ready = 0;
+            }
+        }
+        Event::BaseDown => {
+            if let Some(seen) = plant.versions.get_mut("1.0.0") {
                 seen.ready = 0;
             }
         }
