@@ -2,6 +2,7 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+pub mod cli;
 pub mod driver;
 pub mod ca;
 pub mod fleet;

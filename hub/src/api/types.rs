@@ -19,7 +19,7 @@ pub use abort::{
     AbortCluster, AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortTotals, AbortView,
     Claimed, LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
 };
-pub use audit::{AuditEntryView, AuditExport, AuditVerdict};
+pub use audit::{AuditEntryView, AuditVerdict};
 pub use cluster::{ClusterView, WorkloadView};
 pub use common::{Banner, List, Problem, Why};
 pub use event::EventView;

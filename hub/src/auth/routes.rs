@@ -21,7 +21,6 @@ use Right::{Administer, Lift, Ship, Stop, View};
 pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/healthz", Open),
     ("GET", "/readyz", Open),
-    ("GET", "/api/v1/ca", Open),
     ("GET", "/api/v1/openapi.json", Open),
     ("GET", "/api/v1/whoami", Needs(View)),
     ("GET", "/api/v1/status", Needs(View)),

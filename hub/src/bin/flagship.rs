@@ -1,2 +1,7 @@
-//! Under construction.
-fn main() {}
+//! `flagship`: the command line for people and scripts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flagship_hub::cli::main()
+}

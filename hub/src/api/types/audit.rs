@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntryView {
-    /// Its place in the chain, from 1.
+    /// Its place in the chain, from 0.
     pub index: u64,
     /// When.
     pub at: Timestamp,
@@ -40,23 +40,4 @@ pub struct AuditVerdict {
     /// What is wrong, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-}
-
-/// One line of an export: the first states head and count, the others are entries as stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", tag = "kind")]
-pub enum AuditExport {
-    /// The export's first line.
-    Head {
-        /// How many entries follow.
-        entries: u64,
-        /// The hash of the last one.
-        head: String,
-    },
-    /// One entry, with all that its hash covers.
-    Entry {
-        /// The entry as it is stored.
-        #[schema(value_type = Object)]
-        entry: serde_json::Value,
-    },
 }

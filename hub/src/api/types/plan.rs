@@ -1,5 +1,6 @@
 //! Plans: what was applied, and what a check of a document found.
 
+use flagship_waves::{Finding, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,8 +22,6 @@ pub enum LintLevel {
 pub struct LintNote {
     /// How bad it is.
     pub level: LintLevel,
-    /// A stable word for programs.
-    pub code: String,
     /// Line in the document, from 1; 0 where no place can be named.
     pub line: u64,
     /// Column in that line, from 1; 0 where no place can be named.
@@ -77,6 +76,24 @@ pub enum ApplyOutcome {
     Changed,
     /// It was there with this content.
     Unchanged,
+}
+
+impl From<Finding> for LintNote {
+    fn from(finding: Finding) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            level: match finding.severity {
+                Severity::Error => LintLevel::Error,
+                Severity::Warning => LintLevel::Warning,
+                Severity::Note => LintLevel::Note,
+            },
+            line: finding.line,
+            column: finding.column,
+            field: some(finding.field),
+            message: finding.message,
+            remedy: some(finding.remedy),
+        }
+    }
 }
 
 /// The answer to an apply.

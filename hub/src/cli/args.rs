@@ -1,0 +1,154 @@
+//! What can be typed: the options of every verb, and the verbs with their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{output::Format, verb};
+
+const ABOUT: &str = "Releases over a fleet of clusters, wave by wave; and stops them";
+
+const AFTER: &str = "\
+Start here:
+  flagship login https://hub:8443 --ca-hash sha256:… --token-stdin
+  flagship apply -f plan.yaml
+  flagship start shop/checkout --to-version 1.9.0 --reason 'release 1.9' --wait
+  flagship abort --fleet --reason 'errors everywhere' --wait
+
+More: flagship help stop | plan | exit-codes | VERB";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flagship",
+    version,
+    about = ABOUT,
+    after_help = AFTER,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub struct Global {
+    /// The hub's address, https://host:port; otherwise that of the context
+    #[arg(long, global = true, env = "FLAGSHIP_HUB", value_name = "URL")]
+    pub hub: Option<String>,
+    /// A file with the token; otherwise FLAGSHIP_TOKEN, otherwise that of the context
+    #[arg(long, global = true, env = "FLAGSHIP_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The hub's CA certificate (PEM); otherwise the one pinned at login
+    #[arg(long, global = true, env = "FLAGSHIP_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The project that is meant where none is named; otherwise FLAGSHIP_PROJECT or the context's
+    #[arg(long, global = true, value_name = "PROJECT")]
+    pub project: Option<String>,
+    /// Which hub of the configuration file
+    #[arg(long, global = true, env = "FLAGSHIP_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// How answers are printed
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub output: Format,
+    /// Do not ask before what is dangerous
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+    /// No colours (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// Why something is changed; it is kept in the audit log.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Why {
+    /// Why, in your words; the audit log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The ticket that this belongs to
+    #[arg(long, value_name = "TICKET")]
+    pub ticket: Option<String>,
+    /// The same key makes a repeated command happen only once
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check a plan and store it on the hub
+    #[command(after_help = verb::apply::EXAMPLES)]
+    Apply(verb::apply::Apply),
+    /// List plans, rollouts, clusters, aborts or tokens
+    #[command(after_help = verb::get::GET_EXAMPLES)]
+    Get(verb::get::Get),
+    /// Say in words how one thing stands and what it waits for
+    #[command(after_help = verb::get::DESCRIBE_EXAMPLES)]
+    Describe(verb::get::Describe),
+    /// Start a rollout of a plan
+    #[command(after_help = verb::start::EXAMPLES)]
+    Start(verb::start::Start),
+    /// The fleet at a glance: standing aborts, clusters, rollouts under way
+    #[command(after_help = verb::status::EXAMPLES)]
+    Status(verb::status::Status),
+    /// Follow a rollout live
+    #[command(after_help = verb::watch::EXAMPLES)]
+    Watch(verb::watch::Watch),
+    /// Hold a rollout: weights stay, nothing new starts
+    #[command(after_help = verb::rollout::PAUSE_EXAMPLES)]
+    Pause(verb::rollout::Pause),
+    /// Let a paused rollout go on
+    #[command(after_help = verb::rollout::RESUME_EXAMPLES)]
+    Resume(verb::rollout::Resume),
+    /// Stop everything in a scope, now, until it is lifted
+    #[command(after_help = verb::abort::EXAMPLES)]
+    Abort(verb::abort::Abort),
+    /// End an abort; moves nothing by itself
+    #[command(after_help = verb::lift::EXAMPLES)]
+    Lift(verb::lift::Lift),
+    /// Take every cluster of a rollout back, Done ones too
+    #[command(after_help = verb::rollout::RETREAT_EXAMPLES)]
+    Retreat(verb::rollout::Retreat),
+    /// Run a failed or aborted rollout again; Done clusters stay
+    #[command(after_help = verb::rollout::RETRY_EXAMPLES)]
+    Retry(verb::rollout::Retry),
+    /// Take a mixed state as final
+    #[command(after_help = verb::rollout::ACCEPT_EXAMPLES)]
+    Accept(verb::rollout::Accept),
+    /// List, approve or remove clusters
+    #[command(after_help = verb::cluster::EXAMPLES)]
+    Cluster(verb::cluster::Cluster),
+    /// Make, list and revoke tokens: of people, and with which clusters enrol
+    #[command(after_help = verb::token::EXAMPLES)]
+    Token(verb::token::Token),
+    /// Read, verify and export the audit log
+    #[command(after_help = verb::audit::EXAMPLES)]
+    Audit(verb::audit::Audit),
+    /// Check a plan file without a hub
+    #[command(after_help = verb::lint::EXAMPLES)]
+    Lint(verb::lint::Lint),
+    /// Trust a hub by the hash of its CA and keep a token for it
+    #[command(after_help = verb::login::EXAMPLES)]
+    Login(verb::login::Login),
+    /// Print the completion script of a shell
+    #[command(after_help = verb::completion::EXAMPLES)]
+    Completion(verb::completion::Completion),
+    /// Explain a verb or a topic: stop, plan, exit-codes
+    #[command(after_help = verb::help::EXAMPLES)]
+    Help(verb::help::Help),
+}

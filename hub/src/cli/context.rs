@@ -1,0 +1,164 @@
+//! What a verb works with: the hub's client, the project, the look of the terminal, and questions.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    args::{Global, Why},
+    client::{Because, Client},
+    config::{self, Context},
+    exit::{CliError, Exit},
+    output::{Format, Look, remark},
+};
+
+/// What a verb works with.
+#[derive(Debug)]
+pub struct Session {
+    /// The hub.
+    pub client: Client,
+    /// The project that is meant where none is named.
+    pub project: Option<String>,
+    /// The project that was typed; for `abort` it is a scope, which nothing else may be by accident.
+    pub named_project: Option<String>,
+    /// How answers are printed.
+    pub format: Format,
+    /// How text may look.
+    pub look: Look,
+    yes: bool,
+}
+
+impl Session {
+    /// Finds hub, CA and token: options first, then the environment, then the context.
+    pub fn open(global: &Global) -> Result<Self, CliError> {
+        let context = chosen(global)?;
+        let hub = global
+            .hub
+            .clone()
+            .or_else(|| context.as_ref().map(|c| c.hub.clone()))
+            .ok_or_else(|| {
+                CliError::bad("no hub is known").remedy(
+                    "run `flagship login https://host:port --ca-hash sha256:…`, or give --hub and --ca",
+                )
+            })?;
+        // A token and a CA are for the hub that they were kept with, and for no other.
+        let kept = context.as_ref().filter(|c| same_hub(&c.hub, &hub));
+        let ca = match &global.ca {
+            Some(path) => Some(read(path)?),
+            None => kept.and_then(|c| c.ca.clone()),
+        };
+        let token = match token(global)? {
+            Some(token) => Some(token),
+            None => kept.and_then(|c| c.token.clone()),
+        };
+        Ok(Self {
+            client: Client::new(&hub, ca.as_deref(), token)?,
+            project: global
+                .project
+                .clone()
+                .or_else(|| {
+                    std::env::var("FLAGSHIP_PROJECT")
+                        .ok()
+                        .filter(|p| !p.is_empty())
+                })
+                .or_else(|| context.and_then(|c| c.project)),
+            named_project: global.project.clone(),
+            format: global.output,
+            look: Look::of_stdout(global.no_color),
+            yes: global.yes,
+        })
+    }
+
+    /// This moment, for texts.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Asks before what is dangerous. Without a terminal there is nobody to ask: it goes on.
+    pub fn confirm(&self, question: &str) -> Result<(), CliError> {
+        if self.yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(());
+        }
+        write!(io::stderr(), "{question} [y/N] ").ok();
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|error| CliError::new(Exit::Error, format!("cannot read stdin: {error}")))?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            Ok(())
+        } else {
+            Err(CliError::new(Exit::Refused, "nothing was changed")
+                .remedy("answer y, or give --yes"))
+        }
+    }
+
+    /// A remark about what was done; not where an answer for programs was asked for.
+    pub fn say(&self, text: &str) {
+        if self.format == Format::Table {
+            remark(text);
+        }
+    }
+}
+
+impl Why {
+    /// With a key of its own unless one was given, so that a request sent twice happens once.
+    pub fn because(&self) -> Because {
+        let drawn = || hex::encode(rand::random::<[u8; 16]>());
+        Because {
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+            key: self.idempotency_key.clone().unwrap_or_else(drawn),
+        }
+    }
+}
+
+fn chosen(global: &Global) -> Result<Option<Context>, CliError> {
+    let Ok(path) = config::path() else {
+        return Ok(None);
+    };
+    let config = config::load(&path)?;
+    if config::is_exposed(&path) {
+        remark(&format!(
+            "warning: {} can be read by others; run `chmod 600 {0}`",
+            path.display()
+        ));
+    }
+    let Some(name) = global.context.as_ref().or(config.current_context.as_ref()) else {
+        return Ok(None);
+    };
+    match config.contexts.get(name) {
+        Some(context) => Ok(Some(context.clone())),
+        None => {
+            let known: Vec<&str> = config.contexts.keys().map(String::as_str).collect();
+            Err(CliError::bad(format!(
+                "there is no context {name:?} in {}",
+                path.display()
+            ))
+            .remedy(format!("it has: {}", known.join(", "))))
+        }
+    }
+}
+
+fn same_hub(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+/// The token that was given beside the context.
+pub fn token(global: &Global) -> Result<Option<String>, CliError> {
+    if let Some(path) = &global.token_file {
+        return Ok(Some(read(path)?.trim().to_owned()));
+    }
+    Ok(std::env::var("FLAGSHIP_TOKEN")
+        .ok()
+        .filter(|token| !token.is_empty()))
+}
+
+/// Reads a file of the command line.
+pub fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| CliError::bad(format!("cannot read {}: {error}", path.display())))
+}

@@ -1,0 +1,117 @@
+//! How a command ends: exit codes that scripts can use (S20), and errors in one line.
+
+use std::fmt;
+
+use crate::api::types::{LintNote, Problem};
+
+/// What the process returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; for `watch` and `--wait`: it succeeded.
+    Done = 0,
+    /// Something else went wrong.
+    Error = 1,
+    /// The command, a file or a name is not valid.
+    BadInput = 2,
+    /// The hub refused: rights, state, or somebody else's claim.
+    Refused = 3,
+    /// The hub cannot be reached, or cannot answer now.
+    Unreachable = 4,
+    /// The rollout failed or was rolled back.
+    Failed = 5,
+    /// The rollout was aborted.
+    Aborted = 6,
+    /// `--timeout` passed.
+    Deadline = 7,
+    /// `abort --wait`: some clusters did not answer; nothing advances there after the bound.
+    OnlyBounded = 10,
+    /// `abort --wait`: some clusters could not stop.
+    SomeNotStopped = 11,
+    /// `abort`: the abort was not stored.
+    NotStored = 12,
+}
+
+impl Exit {
+    /// The number that the process returns.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Why a command failed: what and where, the remedy, and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CliError {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, and where.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+    /// Findings in a document, each on a line of its own.
+    pub notes: Vec<LintNote>,
+}
+
+impl CliError {
+    /// An error without a remedy yet.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self {
+            exit,
+            what: what.into(),
+            remedy: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The same with what to do about it.
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// A command line, file or name that is not valid.
+    pub fn bad(what: impl Into<String>) -> Self {
+        Self::new(Exit::BadInput, what)
+    }
+}
+
+impl From<Problem> for CliError {
+    fn from(problem: Problem) -> Self {
+        let exit = match problem.status {
+            400 | 404 | 405 | 411 | 413 | 415 | 422 => Exit::BadInput,
+            401 | 403 | 409 | 412 | 428 | 429 => Exit::Refused,
+            502..=504 => Exit::Unreachable,
+            _ => Exit::Error,
+        };
+        let field = problem.field.filter(|field| {
+            let tail = field.rsplit('.').next().unwrap_or(field);
+            !problem.detail.contains(tail)
+        });
+        let place = match (problem.line, problem.column) {
+            (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+            (Some(line), None) => format!("line {line}: "),
+            (None, _) => String::new(),
+        };
+        let what = match field {
+            Some(field) => format!("{place}{field}: {}", problem.detail),
+            None => format!("{place}{}", problem.detail),
+        };
+        Self {
+            exit,
+            what,
+            remedy: problem.remedy,
+            notes: problem.notes,
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CliError {}

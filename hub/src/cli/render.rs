@@ -1,0 +1,10 @@
+//! Views as text: pure functions of a view, a width and the time, so that snapshots can hold them.
+
+pub mod abort;
+pub mod fleet;
+pub mod lists;
+pub mod rollout;
+pub mod words;
+
+#[cfg(test)]
+mod tests;

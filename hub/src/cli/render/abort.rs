@@ -1,0 +1,224 @@
+//! Aborts as text: who has stopped, who has not, by when, and what is still to be fixed.
+
+use jiff::Timestamp;
+
+use super::words::{ago, clock, count, millis};
+use crate::{
+    api::types::{
+        AbortCluster, AbortOutcome, AbortPreview, AbortState, AbortView, NotFixed, ScopeHit,
+    },
+    cli::output::{Look, Tone, cut, table},
+};
+
+/// One line an abort.
+pub fn list(look: Look, aborts: &[AbortView], now: Timestamp) -> String {
+    let rows = aborts
+        .iter()
+        .map(|abort| {
+            vec![
+                abort.id.clone(),
+                if abort.standing { "stands" } else { "lifted" }.to_owned(),
+                abort.scope.clone(),
+                ago(abort.at, now),
+                abort.actor.clone(),
+                cut(&abort.reason, 48),
+                cut(&abort.summary, 72),
+            ]
+        })
+        .collect();
+    let head = ["ABORT", "STATE", "SCOPE", "AGE", "BY", "REASON", "OUTCOME"];
+    table(look, &head, rows)
+}
+
+/// The whole page: first whether everything stopped, then a line a cluster, then what is not fixed.
+pub fn page(look: Look, view: &AbortView, now: Timestamp) -> String {
+    let mut text = head(look, view, now);
+    for cluster in &view.clusters {
+        text += &line(look, cluster);
+    }
+    text += &summary(look, view, now);
+    text
+}
+
+/// What was ordered and what bound holds.
+pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
+    let what = match view.mode.as_str() {
+        "hold" => "all weights stay",
+        "retreat" => "all traffic goes back, Done clusters too",
+        _ => "unfinished canaries go back, Done clusters stay",
+    };
+    let title = format!("Abort {} stops {}: {what}", view.id, view.scope);
+    let mut text = format!("{}\n", look.paint(Tone::Strong, &title));
+    text += &format!("  ordered at {} by {}", clock(view.at, now), view.actor);
+    if !view.reason.is_empty() {
+        text += &format!(": {}", view.reason);
+    }
+    text.push('\n');
+    if !view.durable {
+        let warning = "  NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again";
+        text += &format!("{}\n", look.paint(Tone::Bad, warning));
+    }
+    match &view.lifted {
+        Some(lift) => {
+            text += &format!(
+                "  lifted at {} by {}: {}\n",
+                clock(lift.at, now),
+                lift.actor,
+                lift.reason
+            );
+        }
+        None => {
+            text += &format!(
+                "  nothing advances anywhere in scope after {} ({} after the order), heard or not\n",
+                clock(view.bound_at, now),
+                millis(view.bound_ms)
+            );
+        }
+    }
+    text
+}
+
+/// One cluster.
+pub fn line(look: Look, cluster: &AbortCluster) -> String {
+    let word = word(cluster.state);
+    let painted = look.paint(tone(cluster.state), &format!("{word:<11}"));
+    let after = match cluster.after_ms {
+        Some(after) => format!("{after:>6} ms"),
+        None => " ".repeat(9),
+    };
+    let mut line = format!(
+        "  {:<16} {painted} {after}  {}\n",
+        cluster.cluster, cluster.text
+    );
+    if let Some(command) = &cluster.local_command {
+        line += &format!("  {:<16} to stop it there: {command}\n", "");
+    }
+    line
+}
+
+/// Totals, and what stays to be fixed.
+pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
+    let mut text = format!(
+        "{}\n",
+        look.paint(outcome_tone(view.outcome), &view.summary)
+    );
+    text += &not_fixed(look, &view.not_fixed);
+    if view.standing {
+        text += &format!(
+            "It stands for {} until somebody lifts it: flagship lift {} --reason …\n",
+            ago(view.at, now),
+            view.id
+        );
+    }
+    text
+}
+
+fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
+    if clusters.is_empty() {
+        return String::new();
+    }
+    let title = format!(
+        "Stopped is not fixed: {} Done and still {} what was aborted",
+        count_are(clusters.len()),
+        if clusters.len() == 1 {
+            "serves"
+        } else {
+            "serve"
+        }
+    );
+    let mut text = format!("{}\n", look.paint(Tone::Warn, &title));
+    for cluster in clusters {
+        let version = cluster.version.as_deref().unwrap_or("the change");
+        let soaked = if cluster.soaked { "" } else { ", not soaked" };
+        text += &format!(
+            "  {:<16} serves {version} of {}{soaked}\n",
+            cluster.cluster, cluster.workload
+        );
+    }
+    let mut commands: Vec<&str> = clusters.iter().map(|c| c.command.as_str()).collect();
+    commands.sort_unstable();
+    commands.dedup();
+    for command in commands {
+        text += &format!("  to take them back: {command}\n");
+    }
+    text
+}
+
+fn count_are(number: usize) -> String {
+    let verb = if number == 1 { "is" } else { "are" };
+    format!("{} {verb}", count(number, "cluster"))
+}
+
+/// What an abort would do.
+pub fn preview(look: Look, preview: &AbortPreview) -> String {
+    let title = format!("An abort of {} would:", preview.scope);
+    let mut text = format!("{}\n", look.paint(Tone::Strong, &title));
+    text += &format!("  {}\n", preview.summary);
+    for (name, clusters) in [
+        ("stop at once", &preview.connected),
+        ("not heard", &preview.not_heard),
+        ("in flight", &preview.in_flight),
+        ("outside the bound", &preview.outside),
+    ] {
+        if !clusters.is_empty() {
+            text += &format!("  {:<18} {}\n", format!("{name}:"), clusters.join(", "));
+        }
+    }
+    text += &format!(
+        "  nothing advances later than {} after the order, even where nobody is heard\n",
+        millis(preview.bound_ms)
+    );
+    if !preview.stays_done.is_empty() {
+        let names: Vec<&str> = preview
+            .stays_done
+            .iter()
+            .map(|c| c.cluster.as_str())
+            .collect();
+        text += &format!(
+            "  Done, and would stay so without --retreat: {}\n",
+            names.join(", ")
+        );
+    }
+    text + "Nothing was ordered.\n"
+}
+
+/// The scopes that there are, for one who named none.
+pub fn scopes(look: Look, scopes: &[ScopeHit]) -> String {
+    let rows = scopes
+        .iter()
+        .map(|scope| vec![scope.option.clone(), scope.hits.clone()])
+        .collect();
+    table(look, &["SCOPE", "WOULD HIT"], rows)
+}
+
+/// The word for a cluster's state.
+pub fn word(state: AbortState) -> &'static str {
+    match state {
+        AbortState::NotStopped => "NOT STOPPED",
+        AbortState::NotHeard => "not heard",
+        AbortState::Returning => "returning",
+        AbortState::Returned => "returned",
+        AbortState::Held => "held",
+        AbortState::Done => "done",
+        AbortState::Idle => "idle",
+    }
+}
+
+fn tone(state: AbortState) -> Tone {
+    match state {
+        AbortState::NotStopped => Tone::Bad,
+        AbortState::NotHeard | AbortState::Done => Tone::Warn,
+        AbortState::Returning => Tone::Busy,
+        AbortState::Returned | AbortState::Held => Tone::Good,
+        AbortState::Idle => Tone::Dim,
+    }
+}
+
+fn outcome_tone(outcome: AbortOutcome) -> Tone {
+    match outcome {
+        AbortOutcome::Stopped => Tone::Good,
+        AbortOutcome::Stopping => Tone::Busy,
+        AbortOutcome::Bounded => Tone::Warn,
+        AbortOutcome::NotStopped => Tone::Bad,
+    }
+}

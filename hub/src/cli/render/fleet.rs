@@ -1,0 +1,132 @@
+//! The fleet as text: its state at a glance, and its clusters.
+
+use jiff::Timestamp;
+
+use super::{
+    rollout,
+    words::{ago, banners, clock, fact, heard, state, why},
+};
+use crate::{
+    api::types::{ClusterView, StatusView, WorkloadView},
+    cli::output::{Look, Tone, cut, table},
+};
+
+/// The fleet at a glance.
+pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
+    let mut text = banners(look, &view.banners, now);
+    let head = format!(
+        "Fleet {}: {} of {} clusters connected, hub {} term {}",
+        view.fleet, view.connected, view.clusters, view.version, view.term
+    );
+    text += &format!("{}\n", look.paint(Tone::Strong, &head));
+    if !view.not_heard.is_empty() {
+        let line = format!("  not heard: {}", view.not_heard.join(", "));
+        text += &format!("{}\n", look.paint(Tone::Warn, &line));
+    }
+    if !view.pending.is_empty() {
+        text += &format!(
+            "  waiting for approval: {} (flagship cluster approve NAME)\n",
+            view.pending.join(", ")
+        );
+    }
+    if view.rollouts.is_empty() {
+        text += "No rollout is under way.\n";
+    } else {
+        text.push('\n');
+        text += &rollout::list(look, &view.rollouts, now);
+    }
+    text
+}
+
+/// One line a cluster.
+pub fn clusters(look: Look, clusters: &[ClusterView], now: Timestamp) -> String {
+    let rows = clusters
+        .iter()
+        .map(|cluster| {
+            vec![
+                cluster.name.clone(),
+                cluster.state.clone(),
+                heard(cluster.last_heard, cluster.connected, now),
+                cluster.agent.clone().unwrap_or_else(|| "-".to_owned()),
+                labels(cluster),
+                cut(&running(&cluster.workloads), 60),
+            ]
+        })
+        .collect();
+    let head = ["CLUSTER", "STATE", "HEARD", "AGENT", "LABELS", "RUNS"];
+    table(look, &head, rows)
+}
+
+fn labels(cluster: &ClusterView) -> String {
+    let labels: Vec<String> = cluster
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if labels.is_empty() {
+        "-".to_owned()
+    } else {
+        labels.join(",")
+    }
+}
+
+fn running(workloads: &[WorkloadView]) -> String {
+    let names: Vec<String> = workloads
+        .iter()
+        .map(|workload| {
+            let version = workload.version.as_deref().unwrap_or("?");
+            let mut text = format!("{} {version}", workload.workload);
+            if let Some(weight) = workload
+                .weight
+                .filter(|weight| *weight > 0 && *weight < 100)
+            {
+                text += &format!(" ({weight}% on the change)");
+            }
+            text
+        })
+        .collect();
+    if names.is_empty() {
+        "-".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// One cluster's page.
+pub fn cluster(look: Look, view: &ClusterView, now: Timestamp) -> String {
+    let mut page = fact("Cluster", &view.name);
+    page += &fact("Uid", &view.uid);
+    page += &fact(
+        "State",
+        &format!("{} {}", state(look, &view.state, 0), view.text),
+    );
+    page += &fact("Labels", &labels(view));
+    page += &fact("Heard", &heard(view.last_heard, view.connected, now));
+    if let Some(at) = view.enrolled_at {
+        page += &fact(
+            "Enrolled",
+            &format!("{} ({} ago)", clock(at, now), ago(at, now)),
+        );
+    }
+    if let Some(end) = view.certificate_ends {
+        page += &fact("Certificate", &format!("until {}", clock(end, now)));
+    }
+    let agent = [view.agent.as_deref(), view.platform.as_deref()];
+    let agent: Vec<&str> = agent.into_iter().flatten().collect();
+    page += &fact("Agent", &agent.join(", platform "));
+    for workload in &view.workloads {
+        page += &format!("\nWorkload {}\n", workload.workload);
+        page += &fact(
+            "  Primary",
+            workload.version.as_deref().unwrap_or("not known"),
+        );
+        page += &fact("  Digest", workload.digest.as_deref().unwrap_or_default());
+        page += &fact("  Phase", workload.phase.as_deref().unwrap_or_default());
+        if let Some(weight) = workload.weight {
+            page += &fact("  Weight", &format!("{weight}% on the change"));
+        }
+        page += &fact("  Rollout", workload.rollout.as_deref().unwrap_or_default());
+        page += &fact("  Why", &why(&workload.why, now));
+    }
+    page
+}

@@ -1,0 +1,143 @@
+//! Small texts that every page uses: times, ages, bars, banners, a heading with its value.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::types::{Banner, Why},
+    cli::output::{Look, Tone},
+};
+
+/// A duration in its two largest units: `42s`, `3m05s`, `2h10m`, `4d03h`.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 if duration.as_millis() > 0 => format!("{}ms", duration.as_millis()),
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// The same from milliseconds.
+pub fn millis(milliseconds: u64) -> String {
+    span(Duration::from_millis(milliseconds))
+}
+
+/// How long ago something was; a clock that lies ahead gives `0s`.
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    let past = now.duration_since(then);
+    let past = if past < SignedDuration::ZERO {
+        Duration::ZERO
+    } else {
+        past.unsigned_abs()
+    };
+    span(Duration::from_secs(past.as_secs()))
+}
+
+/// `3m05s ago`, or `never`.
+pub fn heard(then: Option<Timestamp>, connected: bool, now: Timestamp) -> String {
+    match then {
+        _ if connected => "now".to_owned(),
+        Some(then) => format!("{} ago", ago(then, now)),
+        None => "never".to_owned(),
+    }
+}
+
+/// A time of day in UTC, with the date where it is not today.
+pub fn clock(then: Timestamp, now: Timestamp) -> String {
+    let form = if then.strftime("%F").to_string() == now.strftime("%F").to_string() {
+        "%H:%M:%SZ"
+    } else {
+        "%F %H:%M:%SZ"
+    };
+    then.strftime(form).to_string()
+}
+
+/// A bar of `width` cells for a share in per cent.
+pub fn bar(per_cent: u8, width: usize) -> String {
+    let full = (usize::from(per_cent) * width).div_ceil(100).min(width);
+    let full = if per_cent < 100 && full == width && width > 1 {
+        width - 1
+    } else {
+        full
+    };
+    format!("{}{}", "█".repeat(full), "░".repeat(width - full))
+}
+
+/// A reason and since when it holds: `waits for x, since 10:00:00Z (3m05s)`.
+pub fn why(reason: &Why, now: Timestamp) -> String {
+    let message = if reason.message.is_empty() {
+        &reason.code
+    } else {
+        &reason.message
+    };
+    match reason.since {
+        Some(since) if !message.is_empty() => {
+            format!(
+                "{message}, since {} ({})",
+                clock(since, now),
+                ago(since, now)
+            )
+        }
+        Some(_) | None => message.clone(),
+    }
+}
+
+/// Standing aborts, above everything else.
+pub fn banners(look: Look, banners: &[Banner], now: Timestamp) -> String {
+    banners
+        .iter()
+        .map(|banner| {
+            let line = format!(
+                "STOPPED  {} (since {}, {})",
+                banner.text,
+                clock(banner.since, now),
+                ago(banner.since, now)
+            );
+            format!(
+                "{}\n         to end it: {}\n",
+                look.paint(Tone::Bad, &line),
+                banner.remedy
+            )
+        })
+        .collect()
+}
+
+/// `name` and its value in a page of facts.
+pub fn fact(name: &str, value: &str) -> String {
+    if value.is_empty() {
+        return String::new();
+    }
+    format!("{:<12} {value}\n", format!("{name}:"))
+}
+
+/// The tone in which a state is shown.
+pub fn tone(state: &str) -> Tone {
+    match state {
+        "Succeeded" | "Done" | "Active" | "Accepted" | "Returned" => Tone::Good,
+        "Progressing" | "Running" | "Ordered" | "Soaking" | "Promoting" | "Finalising" => {
+            Tone::Busy
+        }
+        "Paused" | "Pending" | "Retreating" | "RolledBack" | "Skipped" | "Unreachable"
+        | "Superseded" | "Quarantined" | "Left" => Tone::Warn,
+        "Failed" | "Aborted" | "Removed" => Tone::Bad,
+        _ => Tone::Dim,
+    }
+}
+
+/// A state padded to a column and painted.
+pub fn state(look: Look, text: &str, width: usize) -> String {
+    look.paint(tone(text), &format!("{text:<width$}"))
+}
+
+/// `1 cluster`, `2 clusters`.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
+}

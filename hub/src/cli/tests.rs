@@ -1,0 +1,145 @@
+//! What is typed is understood, and every help is worth reading.
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use super::{args::Cli, exit::Exit, verb::watch};
+use crate::api::types::Problem;
+
+/// Splits as a shell does, as far as our examples go: blanks, single quotes, redirections.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            '>' | '<' if !quoted => break,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn examples(help: &str) -> Vec<&str> {
+    let (_, listed) = help.split_once("Examples:\n").unwrap_or_default();
+    listed
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("flagship "))
+        .collect()
+}
+
+#[test]
+fn every_verb_has_two_examples_that_are_understood() {
+    for verb in Cli::command().get_subcommands() {
+        let name = verb.get_name();
+        let help = verb
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let found = examples(&help);
+        assert!(found.len() >= 2, "{name} has {} examples", found.len());
+        for example in found {
+            if let Err(error) = Cli::try_parse_from(words(example)) {
+                panic!("{example}: {error}");
+            }
+        }
+        assert!(verb.get_about().is_some(), "{name} says nothing of itself");
+    }
+}
+
+#[test]
+fn the_commands_of_the_first_help_page_are_understood() {
+    let help = Cli::command().get_after_help().unwrap().to_string();
+    let found: Vec<&str> = help
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with("flagship "))
+        .collect();
+    assert_eq!(found.len(), 4);
+    for example in found {
+        assert!(Cli::try_parse_from(words(example)).is_ok(), "{example}");
+    }
+}
+
+#[test]
+fn the_definitions_of_all_options_fit_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_misspelt_verb_is_answered_with_the_right_one() {
+    let error = Cli::try_parse_from(["flagship", "abrot", "--fleet"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSubcommand);
+    assert!(error.to_string().contains("'abort'"), "{error}");
+}
+
+#[test]
+fn two_scopes_of_one_abort_are_refused() {
+    let error = Cli::try_parse_from(["flagship", "abort", "--fleet", "--plan", "a/b"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+    let labels = [
+        "flagship",
+        "abort",
+        "--selector",
+        "a=b",
+        "--selector",
+        "c=d",
+    ];
+    assert!(Cli::try_parse_from(labels).is_ok());
+}
+
+#[test]
+fn times_are_read_as_people_write_them() {
+    for (text, millis) in [
+        ("90s", 90_000),
+        ("500ms", 500),
+        ("2h", 7_200_000),
+        ("1d", 86_400_000),
+    ] {
+        assert_eq!(watch::duration(text).unwrap().as_millis(), millis, "{text}");
+    }
+    for text in [
+        "",
+        "5",
+        "s",
+        "-1s",
+        "1.5h",
+        "99999999999999999999d",
+        "184467440737095516d",
+        "5 s",
+    ] {
+        assert!(watch::duration(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn s20_a_problem_leads_to_its_exit_code() {
+    for (status, exit) in [
+        (400, Exit::BadInput),
+        (404, Exit::BadInput),
+        (422, Exit::BadInput),
+        (401, Exit::Refused),
+        (403, Exit::Refused),
+        (409, Exit::Refused),
+        (503, Exit::Unreachable),
+        (500, Exit::Error),
+    ] {
+        let problem = Problem {
+            kind: String::new(),
+            title: String::new(),
+            status,
+            code: "x".into(),
+            detail: "it is so".into(),
+            field: None,
+            remedy: Some("do this".into()),
+            line: None,
+            column: None,
+            notes: Vec::new(),
+        };
+        let error = super::exit::CliError::from(problem);
+        assert_eq!(error.exit, exit, "{status}");
+        assert_eq!(error.to_string(), "it is so; do this");
+    }
+}

@@ -1,0 +1,51 @@
+//! The verbs, one file each (those that act on one rollout share one), and the way to them.
+
+pub mod abort;
+pub mod apply;
+pub mod audit;
+pub mod cluster;
+pub mod completion;
+pub mod get;
+pub mod help;
+pub mod lift;
+pub mod lint;
+pub mod login;
+pub mod rollout;
+pub mod start;
+pub mod status;
+pub mod token;
+pub mod watch;
+
+use super::{
+    args::{Cli, Verb},
+    context::Session,
+    exit::{CliError, Exit},
+};
+
+/// Does what was typed.
+pub async fn run(cli: Cli) -> Result<Exit, CliError> {
+    let global = cli.global;
+    let open = || Session::open(&global);
+    match cli.verb {
+        Verb::Apply(verb) => verb.run(&open()?).await,
+        Verb::Get(verb) => verb.run(&open()?).await,
+        Verb::Describe(verb) => verb.run(&open()?).await,
+        Verb::Start(verb) => verb.run(&open()?).await,
+        Verb::Status(verb) => verb.run(&open()?).await,
+        Verb::Watch(verb) => verb.run(&open()?).await,
+        Verb::Pause(verb) => verb.run(&open()?).await,
+        Verb::Resume(verb) => verb.run(&open()?).await,
+        Verb::Abort(verb) => verb.run(&open()?).await,
+        Verb::Lift(verb) => verb.run(&open()?).await,
+        Verb::Retreat(verb) => verb.run(&open()?).await,
+        Verb::Retry(verb) => verb.run(&open()?).await,
+        Verb::Accept(verb) => verb.run(&open()?).await,
+        Verb::Cluster(verb) => verb.run(&open()?).await,
+        Verb::Token(verb) => verb.run(&open()?).await,
+        Verb::Audit(verb) => verb.run(&global).await,
+        Verb::Lint(verb) => verb.run(&global),
+        Verb::Login(verb) => verb.run(&global).await,
+        Verb::Completion(verb) => verb.run(),
+        Verb::Help(verb) => verb.run(),
+    }
+}

@@ -1,0 +1,308 @@
+//! `flagship abort`: stops a scope, and shows that it stopped.
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use clap::Args;
+use flagship_proto::model::{AbortMode, Scope, Selector};
+use tokio::time::Instant;
+
+use super::watch;
+use crate::{
+    api::types::{AbortOutcome, AbortPreview, AbortRequest, AbortView, List, ScopeHit},
+    cli::{
+        args::Why,
+        client::{changes::Changes, segment},
+        context::Session,
+        exit::{CliError, Exit},
+        output::{Format, print, show},
+        refs,
+        render::abort as text,
+    },
+};
+
+/// Examples for the help.
+pub const EXAMPLES: &str = "\
+Unfinished canaries go back; clusters that are Done stay (--retreat takes them back too; --hold
+leaves every weight as it is). It stands until somebody lifts it: flagship help stop.
+--wait: 0 all stopped, 10 some only bounded, 11 some not stopped, 12 not stored.
+
+Examples:
+  flagship abort --fleet --reason 'errors everywhere' --wait
+  flagship abort --rollout shop/checkout-3 --reason 'wrong prices'
+  flagship abort --selector region=eu --hold --dry-run";
+
+/// What can be typed after `abort`.
+#[derive(Debug, Args)]
+pub struct Abort {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Leave every weight as it is
+    #[arg(long, conflicts_with = "retreat")]
+    hold: bool,
+    /// Take Done clusters back too
+    #[arg(long)]
+    retreat: bool,
+    /// Say what it would hit; order nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Wait for the receipts, a line a cluster
+    #[arg(long, short)]
+    wait: bool,
+    /// Give up waiting after this time instead of at the bound: 90s, 10m
+    #[arg(long, value_name = "TIME", value_parser = watch::duration, requires = "wait")]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// The scopes; `--project P` alone is one too.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Scopes (--project PROJECT alone is one too)")]
+pub struct ScopeArgs {
+    /// Everything
+    #[arg(long, group = "scope")]
+    fleet: bool,
+    /// One plan
+    #[arg(long, group = "scope", value_name = "PROJECT/NAME")]
+    plan: Option<String>,
+    /// One rollout
+    #[arg(long, group = "scope", value_name = "PROJECT/ID")]
+    rollout: Option<String>,
+    /// One workload, in every cluster
+    #[arg(long, group = "scope", value_name = "NAMESPACE/KIND/NAME")]
+    workload: Option<String>,
+    /// Every workload in the clusters with this label; repeat it for more labels
+    #[arg(long, group = "scope", value_name = "KEY=VALUE")]
+    selector: Vec<String>,
+}
+
+impl ScopeArgs {
+    /// Whether a scope other than `--project` was typed.
+    pub fn is_given(&self) -> bool {
+        self.fleet
+            || self.plan.is_some()
+            || self.rollout.is_some()
+            || self.workload.is_some()
+            || !self.selector.is_empty()
+    }
+
+    /// The scope that was typed.
+    pub async fn scope(&self, session: &Session) -> Result<Option<Scope>, CliError> {
+        let invalid = |error: flagship_proto::model::InvalidId| CliError::bad(error.to_string());
+        if self.fleet {
+            return Ok(Some(Scope::Fleet));
+        }
+        if let Some(plan) = &self.plan {
+            return Ok(Some(Scope::Plan(refs::plan(session, plan).await?)));
+        }
+        if let Some(rollout) = &self.rollout {
+            let found = refs::rollout(session, rollout).await?;
+            return Ok(Some(Scope::Rollout {
+                project: found.project.parse().map_err(invalid)?,
+                id: found.id.parse().map_err(invalid)?,
+            }));
+        }
+        if let Some(workload) = &self.workload {
+            return Ok(Some(Scope::Workload(workload.parse().map_err(invalid)?)));
+        }
+        if !self.selector.is_empty() {
+            return selector(&self.selector).map(|found| Some(Scope::Selector(found)));
+        }
+        let project = session.named_project.as_deref();
+        project
+            .map(|name| refs::project(name).map(Scope::Project))
+            .transpose()
+    }
+}
+
+fn selector(pairs: &[String]) -> Result<Selector, CliError> {
+    let mut selector = Selector::default();
+    for pair in pairs.iter().flat_map(|pairs| pairs.split(',')) {
+        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(CliError::bad(format!("--selector {pair:?} is not valid"))
+                .remedy("write it as key=value"));
+        };
+        selector
+            .match_labels
+            .insert(key.to_owned(), value.to_owned());
+    }
+    Ok(selector)
+}
+
+impl Abort {
+    /// Orders it, and waits for the receipts if asked to.
+    pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let Some(scope) = self.scope.scope(session).await? else {
+            return no_scope(session).await;
+        };
+        let mode = match (self.hold, self.retreat) {
+            (true, _) => AbortMode::Hold,
+            (false, true) => AbortMode::RetreatDone,
+            (false, false) => AbortMode::Return,
+        };
+        let request = AbortRequest { scope, mode };
+        if self.dry_run {
+            let preview: AbortPreview = session
+                .client
+                .ask("/api/v1/abort-preview", &request)
+                .await?;
+            show(session.format, &preview, || {
+                text::preview(session.look, &preview)
+            })?;
+            return Ok(Exit::Done);
+        }
+        let stored = session
+            .client
+            .post("/api/v1/aborts", &request, &self.why.because())
+            .await;
+        let view: AbortView = stored.map_err(|mut error: CliError| {
+            if matches!(error.exit, Exit::Unreachable | Exit::Error) {
+                error.exit = Exit::NotStored;
+                error.what = format!("the abort may not be stored: {}", error.what);
+            }
+            error
+        })?;
+        if self.wait {
+            return wait(session, view, self.timeout).await;
+        }
+        show(session.format, &view, || {
+            format!(
+                "{}follow it: flagship describe abort {}\n",
+                text::head(session.look, &view, session.now()),
+                view.id
+            )
+        })?;
+        Ok(if view.durable {
+            Exit::Done
+        } else {
+            Exit::NotStored
+        })
+    }
+}
+
+async fn no_scope(session: &Session) -> Result<Exit, CliError> {
+    let list: List<ScopeHit> = session.client.get("/api/v1/abort-scopes").await?;
+    show(session.format, &list, || {
+        text::scopes(session.look, &list.items)
+    })?;
+    Err(CliError::bad("abort needs a scope: nothing was stopped")
+        .remedy("add one of the above, as in `flagship abort --fleet --reason …`"))
+}
+
+/// The one abort that stands.
+pub async fn standing(session: &Session) -> Result<String, CliError> {
+    let list: List<AbortView> = session.client.get("/api/v1/aborts").await?;
+    match list.items.as_slice() {
+        [one] => Ok(one.id.clone()),
+        [] => Err(CliError::new(Exit::Refused, "no abort stands")
+            .remedy("`flagship get aborts --all` lists those that were lifted")),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|abort| abort.id.as_str()).collect();
+            Err(
+                CliError::bad(format!("{} aborts stand: {}", ids.len(), ids.join(", ")))
+                    .remedy("name the one that is meant; two aborts need two lifts"),
+            )
+        }
+    }
+}
+
+/// Follows an abort until every cluster answered, or its bound (or `timeout`) has passed.
+async fn wait(
+    session: &Session,
+    first: AbortView,
+    timeout: Option<Duration>,
+) -> Result<Exit, CliError> {
+    let path = format!("/api/v1/aborts/{}", segment(&first.id));
+    let longest = timeout.unwrap_or(Duration::from_millis(first.bound_ms) + Duration::from_secs(2));
+    let end = Instant::now() + longest;
+    let mut changes = Changes::from(&session.client, first.seq);
+    let mut screen = Screen::new(session);
+    let mut view = first;
+    loop {
+        screen.draw(session, &view)?;
+        let left = end.saturating_duration_since(Instant::now());
+        if view.outcome == AbortOutcome::Stopped || !view.standing || left.is_zero() {
+            break;
+        }
+        changes.next(left.min(Duration::from_secs(1))).await;
+        match session.client.get::<AbortView>(&path).await {
+            Ok(fresh) => view = fresh,
+            // The order is stored: a hub that restarts does not undo it.
+            Err(error) if error.exit == Exit::Unreachable => {
+                session.say(&format!("{error}; still trying"));
+                tokio::time::sleep(left.min(Duration::from_millis(500))).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    screen.close(session, &view)?;
+    Ok(ending(&view))
+}
+
+/// The exit code of `abort --wait`.
+pub fn ending(view: &AbortView) -> Exit {
+    if !view.durable {
+        return Exit::NotStored;
+    }
+    match view.outcome {
+        AbortOutcome::Stopped => Exit::Done,
+        AbortOutcome::NotStopped => Exit::SomeNotStopped,
+        AbortOutcome::Stopping | AbortOutcome::Bounded => Exit::OnlyBounded,
+    }
+}
+
+/// A line a cluster: drawn over on a terminal, printed once per change otherwise.
+struct Screen {
+    live: bool,
+    drawn: usize,
+    printed: Vec<String>,
+}
+
+impl Screen {
+    fn new(session: &Session) -> Self {
+        Self {
+            live: session.format == Format::Table && io::stdout().is_terminal(),
+            drawn: 0,
+            printed: Vec::new(),
+        }
+    }
+
+    fn draw(&mut self, session: &Session, view: &AbortView) -> Result<(), CliError> {
+        if session.format != Format::Table {
+            return Ok(());
+        }
+        if self.live {
+            let page = text::page(session.look, view, session.now());
+            let up = match self.drawn {
+                0 => String::new(),
+                lines => format!("\x1b[{lines}A"),
+            };
+            self.drawn = page.lines().count();
+            return print(&format!("{up}{}\x1b[J", page.replace('\n', "\x1b[K\n")));
+        }
+        if self.printed.is_empty() {
+            print(&text::head(session.look, view, session.now()))?;
+            self.printed.push(String::new());
+        }
+        for cluster in &view.clusters {
+            let line = text::line(session.look, cluster);
+            if !self.printed.contains(&line) {
+                print(&line)?;
+                self.printed.push(line);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&self, session: &Session, view: &AbortView) -> Result<(), CliError> {
+        if self.live {
+            return Ok(());
+        }
+        show(session.format, view, || {
+            text::summary(session.look, view, session.now())
+        })
+    }
+}

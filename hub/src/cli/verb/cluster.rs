@@ -1,0 +1,82 @@
+//! `flagship cluster list | approve | remove`.
+
+use clap::{Args, Subcommand};
+
+use super::get::Get;
+use crate::{
+    api::types::{ClusterView, Empty},
+    cli::{
+        args::Why,
+        client::segment,
+        context::Session,
+        exit::{CliError, Exit},
+        output::show,
+    },
+};
+
+/// Examples for the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  flagship cluster list
+  flagship cluster approve eu-7 --reason 'racked today'
+  flagship cluster remove eu-1 --reason 'moved to eu-7'";
+
+/// What can be typed after `cluster`.
+#[derive(Debug, Args)]
+pub struct Cluster {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Who is in the fleet, and when each was last heard
+    List,
+    /// Let a cluster in that waits for it
+    Approve {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Close its sessions and refuse its certificate from now on
+    Remove {
+        /// Its name
+        name: String,
+        /// Also while a release is in flight there; its workloads stay as they are
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+impl Cluster {
+    /// Does it.
+    pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        match self.verb {
+            Verb::List => return Get::all_of("clusters").run(session).await,
+            Verb::Approve { name, why } => {
+                let path = format!("/api/v1/clusters/{}/approve", segment(&name));
+                let view: ClusterView = session
+                    .client
+                    .post(&path, &Empty {}, &why.because())
+                    .await?;
+                show(session.format, &view, || {
+                    format!("cluster {} is approved\n", view.name)
+                })?;
+            }
+            Verb::Remove { name, force, why } => {
+                session.confirm(&format!(
+                    "Remove cluster {name}? Its certificate is refused from then on."
+                ))?;
+                let path = format!("/api/v1/clusters/{}?force={force}", segment(&name));
+                let view: ClusterView = session.client.delete(&path, &why.because()).await?;
+                show(session.format, &view, || {
+                    format!("cluster {} is removed\n", view.name)
+                })?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,52 @@
+//! `flagship help`: a topic, or a verb's own help.
+
+use clap::{Args, CommandFactory as _};
+
+use crate::cli::{
+    args::Cli,
+    exit::{CliError, Exit},
+    output::print,
+    topics::TOPICS,
+};
+
+/// Examples for the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  flagship help stop
+  flagship help abort";
+
+/// What can be typed after `help`.
+#[derive(Debug, Args)]
+pub struct Help {
+    /// A topic (stop, plan, exit-codes), or a verb and its own verbs
+    words: Vec<String>,
+}
+
+impl Help {
+    /// Prints it.
+    pub fn run(self) -> Result<Exit, CliError> {
+        print(&self.text()?)?;
+        Ok(Exit::Done)
+    }
+
+    fn text(&self) -> Result<String, CliError> {
+        if let [topic] = self.words.as_slice()
+            && let Some((_, text)) = TOPICS.iter().find(|(name, _)| name == topic)
+        {
+            return Ok((*text).to_owned());
+        }
+        let mut command = Cli::command();
+        command.build();
+        let mut found = &mut command;
+        for word in &self.words {
+            found = found.find_subcommand_mut(word).ok_or_else(|| {
+                let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
+                CliError::bad(format!("there is no help on {word:?}")).remedy(format!(
+                    "topics are {}; `flagship --help` lists the verbs",
+                    topics.join(", ")
+                ))
+            })?;
+        }
+        Ok(found.render_long_help().to_string())
+    }
+}

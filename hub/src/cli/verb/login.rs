@@ -1,0 +1,159 @@
+//! `flagship login`: trusts a hub by the hash of its CA, and keeps a token for it.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Args;
+use flagship_proto::{
+    digest::Digest,
+    tls::{self, PinnedCa},
+};
+
+use crate::{
+    api::types::WhoAmI,
+    cli::{
+        args::Global,
+        client::Client,
+        config::{self, Context},
+        context::{read, token},
+        exit::{CliError, Exit},
+        output::{print, remark},
+    },
+};
+
+/// Examples for the help.
+pub const EXAMPLES: &str = "\
+`flagship-hub init` prints the first admin token and the CA's hash. The file
+~/.config/flagship/config.yaml (FLAGSHIP_CONFIG) keeps hub, CA and token, readable by you alone.
+
+Examples:
+  flagship login https://hub:8443 --ca-hash sha256:5d3f… --token-stdin < token
+  flagship login https://hub:8443 --ca hub-ca.pem --context prod --project shop";
+
+/// What can be typed after `login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The hub's address, https://host:port
+    url: String,
+    /// SHA-256 of the hub's CA certificate, sha256:…, as `flagship-hub init` printed it
+    #[arg(long, value_name = "HASH", conflicts_with = "ca")]
+    ca_hash: Option<String>,
+    /// Read the token from stdin
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+impl Login {
+    /// Checks the hub and the token first, then keeps both.
+    pub async fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let token = self.token(global)?;
+        let (ca, client) = self.trust(global, &token).await?;
+        let who: WhoAmI = client.get("/api/v1/whoami").await?;
+        let path = config::path()?;
+        let mut config = config::load(&path)?;
+        let name = global
+            .context
+            .clone()
+            .unwrap_or_else(|| "default".to_owned());
+        let project = global.project.clone().or_else(|| {
+            config
+                .contexts
+                .get(&name)
+                .and_then(|context| context.project.clone())
+        });
+        let context = Context {
+            hub: client.base().to_owned(),
+            ca,
+            token: Some(token),
+            project,
+        };
+        config.contexts.insert(name.clone(), context);
+        config.current_context = Some(name.clone());
+        config::save(&path, &config)?;
+        print(&format!(
+            "logged in to fleet {} at {} as {} ({}); context {name} in {}\n",
+            who.fleet,
+            client.base(),
+            who.name,
+            who.role,
+            path.display()
+        ))?;
+        Ok(Exit::Done)
+    }
+
+    fn token(&self, global: &Global) -> Result<String, CliError> {
+        let mut text = String::new();
+        let failed = |error| CliError::new(Exit::Error, format!("cannot read stdin: {error}"));
+        if self.token_stdin {
+            io::stdin().read_to_string(&mut text).map_err(failed)?;
+        } else if let Some(token) = token(global)? {
+            text = token;
+        } else if io::stdin().is_terminal() {
+            remark("Token (it is not kept on the screen's history if you clear it):");
+            io::stdin().lock().read_line(&mut text).map_err(failed)?;
+        } else {
+            return Err(CliError::bad("no token was given")
+                .remedy("give --token-stdin, --token-file FILE, or FLAGSHIP_TOKEN"));
+        }
+        let token = text.trim();
+        if token.is_empty() {
+            return Err(CliError::bad("the token is empty")
+                .remedy("give what `flagship-hub init` or `flagship token create` printed"));
+        }
+        Ok(token.to_owned())
+    }
+
+    async fn trust(
+        &self,
+        global: &Global,
+        token: &str,
+    ) -> Result<(Option<String>, Client), CliError> {
+        let token = Some(token.to_owned());
+        if let Some(path) = &global.ca {
+            let ca = read(path)?;
+            return Ok((Some(ca.clone()), Client::new(&self.url, Some(&ca), token)?));
+        }
+        if self.url.starts_with("http://") {
+            return Ok((None, Client::new(&self.url, None, token)?));
+        }
+        let Some(hash) = &self.ca_hash else {
+            return Err(CliError::bad("how to trust the hub is not said")
+                .remedy("give --ca-hash sha256:… (flagship-hub init printed it), or --ca FILE"));
+        };
+        let pin: Digest = hash
+            .parse()
+            .map_err(|error| CliError::bad(format!("--ca-hash: {error}")))?;
+        let pinned = PinnedCa::new(pin);
+        let config = tls::pinned_client(pinned.clone(), &[b"h2", b"http/1.1"])
+            .map_err(|error| CliError::new(Exit::Error, format!("cannot set up TLS: {error}")))?;
+        // Nothing secret is sent before the pinned CA has vouched for the other side.
+        let first = Client::with_tls(&self.url, config, None)?;
+        first.get_text("/healthz").await.map_err(|error| {
+            if error.what.contains("UnknownIssuer") || error.what.contains("certificate") {
+                CliError::new(
+                    Exit::Refused,
+                    format!("the hub at {} has not the CA with the hash {hash}", self.url),
+                )
+                .remedy("compare it with what `flagship-hub init` printed; otherwise somebody else answers there")
+            } else {
+                error
+            }
+        })?;
+        let seen = pinned
+            .seen()
+            .ok_or_else(|| CliError::new(Exit::Error, format!("{} showed no CA", self.url)))?;
+        let ca = pem(&seen);
+        let client = Client::new(&self.url, Some(&ca), token)?;
+        Ok((Some(ca), client))
+    }
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
+}

@@ -1,0 +1,247 @@
+//! `flagship watch`: follows a rollout, as a live picture on a terminal and as lines otherwise.
+
+use std::{
+    io::{self, IsTerminal as _},
+    str::FromStr,
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::time::Instant;
+
+use crate::{
+    api::types::RolloutView,
+    cli::{
+        client::changes::Changes,
+        context::Session,
+        exit::{CliError, Exit},
+        output::{Format, print},
+        refs::{self, RolloutRef},
+        render::rollout,
+    },
+};
+
+/// Examples for the help.
+pub const EXAMPLES: &str = "\
+Exit codes: 0 it got there, 5 failed or rolled back, 6 aborted, 7 --timeout passed.
+
+Examples:
+  flagship watch shop/checkout-3
+  flagship watch checkout --until wave=pilot --timeout 30m";
+
+/// What can be typed after `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The rollout, PROJECT/ID; or a plan, for its newest rollout
+    rollout: String,
+    /// Until when: done, or wave=NAME for that wave's end
+    #[arg(long, default_value = "done", value_name = "done|wave=NAME")]
+    until: Until,
+    /// Give up after this time: 90s, 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+/// Until when something is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Until {
+    /// The rollout has ended.
+    Done,
+    /// This wave has ended.
+    Wave(String),
+    /// Everything was taken back.
+    Back,
+}
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "done" => Ok(Self::Done),
+            Some(("wave", name)) if !name.is_empty() => Ok(Self::Wave(name.to_owned())),
+            Some(_) | None => Err("use done or wave=NAME".to_owned()),
+        }
+    }
+}
+
+/// Reads `500ms`, `90s`, `30m`, `2h`, `1d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("write a number and ms, s, m, h or d, as in 90s or 2h".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a whole number and a unit, as in 90s or 2h".to_owned())?;
+    number
+        .checked_mul(unit)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "that is too long".to_owned())
+}
+
+impl Watch {
+    /// Follows it.
+    pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let name = refs::rollout(session, &self.rollout).await?;
+        follow(session, &name, &self.until, self.timeout).await
+    }
+}
+
+/// Follows a rollout until it got there, ended otherwise, or the time is over.
+pub async fn follow(
+    session: &Session,
+    name: &RolloutRef,
+    until: &Until,
+    timeout: Option<Duration>,
+) -> Result<Exit, CliError> {
+    let end = timeout.map(|timeout| Instant::now() + timeout);
+    let mut screen = Screen::new(session);
+    let mut changes: Option<Changes> = None;
+    let mut before: Option<RolloutView> = None;
+    let mut failures = 0;
+    loop {
+        match session.client.get::<RolloutView>(&name.path()).await {
+            Ok(view) => {
+                failures = 0;
+                screen.show(session, before.as_ref(), &view)?;
+                if let Some(exit) = arrived(&view, until)? {
+                    screen.last(session, &view)?;
+                    return Ok(exit);
+                }
+                changes.get_or_insert_with(|| Changes::from(&session.client, view.seq));
+                before = Some(view);
+            }
+            // A hub that restarts is no reason to stop looking; one that stays away is.
+            Err(error) if error.exit == Exit::Unreachable && before.is_some() && failures < 30 => {
+                if failures == 0 {
+                    session.say(&format!("{error}; still trying"));
+                    screen.drawn = 0;
+                }
+                failures += 1;
+            }
+            Err(error) => return Err(error),
+        }
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(late(name, before.as_ref(), timeout.unwrap_or_default()));
+        }
+        let wait = left.map_or(LOOK, |left| left.min(LOOK));
+        match &mut changes {
+            Some(changes) if failures == 0 => changes.next(wait).await,
+            Some(_) | None => tokio::time::sleep(wait).await,
+        }
+    }
+}
+
+/// The longest time between two looks: ages on the screen grow, and a lost event is made good.
+const LOOK: Duration = Duration::from_secs(1);
+
+fn late(name: &RolloutRef, view: Option<&RolloutView>, timeout: Duration) -> CliError {
+    let stands = view.map_or_else(String::new, |view| {
+        format!(" (it is {}: {})", view.state, view.why.message)
+    });
+    CliError::new(
+        Exit::Deadline,
+        format!("rollout {name} did not get there in {timeout:?}{stands}"),
+    )
+    .remedy(format!("it goes on by itself: flagship watch {name}"))
+}
+
+/// Whether the end that was waited for is reached, and how.
+pub fn arrived(view: &RolloutView, until: &Until) -> Result<Option<Exit>, CliError> {
+    if let Until::Wave(name) = until {
+        let Some(wave) = view.waves.iter().find(|wave| wave.name == *name) else {
+            let known: Vec<&str> = view.waves.iter().map(|wave| wave.name.as_str()).collect();
+            return Err(CliError::bad(format!("the rollout has no wave {name}"))
+                .remedy(format!("it has: {}", known.join(", "))));
+        };
+        if wave.state.eq_ignore_ascii_case("done") {
+            return Ok(Some(Exit::Done));
+        }
+    }
+    if *until == Until::Back {
+        return Ok(match view.state.as_str() {
+            "RolledBack" => Some(Exit::Done),
+            "Accepted" | "Superseded" => Some(Exit::Failed),
+            _ => None,
+        });
+    }
+    Ok(match view.state.as_str() {
+        "Succeeded" | "Accepted" => Some(Exit::Done),
+        "Failed" | "RolledBack" | "Superseded" => Some(Exit::Failed),
+        "Aborted" => Some(Exit::Aborted),
+        _ => None,
+    })
+}
+
+/// What was drawn and is drawn over.
+struct Screen {
+    live: bool,
+    drawn: usize,
+}
+
+impl Screen {
+    fn new(session: &Session) -> Self {
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        Self {
+            live: session.format == Format::Table && io::stdout().is_terminal() && !dumb,
+            drawn: 0,
+        }
+    }
+
+    fn show(
+        &mut self,
+        session: &Session,
+        before: Option<&RolloutView>,
+        view: &RolloutView,
+    ) -> Result<(), CliError> {
+        if self.live {
+            let picture = rollout::picture(session.look, view, session.now());
+            let up = match self.drawn {
+                0 => String::new(),
+                lines => format!("\x1b[{lines}A"),
+            };
+            self.drawn = picture.lines().count();
+            let erased = picture.replace('\n', "\x1b[K\n");
+            return print(&format!("{up}{erased}\x1b[J"));
+        }
+        match session.format {
+            Format::Table => {
+                let lines = rollout::changes(before, view, session.now());
+                if lines.is_empty() {
+                    return Ok(());
+                }
+                print(&(lines.join("\n") + "\n"))
+            }
+            // One document a line, as `jq` reads it; YAML would need separators that nobody splits.
+            Format::Json | Format::Yaml => {
+                let same = before.is_some_and(|before| before.seq == view.seq);
+                if same {
+                    return Ok(());
+                }
+                let json = serde_json::to_string(view).map_err(|error| {
+                    CliError::new(Exit::Error, format!("cannot encode: {error}"))
+                })?;
+                print(&format!("{json}\n"))
+            }
+        }
+    }
+
+    fn last(&self, session: &Session, view: &RolloutView) -> Result<(), CliError> {
+        if session.format != Format::Table || view.next_steps.is_empty() {
+            return Ok(());
+        }
+        let steps: Vec<String> = view
+            .next_steps
+            .iter()
+            .map(|step| format!("  {step}\n"))
+            .collect();
+        print(&format!("What you can do:\n{}", steps.concat()))
+    }
+}
