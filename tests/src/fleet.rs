@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-use flagship_hub::api::types::{ClusterView, List, RolloutCluster, RolloutView};
+use anyhow::Context;
+use flagship_hub::api::types::{AbortView, ClusterView, List, RolloutCluster, RolloutView};
 
 pub use cluster::{Cluster, Layout};
 pub use command::{Answer, Cli};
@@ -201,6 +202,16 @@ impl Cli {
     /// The hub does not answer.
     pub fn clusters(&self) -> anyhow::Result<Vec<ClusterView>> {
         Ok(self.json::<List<ClusterView>>(&["get", "clusters"])?.items)
+    }
+
+    /// The newest abort, lifted or not.
+    ///
+    /// # Errors
+    /// The hub does not answer, or there was none.
+    pub fn newest_abort(&self) -> anyhow::Result<AbortView> {
+        let list: List<AbortView> = self.json(&["get", "aborts", "--all"])?;
+        let newest = list.items.into_iter().max_by_key(|abort| abort.seq);
+        self.json(&["get", "abort", &newest.context("there was no abort")?.id])
     }
 
     /// One rollout, with its clusters.

@@ -4,6 +4,7 @@ pub mod cut;
 pub mod envoy;
 pub mod fleet;
 pub mod load;
+pub mod play;
 pub mod process;
 pub mod quickstart;
 pub mod sample;

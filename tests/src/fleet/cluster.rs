@@ -40,6 +40,7 @@ pub struct Cluster {
     /// The folder of its application's counts.
     pub counts: PathBuf,
     name: String,
+    hub: SocketAddr,
     when: String,
     mark: (&'static str, OsString),
     agent: Option<Running>,
@@ -73,6 +74,7 @@ impl Cluster {
             folder,
             listener,
             name: name.to_owned(),
+            hub,
             when,
             mark: (mark.0, mark.1.to_owned()),
             agent: None,
@@ -97,6 +99,22 @@ impl Cluster {
             .env(self.mark.0, &self.mark.1);
         self.agent = Some(Running::start("agent", &self.folder, &mut command)?);
         Ok(())
+    }
+
+    /// Points the agent at another address of the hub and starts it again.
+    ///
+    /// # Errors
+    /// Its configuration cannot be written, or it cannot be started.
+    pub async fn reroute(&mut self, hub: SocketAddr) -> anyhow::Result<()> {
+        if let Some(mut agent) = self.agent.take() {
+            agent.stop(Duration::from_secs(10)).await;
+        }
+        let path = self.folder.join("agent.yaml");
+        let text = fs::read_to_string(&path)?;
+        let rerouted = text.replace(&self.hub.to_string(), &hub.to_string());
+        fs::write(&path, rerouted)?;
+        self.hub = hub;
+        self.start_agent()
     }
 
     /// The agent's process.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use flagship_hub::api::types::{AbortView, List};
+use anyhow::Context;
 
 use super::{
     stage::Stage,
@@ -176,7 +175,7 @@ pub(super) async fn aborted(stage: &mut Stage) -> anyhow::Result<Act> {
             "--yes",
         ])
         .await?;
-    let view = newest_abort(stage)?;
+    let view = stage.fleet.cli.newest_abort()?;
     let slowest = view.clusters.iter().filter_map(|c| c.after_ms).max();
     let answered = view
         .clusters
@@ -251,18 +250,6 @@ pub(super) async fn aborted(stage: &mut Stage) -> anyhow::Result<Act> {
     let failed = act.traffic.failed;
     act.must(failed == 0, format!("users saw {failed} requests fail"));
     Ok(act)
-}
-
-fn newest_abort(stage: &Stage) -> anyhow::Result<AbortView> {
-    let list: List<AbortView> = stage.fleet.cli.json(&["get", "aborts", "--all"])?;
-    let newest = list
-        .items
-        .into_iter()
-        .max_by_key(|abort| abort.seq)
-        .context("no abort is stored")?;
-    let answer = stage.ask(&["get", "abort", &newest.id, "-o", "json"])?;
-    ensure!(answer.code == 0, "get abort: {answer}");
-    Ok(serde_json::from_str(&answer.out)?)
 }
 
 /// Which version each cluster answers with.

@@ -14,7 +14,7 @@ use super::{
     traffic::{Moment, last_line},
 };
 use crate::{
-    fleet::{Answer, Fleet, Members},
+    fleet::{Fleet, Members},
     process::{Running, built, until},
 };
 
@@ -103,11 +103,6 @@ impl Stage {
             .context("cannot run flagship")?;
         let code = ended.code().unwrap_or(-1);
         Ok(Exit { typed, code })
-    }
-
-    /// Runs a command and keeps what it prints.
-    pub(super) fn ask(&self, arguments: &[&str]) -> anyhow::Result<Answer> {
-        self.fleet.cli.run(arguments)
     }
 
     /// Stops the load unless all is kept, and compares the two ends.
