@@ -25,6 +25,9 @@ pub struct Args {
     /// Leave everything running at the end.
     #[arg(long)]
     keep: bool,
+    /// Show the figures alone.
+    #[arg(long)]
+    figures: bool,
 }
 
 /// The clusters.
@@ -44,14 +47,17 @@ const WHEN: &str = "1.2.0:errors=0.1";
 /// Something cannot be started, or an act did not end as it must; the message says what.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let folder = std::path::absolute(&args.folder)?;
-    let mut stage = Stage::set(&folder, &Members::of(CLUSTERS, WHEN)).await?;
+    let mut stage = Stage::set(&folder, &Members::of(CLUSTERS, WHEN), args.figures).await?;
     let acts = [
-        acts::good(&mut stage).await?,
-        acts::bad(&mut stage).await?,
-        acts::aborted(&mut stage).await?,
+        acts::good(&stage).await?,
+        acts::bad(&stage).await?,
+        acts::aborted(&stage).await?,
     ];
     let ends = stage.close(args.keep).await?;
-    table::print(&acts, &ends);
+    if !args.figures {
+        table::requests(&acts);
+    }
+    table::figures(&acts, &ends);
     let missed: Vec<&str> = acts
         .iter()
         .flat_map(|act| &act.missed)

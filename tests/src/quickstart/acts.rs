@@ -35,13 +35,12 @@ const CAUGHT_IN_MS: u64 = 15_000;
 /// From the abort to the last receipt.
 const RECEIPTS_IN_MS: u64 = 1_000;
 
-fn headline(stage: &mut Stage, words: &str) {
-    println!();
+fn headline(stage: &Stage, words: &str) {
     stage.note(&format!("── {words} ──"));
 }
 
 /// 1.1.0 is good: every wave to Succeeded.
-pub(super) async fn good(stage: &mut Stage) -> anyhow::Result<Act> {
+pub(super) async fn good(stage: &Stage) -> anyhow::Result<Act> {
     headline(stage, "act 1: 1.1.0 is good");
     let before = stage.moment()?;
     stage
@@ -73,7 +72,7 @@ pub(super) async fn good(stage: &mut Stage) -> anyhow::Result<Act> {
 }
 
 /// 1.2.0 fails a tenth of its requests: caught in the pilot wave.
-pub(super) async fn bad(stage: &mut Stage) -> anyhow::Result<Act> {
+pub(super) async fn bad(stage: &Stage) -> anyhow::Result<Act> {
     headline(stage, "act 2: 1.2.0 fails 10% of its requests");
     let before = stage.moment()?;
     stage
@@ -129,7 +128,7 @@ pub(super) async fn bad(stage: &mut Stage) -> anyhow::Result<Act> {
 }
 
 /// 1.3.0 is good, and somebody aborts in the middle of the second wave.
-pub(super) async fn aborted(stage: &mut Stage) -> anyhow::Result<Act> {
+pub(super) async fn aborted(stage: &Stage) -> anyhow::Result<Act> {
     headline(
         stage,
         "act 3: 1.3.0 is good, and everything is stopped in the middle of the second wave",

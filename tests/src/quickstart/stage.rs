@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -26,21 +26,30 @@ pub(super) struct Stage {
     load: Running,
     lines: PathBuf,
     began: Instant,
+    quiet: bool,
+    idle_agent_kib: u64,
 }
 
 impl Stage {
-    pub(super) async fn set(folder: &Path, members: &Members) -> anyhow::Result<Self> {
+    pub(super) async fn set(folder: &Path, members: &Members, quiet: bool) -> anyhow::Result<Self> {
         let began = Instant::now();
-        let names: Vec<&str> = members
+        if !quiet {
+            let names: Vec<&str> = members
+                .clusters
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect();
+            println!(
+                "starting one hub and the clusters {}, each with an agent and an Envoy",
+                names.join(", ")
+            );
+        }
+        let mut fleet = Fleet::start(folder, members).await?;
+        let idle = fleet
             .clusters
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        println!(
-            "starting one hub and the clusters {}, each with an agent and an Envoy",
-            names.join(", ")
-        );
-        let fleet = Fleet::start(folder, members).await?;
+            .values_mut()
+            .filter_map(|c| c.agent().rss_kib())
+            .max();
         let lines = folder.join("load.jsonl");
         let mut command = Command::new(built("flagship-load"));
         command
@@ -57,11 +66,13 @@ impl Stage {
             last_line(&lines).is_ok_and(|line| line.targets.values().all(|t| t.of("1.0.0") > 0))
         };
         until("the load flows", Duration::from_secs(10), flows).await;
-        let mut stage = Self {
+        let stage = Self {
             fleet,
             load,
             lines,
             began,
+            quiet,
+            idle_agent_kib: idle.context("the agents ended")?,
         };
         stage.note(&format!(
             "every cluster serves 1.0.0 at {RATE} requests a second"
@@ -79,12 +90,15 @@ impl Stage {
     }
 
     /// A line of the narrator, with the time since the start.
-    pub(super) fn note(&mut self, words: &str) {
+    pub(super) fn note(&self, words: &str) {
+        if self.quiet {
+            return;
+        }
         println!("[{:>5.1} s] {words}", self.began.elapsed().as_secs_f64());
     }
 
     /// Shows a command, runs it, and lets it print; tells its exit code.
-    pub(super) async fn show(&mut self, arguments: &[&str]) -> anyhow::Result<Exit> {
+    pub(super) async fn show(&self, arguments: &[&str]) -> anyhow::Result<Exit> {
         let quoted = |word: &&str| {
             if word.contains(' ') {
                 format!("'{word}'")
@@ -94,8 +108,12 @@ impl Stage {
         };
         let typed: Vec<String> = arguments.iter().map(quoted).collect();
         let typed = format!("flagship {}", typed.join(" "));
-        println!("\n$ {typed}");
         let mut command = tokio::process::Command::from(self.fleet.cli.command(arguments));
+        if self.quiet {
+            command.stdout(Stdio::null());
+        } else {
+            println!("\n$ {typed}");
+        }
         let ended = command
             .kill_on_drop(true)
             .status()
@@ -107,18 +125,12 @@ impl Stage {
 
     /// Stops the load unless all is kept, and compares the two ends.
     pub(super) async fn close(&mut self, keep: bool) -> anyhow::Result<Ends> {
-        let idle_agent_kib = self
-            .fleet
-            .clusters
-            .values_mut()
-            .filter_map(|c| c.agent().rss_kib())
-            .max();
         if !keep {
             self.load.stop(Duration::from_secs(15)).await;
         }
         Ok(Ends::of(
             &self.moment()?,
-            idle_agent_kib,
+            self.idle_agent_kib,
             self.began.elapsed(),
             keep,
         ))

@@ -12,12 +12,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(
-        all: &Moment,
-        idle_agent_kib: Option<u64>,
-        took: Duration,
-        kept: bool,
-    ) -> Self {
+    pub(super) fn of(all: &Moment, idle_agent_kib: u64, took: Duration, kept: bool) -> Self {
         let served: u64 = all.served.values().sum();
         let mut ends = Self {
             lines: vec![format!(
@@ -33,19 +28,19 @@ impl Ends {
                 all.sent
             ));
         }
-        if let Some(kib) = idle_agent_kib {
-            ends.lines.push(format!(
-                "largest agent, in a build without optimisation: {} MiB resident",
-                kib / 1_024
-            ));
-        }
+        ends.lines.push(format!(
+            "idle agent: {:.1} MiB resident (at most 15 in an optimised build; this one is {})",
+            idle_agent_kib as f64 / 1_024.0,
+            if cfg!(debug_assertions) { "not" } else { "one" }
+        ));
         ends.lines
             .push(format!("all of it took {} s", took.as_secs()));
         ends
     }
 }
 
-pub(super) fn print(acts: &[Act], ends: &Ends) {
+/// Requests by act, version and cluster.
+pub(super) fn requests(acts: &[Act]) {
     println!("\nrequests by act, version and cluster, counted at the backends\n");
     let mut clusters: Vec<&str> = acts
         .iter()
@@ -86,6 +81,10 @@ pub(super) fn print(acts: &[Act], ends: &Ends) {
         );
     }
     println!();
+}
+
+/// What was measured.
+pub(super) fn figures(acts: &[Act], ends: &Ends) {
     for act in acts {
         println!(
             "  {}: users saw {} requests fail of {}",
