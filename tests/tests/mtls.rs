@@ -1,0 +1,245 @@
+//! Real mutual TLS against a real hub: who gets in, and who is refused before a word is exchanged.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
+
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use flagship_proto::{
+    model::{AgentMessage, Hello, HubIncarnation, Incarnation, Inventory, Term},
+    tls::{CurrentCert, anonymous_client, link_client},
+    wire::{
+        self, enroll_response::Outcome, fleet_link_client::FleetLinkClient,
+        hub_message::Message as FromHub,
+    },
+};
+use flagship_tests::fleet::{Fleet, Members};
+use hyper_util::rt::TokioIo;
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint};
+
+type Client = FleetLinkClient<Channel>;
+
+/// A hub without clusters, and its CA.
+struct Hub {
+    fleet: Fleet,
+    ca_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// What a forged certificate says.
+struct Forged<'a> {
+    spiffe: &'a str,
+    /// The years between which it is good.
+    good: (i32, i32),
+}
+
+impl Hub {
+    async fn start(name: &str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _none_yet = fs::remove_dir_all(&folder);
+        let fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
+        let read = |file: &str| fs::read_to_string(fleet.hub.data.join(file)).unwrap();
+        let ca_pem = read("ca.pem");
+        let key = KeyPair::from_pem(&read("ca.key.pem")).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&ca_pem, key).unwrap();
+        Self {
+            fleet,
+            ca_pem,
+            issuer,
+        }
+    }
+
+    /// Connects with a certificate, believing that the hub is `name`.
+    async fn dial(&self, chain: &str, key: &str, name: &'static str) -> Result<Client, String> {
+        let own = Arc::new(CurrentCert::new(chain, key).unwrap());
+        let config = link_client(own, &self.ca_pem).unwrap();
+        dial(self.fleet.hub.agents(), config, name).await
+    }
+
+    /// Connects without one.
+    async fn dial_anonymously(&self) -> Result<Client, String> {
+        let config = anonymous_client(&self.ca_pem, &[b"h2"]).unwrap();
+        dial(self.fleet.hub.agents(), config, "127.0.0.1").await
+    }
+
+    /// A certificate that the hub's own CA signed, though the hub never asked for it.
+    fn forge(&self, forged: &Forged<'_>) -> (String, String) {
+        certificate(forged, &self.issuer)
+    }
+
+    /// Enrols as an agent does; the chain and the key.
+    async fn enrol(&self, cluster: &str) -> (String, String, wire::Issued) {
+        let made: flagship_hub::api::types::CreatedEnrolToken = self
+            .fleet
+            .cli
+            .json(&["token", "create", "--cluster", cluster])
+            .unwrap();
+        let key = KeyPair::generate().unwrap();
+        let csr = CertificateParams::default()
+            .serialize_request(&key)
+            .unwrap();
+        let request = wire::EnrollRequest {
+            token: made.secret.unwrap(),
+            csr: csr.der().to_vec(),
+            cluster: cluster.to_owned(),
+        };
+        let mut client = self.dial_anonymously().await.unwrap();
+        let answer = client.enroll(request).await.unwrap().into_inner();
+        let Some(Outcome::Issued(issued)) = answer.outcome else {
+            panic!("not issued: {answer:?}");
+        };
+        (issued.chain_pem.clone(), key.serialize_pem(), issued)
+    }
+}
+
+fn certificate(forged: &Forged<'_>, issuer: &Issuer<'_, KeyPair>) -> (String, String) {
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI(forged.spiffe.try_into().unwrap())];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.not_before = rcgen::date_time_ymd(forged.good.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(forged.good.1, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let made = params.signed_by(&key, issuer).unwrap();
+    (made.pem(), key.serialize_pem())
+}
+
+async fn dial(hub: SocketAddr, config: ClientConfig, name: &'static str) -> Result<Client, String> {
+    let connector = TlsConnector::from(Arc::new(config));
+    let connect = move |_: hyper::Uri| {
+        let connector = connector.clone();
+        async move {
+            let stream = TcpStream::connect(hub).await?;
+            let stream = connector
+                .connect(ServerName::try_from(name).unwrap(), stream)
+                .await?;
+            Ok::<_, std::io::Error>(TokioIo::new(stream))
+        }
+    };
+    let channel = Endpoint::from_static("http://hub.test")
+        .connect_timeout(Duration::from_secs(5))
+        .connect_with_connector(tower::service_fn(connect))
+        .await
+        .map_err(|error| format!("{error:?}"))?;
+    Ok(FleetLinkClient::new(channel))
+}
+
+/// What a session's first answer is: `welcome`, or why there is none.
+async fn session(client: Result<Client, String>) -> String {
+    let mut client = match client {
+        Ok(client) => client,
+        Err(error) => return error,
+    };
+    let hello = AgentMessage::Hello(Box::new(Hello {
+        fleet: None,
+        incarnation: Incarnation(1),
+        term: Term::default(),
+        hub: HubIncarnation::default(),
+        held: Vec::new(),
+        aborts: Vec::new(),
+        inventory: Inventory::default(),
+    }));
+    let (say, said) = tokio::sync::mpsc::channel(4);
+    say.send(wire::AgentMessage::from(hello)).await.unwrap();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(said);
+    let opened = tokio::time::timeout(Duration::from_secs(10), async {
+        let mut answers = client.session(stream).await?.into_inner();
+        answers.message().await
+    });
+    match opened.await {
+        Err(_) => "no answer".to_owned(),
+        Ok(Err(status)) => format!("refused: {status:?}"),
+        Ok(Ok(None)) => "closed".to_owned(),
+        Ok(Ok(Some(answer))) => match answer.message {
+            Some(FromHub::Welcome(_)) => "welcome".to_owned(),
+            other => format!("refused: {other:?}"),
+        },
+    }
+}
+
+const SOON: (i32, i32) = (2020, 2090);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_enrolled_agent_is_welcome_and_nobody_else_gets_a_session() {
+    let hub = Hub::start("mtls").await;
+    let (chain, key, issued) = hub.enrol("eu-1").await;
+    let welcome = session(hub.dial(&chain, &key, "127.0.0.1").await).await;
+    assert_eq!(welcome, "welcome");
+    let member = format!(
+        "spiffe://{}/cluster/{}/{}",
+        issued.trust_domain, issued.cluster, issued.uid
+    );
+
+    let mut refused = BTreeMap::new();
+    refused.insert(
+        "no certificate",
+        session(hub.dial_anonymously().await).await,
+    );
+
+    let foreign_key = KeyPair::generate().unwrap();
+    let mut foreign = CertificateParams::default();
+    foreign.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let foreign = Issuer::new(foreign, foreign_key);
+    let (chain_of_other, key_of_other) = certificate(
+        &Forged {
+            spiffe: &member,
+            good: SOON,
+        },
+        &foreign,
+    );
+    let other_ca = hub.dial(&chain_of_other, &key_of_other, "127.0.0.1").await;
+    refused.insert("another CA", session(other_ca).await);
+
+    let expired = (2020, 2021);
+    for (what, spiffe, good) in [
+        ("expired", member.as_str(), expired),
+        (
+            "a cluster that never enrolled",
+            "spiffe://TD/cluster/us-9/0123456789abcdef",
+            SOON,
+        ),
+        (
+            "another cluster's name with this uid",
+            "spiffe://TD/cluster/us-1/UID",
+            SOON,
+        ),
+        (
+            "another fleet",
+            "spiffe://elsewhere.test/cluster/eu-1/UID",
+            SOON,
+        ),
+        ("no cluster's name", "spiffe://TD/hub", SOON),
+    ] {
+        let spiffe = spiffe
+            .replace("TD", &issued.trust_domain)
+            .replace("UID", &issued.uid);
+        let (chain, key) = hub.forge(&Forged {
+            spiffe: &spiffe,
+            good,
+        });
+        refused.insert(
+            what,
+            session(hub.dial(&chain, &key, "127.0.0.1").await).await,
+        );
+    }
+    for (what, answer) in &refused {
+        assert_ne!(answer, "welcome", "{what}");
+        assert_ne!(answer, "no answer", "{what}");
+    }
+    assert!(
+        refused["expired"].to_lowercase().contains("expired"),
+        "{}",
+        refused["expired"]
+    );
+
+    let imposter = hub.dial(&chain, &key, "hub.example.com").await;
+    let words = imposter.map(|_| ()).unwrap_err();
+    assert!(
+        words.contains("NotValidForName"),
+        "an agent refuses a hub of another name: {words}"
+    );
+}
