@@ -35,7 +35,7 @@ const HUB_LAYERS: &[&[&str]] = &[
     &["run"],
     &["api", "grpc", "driver"],
 ];
-const AGENT_LAYERS: &[&[&str]] = &[&["main", "args"], &["run"], &["driver", "link"]];
+const AGENT_LAYERS: &[&[&str]] = &[&["main", "args"], &["run"], &["driver"], &["link"]];
 
 /// What an engine's dependency tree must not hold: anything that waits, speaks or reads a clock.
 const IMPURE: &[&str] = &[

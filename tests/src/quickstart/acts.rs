@@ -1,4 +1,4 @@
-//! The three acts.
+//! The three acts: a good release, a bad one, and one that is aborted.
 
 use std::time::Duration;
 
