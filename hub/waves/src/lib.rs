@@ -31,7 +31,9 @@ mod step;
 pub use decision::{Action, Commit, Decision, OrderAction};
 pub use describe::describe;
 pub use fleet::{FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
-pub use plan::{Finding, Plan, Severity, has_errors, lint_members, lint_offline, parse_plan};
+pub use plan::{
+    Finding, Plan, Severity, check_plan, has_errors, lint_members, lint_offline, locate, parse_plan,
+};
 pub use reason::{Cause, Reason};
 pub use request::{NotAllowed, Request, Wish, allowed};
 pub use schedule::{Candidate, Membership, members};

@@ -11,24 +11,27 @@ mod lint;
 mod parse;
 mod period;
 mod policy;
+mod source;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use flagship_proto::{
     digest::Digest,
     model::{
-        Labels, PlanName, PlanRef, ProjectName, Selector, WaveName, WorkloadRef, lease,
-        order::OnDisconnect,
+        CanaryDocument, CanarySpec, Labels, MetricTemplateSpec, PlanName, PlanRef, ProjectName,
+        Selector, WaveName, WorkloadRef, lease, order::OnDisconnect,
     },
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use amount::Amount;
 pub use change::ChangeSpec;
 pub use gate::{ApprovalGate, CelGate, Gate, Gates, MetricGate, Soak, WebhookGate, WindowGate};
 pub use lint::{Finding, Severity, has_errors, lint_members, lint_offline};
-pub use parse::{MAX_PLAN_BYTES, parse_plan};
+pub use parse::{MAX_PLAN_BYTES, check_plan, locate, parse_plan};
 pub use period::{InvalidPeriod, Period};
 pub use policy::{
     Budget, DisconnectPolicy, OnFailure, OnUnreachable, Override, PerLabel, Then, Unreachable,
@@ -97,7 +100,7 @@ pub struct PlanSpec {
     /// What about it changes.
     pub change: ChangeSpec,
     /// A Flagger Canary spec.
-    pub canary: Value,
+    pub canary: CanarySpec,
     /// Metric templates that the canary's metrics name; they travel with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metric_templates: Vec<NamedTemplate>,
@@ -108,6 +111,7 @@ pub struct PlanSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
     /// Clusters in order; each wave waits for the one before.
+    #[serde(default)]
     pub waves: Vec<Wave>,
     /// How much of the fleet's traffic may be at risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +152,7 @@ pub struct NamedTemplate {
     /// The name.
     pub name: String,
     /// Flagger's MetricTemplate spec.
-    pub spec: Value,
+    pub spec: MetricTemplateSpec,
 }
 
 /// Some clusters, and how they are gone through.
@@ -194,6 +198,19 @@ impl Plan {
             name,
         } = &self.spec.workload;
         WorkloadRef::new(namespace, kind, name)
+    }
+
+    /// The canary as orders carry it: the spec and the templates that travel with it.
+    pub fn canary_document(&self) -> CanaryDocument {
+        CanaryDocument {
+            spec: self.spec.canary.clone(),
+            templates: self
+                .spec
+                .metric_templates
+                .iter()
+                .map(|template| (template.name.clone(), template.spec.clone()))
+                .collect(),
+        }
     }
 
     /// SHA-256 of the plan in canonical JSON, defaults written out.

@@ -1,11 +1,18 @@
 //! What is wrong or doubtful about a plan, with the place and the remedy.
 
+mod canary;
+mod form;
+mod members;
+mod unsupported;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::Plan;
-use crate::schedule::Candidate;
+use super::{Plan, source::Node};
+
+pub use members::lint_members;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +42,38 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+impl Finding {
+    fn new(severity: Severity, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity,
+            line: 0,
+            column: 0,
+            field: field.into(),
+            message: message.into(),
+            remedy: String::new(),
+        }
+    }
+
+    pub(super) fn error(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, field, message)
+    }
+
+    fn warning(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, field, message)
+    }
+
+    fn note(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, field, message)
+    }
+
+    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self {
+            remedy: remedy.into(),
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for Severity {
@@ -72,12 +111,19 @@ pub fn has_errors(findings: &[Finding]) -> bool {
 }
 
 /// Checks a plan's form; needs no hub.
-pub fn lint_offline(source: &str) -> Vec<Finding> {
-    super::parse_plan(source).err().unwrap_or_default()
+pub fn lint_offline(text: &str) -> Vec<Finding> {
+    super::check_plan(text).1
 }
 
-/// Checks a plan against the fleet's members (S19).
-pub fn lint_members(plan: &Plan, clusters: &[Candidate]) -> Vec<Finding> {
-    let _ = (plan, clusters);
-    Vec::new()
+/// What the types cannot say. Parts of `value` that were found wrong here are taken out of it.
+pub(super) fn before_types(node: &Node, value: &mut Value) -> Vec<Finding> {
+    unsupported::before_types(node, value)
+}
+
+/// What the text and the typed plan say together, without the fleet.
+pub(super) fn form(plan: &Plan, node: &Node) -> Vec<Finding> {
+    let mut findings = form::check(plan, node);
+    findings.extend(unsupported::check(plan));
+    findings.extend(canary::check(plan));
+    findings
 }
