@@ -1,11 +1,17 @@
 //! flagship-agent: runs canaries in one cluster under the orders of a hub.
 //!
 //! `link` speaks with the hub and says what may be done; `release` keeps what was accepted;
-//! `hook` and `provider` ask the outside; `config`, `args` and `run` put the process together.
+//! `driver` carries observations to the engine and its decisions to the `platform`, which carries
+//! the workloads; `hook` and `provider` ask the outside; `config`, `args` and `run` put the process
+//! together.
 
+pub mod args;
+pub mod check;
+pub mod config;
 pub mod driver;
 pub mod hook;
 pub mod link;
 pub mod platform;
 pub mod provider;
 pub mod release;
+pub mod run;

@@ -1,0 +1,223 @@
+//! Puts the process together: files, link, platform and drivers, and what happens when one ends.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use flagship_proto::{
+    model::{EnrolToken, Inventory, InventoryWorkload},
+    process::{Clock, shutdown, telemetry},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    args::{Cli, Command, RunArgs, TokenArgs},
+    check,
+    config::{AgentConfig, ConfigError},
+    link::{
+        Link,
+        connect::HubAddress,
+        enrol::enrol,
+        handle::LinkHandle,
+        identity::{Identity, IdentityFolder},
+        run::SessionTask,
+    },
+    release::{Kept, files::Files},
+};
+
+/// Exit status of bad input, as everywhere in Flagship.
+const BAD_INPUT: u8 = 2;
+
+/// How long tasks may take to end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the agent can do, as `Hello` says it.
+const FEATURES: [&str; 3] = ["change.version", "router.weight", "metrics.envoy"];
+
+/// Does what the command line says; logs have not been started yet.
+pub fn start(cli: Cli) -> ExitCode {
+    let Cli { command, run, log } = cli;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build();
+    let outcome = telemetry::init(&log).and_then(|()| {
+        let runtime = runtime.context("the runtime cannot be started")?;
+        runtime.block_on(async {
+            match command.unwrap_or(Command::Run(run)) {
+                Command::Run(args) => {
+                    let shutdown = shutdown::on_signals().context("cannot listen for signals")?;
+                    serve(args, shutdown).await.map(|()| ExitCode::SUCCESS)
+                }
+                Command::Enroll(args) => enroll(args).await.map(|()| ExitCode::SUCCESS),
+                Command::Check(args) => Ok(check::check(&args).await),
+                Command::Version => {
+                    println!("flagship-agent {}", env!("CARGO_PKG_VERSION"));
+                    Ok(ExitCode::SUCCESS)
+                }
+            }
+        })
+    });
+    outcome.unwrap_or_else(|error| {
+        eprintln!("flagship-agent: {error:#}");
+        match error.downcast_ref::<ConfigError>() {
+            Some(_) => ExitCode::from(BAD_INPUT),
+            None => ExitCode::FAILURE,
+        }
+    })
+}
+
+/// Runs the agent until shutdown. What it runs (the proxies and the versions) goes on without it
+/// and is adopted at the next start.
+pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let RunArgs { config, token } = args;
+    let config = AgentConfig::load(&config)?;
+    let hub = config.hub_address()?;
+    let (files, kept) = Files::open(&config.data)?;
+    let folder = IdentityFolder::new(&config.data);
+    let identity = folder.load()?;
+    let joining = Joining::new(&config, token, hub, folder, identity.is_some())?;
+    let link = LinkHandle::new(Clock::new());
+
+    let tasks = TaskTracker::new();
+    let ended = CancellationToken::new();
+    let keeper = tasks.spawn({
+        let (link, shutdown) = (link.clone(), shutdown.clone());
+        async move { link.keep(files, shutdown).await }
+    });
+    let member = tasks.spawn({
+        let (link, shutdown) = (link.clone(), shutdown.clone());
+        async move { joining.run(link, identity, kept, shutdown).await }
+    });
+    tasks.close();
+    tracing::info!(workloads = config.workloads.len(), "agent started");
+
+    let outcome = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        () = ended.cancelled() => Ok(()),
+        kept = keeper => kept.context("the task that keeps releases ended early"),
+        joined = member => joined.context("the task of the hub ended early").and_then(|outcome| outcome),
+    };
+    shutdown.cancel();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!("some tasks did not end in time");
+    }
+    tracing::info!("agent stopped; the proxies and the versions go on");
+    outcome
+}
+
+/// Becoming a member, and then the session.
+struct Joining {
+    hub: HubAddress,
+    folder: IdentityFolder,
+    token: Option<EnrolToken>,
+    cluster: Option<flagship_proto::model::ClusterName>,
+    inventory: Inventory,
+}
+
+impl Joining {
+    fn new(
+        config: &AgentConfig,
+        args: TokenArgs,
+        hub: HubAddress,
+        folder: IdentityFolder,
+        enrolled: bool,
+    ) -> anyhow::Result<Self> {
+        let cluster = args.cluster.clone().or(config.hub.cluster.clone());
+        // A member needs no token any more; one that is still given may have been removed.
+        let token = if enrolled { None } else { Some(token(&args)?) };
+        Ok(Self {
+            hub,
+            folder,
+            token,
+            cluster,
+            inventory: inventory(config),
+        })
+    }
+
+    async fn run(
+        self,
+        link: LinkHandle,
+        identity: Option<Identity>,
+        kept: Kept,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let identity = match (identity, &self.token) {
+            (Some(identity), _) => identity,
+            (None, Some(token)) => {
+                let tell = |line: String| tracing::info!("{line}");
+                let joined = enrol(&self.hub, token, self.cluster.as_ref(), &self.folder, tell);
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    joined = joined => joined.context("cannot join the fleet")?,
+                }
+            }
+            (None, None) => anyhow::bail!("no identity and no token"),
+        };
+        let member = identity.member.clone();
+        tracing::info!(cluster = %member.cluster, uid = %member.uid, fleet = %member.fleet, "member of the fleet");
+        let keys = identity.keys().context("the agent's key cannot sign")?;
+        link.install(Link::new(member, kept, self.inventory, Box::new(keys)));
+        let session = SessionTask {
+            link,
+            hub: self.hub,
+            identity,
+            folder: self.folder,
+            shutdown,
+        };
+        session.run().await;
+        Ok(())
+    }
+}
+
+/// Joins the fleet and ends.
+async fn enroll(args: RunArgs) -> anyhow::Result<()> {
+    let RunArgs {
+        config,
+        token: args,
+    } = args;
+    let config = AgentConfig::load(&config)?;
+    let (_lock, _) = Files::open(&config.data)?;
+    let folder = IdentityFolder::new(&config.data);
+    if let Some(identity) = folder.load()? {
+        let (cluster, until) = (identity.member.cluster, identity.not_after);
+        println!("already a member as {cluster}, certificate good until {until}");
+        return Ok(());
+    }
+    let hub = config.hub_address()?;
+    let cluster = args.cluster.clone().or(config.hub.cluster.clone());
+    let tell = |line: String| eprintln!("{line}");
+    let identity = enrol(&hub, &token(&args)?, cluster.as_ref(), &folder, tell).await?;
+    let (cluster, until) = (identity.member.cluster, identity.not_after);
+    println!("joined as {cluster}, certificate good until {until}");
+    Ok(())
+}
+
+fn token(args: &TokenArgs) -> anyhow::Result<EnrolToken> {
+    let text = match (&args.token, &args.token_file) {
+        (Some(token), _) => token.clone(),
+        (None, Some(path)) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the token in {}", path.display()))?,
+        (None, None) => anyhow::bail!(
+            "not a member of a fleet yet: give --token-file (or FLAGSHIP_AGENT_TOKEN) with what `flagship token create` printed"
+        ),
+    };
+    Ok(text.trim().parse::<EnrolToken>()?)
+}
+
+fn inventory(config: &AgentConfig) -> Inventory {
+    let workloads = config.workloads.iter();
+    Inventory {
+        agent: env!("CARGO_PKG_VERSION").to_owned(),
+        platform: "envoy".to_owned(),
+        features: FEATURES.iter().map(ToString::to_string).collect(),
+        workloads: workloads
+            .map(|of| InventoryWorkload {
+                workload: of.workload.clone(),
+                version: Some(of.version.clone()),
+                digest: None,
+            })
+            .collect(),
+        ..Inventory::default()
+    }
+}
