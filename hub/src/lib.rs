@@ -7,5 +7,6 @@ pub mod driver;
 pub mod ca;
 pub mod fleet;
 pub mod leader;
+pub mod ops;
 pub mod records;
 pub mod store;

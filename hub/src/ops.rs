@@ -1,0 +1,220 @@
+//! What people cause: each operation is one transaction with its audit entry.
+//!
+//! An operation reads, decides, and commits with the comparisons that its decision rests on; if
+//! something changed in between it decides again. With an idempotency key the first answer is kept
+//! in the same transaction and given again. Operations never touch a cluster: they change what is
+//! stored, and the driver and the fleet follow the store.
+
+mod abort;
+mod audit;
+mod cluster;
+mod enrol_token;
+mod error;
+mod lift;
+mod once;
+mod plan;
+mod preview;
+mod standing;
+mod start;
+mod token;
+mod wish;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use flagship_proto::{
+    digest::Digest,
+    model::{Tick, lease::DEFAULT_LEASE},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    audit::AuditEntry,
+    store::{Outcome, Store, StoreError, Txn},
+};
+use once::Once;
+
+pub use abort::{AbortAnswer, AbortOrder};
+pub use audit::AuditPage;
+pub use cluster::{ClusterAnswer, RemoveCluster};
+pub use enrol_token::{CreateEnrolToken, CreatedEnrolToken};
+pub use error::{OpError, OpErrorKind};
+pub use lift::{LiftAnswer, LiftOrder};
+pub use plan::{Applied, ApplyOutcome, ApplyPlan};
+pub use preview::{AbortPreview, PreviewCluster};
+pub use standing::{join_standing_aborts, standing_aborts};
+pub use start::{Place, StartRollout, Started};
+pub use token::{CreateToken, CreatedToken};
+pub use wish::{RolloutName, WishAnswer};
+
+/// How often an operation decides again when others write in between.
+const TRIES: u32 = 16;
+
+/// Who asks, and what they say of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose token it is.
+    pub actor: String,
+    /// Why; may be empty where an operation does not insist.
+    pub reason: String,
+    /// A ticket's number.
+    pub ticket: Option<String>,
+    /// The same key with the same request gets the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+impl Caller {
+    /// A caller without reason, ticket and key.
+    pub fn new(actor: &str) -> Self {
+        Self {
+            actor: actor.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// With a reason.
+    pub fn because(mut self, reason: &str) -> Self {
+        reason.clone_into(&mut self.reason);
+        self
+    }
+
+    fn insist_on_reason(&self, what: &str) -> Result<(), OpError> {
+        if self.reason.trim().is_empty() {
+            let message = format!("{what} needs a reason");
+            return Err(OpError::bad_input("reason.missing", &message)
+                .in_field("reason")
+                .try_this("say why with --reason"));
+        }
+        Ok(())
+    }
+}
+
+/// The operations. Clones share the store.
+#[derive(Debug, Clone)]
+pub struct Ops {
+    store: Store,
+    lease: Duration,
+}
+
+/// What an attempt decided: committed, it gives its answer.
+struct Prepared<A> {
+    txn: Txn,
+    answer: A,
+    /// For the audit entry: the kind and name of what was changed.
+    object: String,
+    before: Option<Digest>,
+    after: Option<Digest>,
+}
+
+impl<A> Prepared<A> {
+    fn new(txn: Txn, answer: A, object: String) -> Self {
+        Self {
+            txn,
+            answer,
+            object,
+            before: None,
+            after: None,
+        }
+    }
+
+    fn digests<B: Serialize, C: Serialize>(
+        mut self,
+        before: Option<&B>,
+        after: Option<&C>,
+    ) -> Self {
+        self.before = before.and_then(|document| Digest::of_document(document).ok());
+        self.after = after.and_then(|document| Digest::of_document(document).ok());
+        self
+    }
+}
+
+impl Ops {
+    /// On a store, with the usual lease length.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            lease: DEFAULT_LEASE,
+        }
+    }
+
+    /// With the lease length that the fleet grants: stated bounds follow from it.
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// The store that the operations change; for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Decides and commits, again if something changed in between.
+    async fn transact<A, R>(
+        &self,
+        caller: &Caller,
+        action: &str,
+        request: &R,
+        now: Tick,
+        mut decide: impl FnMut() -> Result<Prepared<A>, OpError>,
+    ) -> Result<A, OpError>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize,
+    {
+        let once = Once::of(caller, action, request)?;
+        for _ in 0..TRIES {
+            if let Some(answer) = once.replay(&self.store)? {
+                return Ok(answer);
+            }
+            let prepared = decide()?;
+            let mut entry = AuditEntry::new(
+                now.wall,
+                &caller.actor,
+                action,
+                &prepared.object,
+                &caller.reason,
+            );
+            entry.ticket.clone_from(&caller.ticket);
+            entry.before = prepared.before;
+            entry.after = prepared.after;
+            let txn = prepared.txn.audit(entry);
+            let txn = once.remember(&self.store, txn, &prepared.answer, now)?;
+            match self.store.txn(txn).await? {
+                Outcome::Committed { .. } => return Ok(prepared.answer),
+                Outcome::Conflict { key } => {
+                    tracing::debug!(%key, action, "changed in between, deciding again");
+                }
+            }
+        }
+        Err(OpError::conflict(
+            "busy",
+            "what this rests on changed each time it was decided; nothing was stored",
+        )
+        .try_this("try again"))
+    }
+}
+
+impl From<StoreError> for OpError {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::DiskLow { .. } => "store.diskLow",
+            StoreError::Io { .. } => "store.io",
+            StoreError::Decode { .. } => "store.decode",
+            StoreError::Open { .. } => "store.open",
+            StoreError::Closed => "store.closed",
+        };
+        let remedy = match &error {
+            StoreError::DiskLow { .. } => {
+                "free space on the hub's disk; an abort still goes through"
+            }
+            StoreError::Io { .. } => "look at the hub's disk, then try again",
+            StoreError::Decode { .. } | StoreError::Open { .. } => {
+                "run the hub's version that wrote this store"
+            }
+            StoreError::Closed => "the hub is stopping; try again when it is back",
+        };
+        Self::unavailable(code, &error.to_string()).try_this(remedy)
+    }
+}

@@ -1,0 +1,200 @@
+//! Members: letting a cluster in, and letting it go.
+
+use flagship_proto::model::{ClusterName, ClusterUid, Tick};
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, OpError, Ops, Prepared, error::named, join_standing_aborts};
+use crate::{
+    records::{
+        ClaimRow, ClusterRow, ClusterState, Guard, OrderRow, Record as _, ReportRow, RolloutRow,
+        Stored, key,
+    },
+    store::Txn,
+};
+
+/// Which cluster to let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveCluster {
+    /// Which.
+    pub name: ClusterName,
+    /// Even with a canary in flight; needs a reason.
+    pub force: bool,
+}
+
+/// The answer to a change of membership.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterAnswer {
+    /// Which cluster.
+    pub name: ClusterName,
+    /// Its uid.
+    pub uid: ClusterUid,
+    /// What it is now.
+    pub state: ClusterState,
+}
+
+impl Ops {
+    /// All clusters, also those that left.
+    pub fn clusters(&self) -> Result<Vec<Stored<ClusterRow>>, OpError> {
+        Ok(self.store.read_all(key::CLUSTERS)?)
+    }
+
+    /// One cluster.
+    pub fn cluster(&self, name: &ClusterName) -> Result<Stored<ClusterRow>, OpError> {
+        if let Some(row) = self.store.read(&key::cluster(name))? {
+            return Ok(row);
+        }
+        let known = self.clusters()?;
+        let known = named(known.iter().map(|row| &row.name));
+        Err(
+            OpError::not_found("cluster.notFound", &format!("there is no cluster {name}"))
+                .in_field("cluster")
+                .try_this(&format!("clusters here: {known}")),
+        )
+    }
+
+    /// Lets a pending cluster in, or ends a quarantine (with a reason).
+    pub async fn approve_cluster(
+        &self,
+        caller: &Caller,
+        name: ClusterName,
+        now: Tick,
+    ) -> Result<ClusterAnswer, OpError> {
+        self.transact(caller, "cluster.approve", &name, now, || {
+            self.prepare_approve(caller, &name, now)
+        })
+        .await
+    }
+
+    fn prepare_approve(
+        &self,
+        caller: &Caller,
+        name: &ClusterName,
+        now: Tick,
+    ) -> Result<Prepared<ClusterAnswer>, OpError> {
+        let row = self.cluster(name)?;
+        match &row.state {
+            ClusterState::Pending => {}
+            ClusterState::Quarantined { reason } => {
+                let what = format!("ending the quarantine of {name} ({reason})");
+                caller.insist_on_reason(&what)?;
+            }
+            ClusterState::Active => {
+                let message = format!("cluster {name} is a member already");
+                return Err(OpError::refused("cluster.active", &message));
+            }
+            ClusterState::Removed { at } => {
+                let message = format!("cluster {name} was removed at {at}");
+                return Err(OpError::refused("cluster.removed", &message)
+                    .try_this("enrol it again with a new token"));
+            }
+        }
+        let mut next = row.value.clone();
+        next.state = ClusterState::Active;
+        let txn = Txn::new().unchanged(&row).put(&next);
+        let txn = join_standing_aborts(&self.store, txn, name, &row.uid, &row.labels, now.wall)?;
+        Ok(changed(txn, &row, &next))
+    }
+
+    /// Lets a cluster go: its sessions end, its certificates are refused from now on, its claims are
+    /// free. What serves there goes on serving.
+    pub async fn remove_cluster(
+        &self,
+        caller: &Caller,
+        args: RemoveCluster,
+        now: Tick,
+    ) -> Result<ClusterAnswer, OpError> {
+        self.transact(caller, "cluster.remove", &args, now, || {
+            self.prepare_remove(caller, &args, now)
+        })
+        .await
+    }
+
+    fn prepare_remove(
+        &self,
+        caller: &Caller,
+        args: &RemoveCluster,
+        now: Tick,
+    ) -> Result<Prepared<ClusterAnswer>, OpError> {
+        let row = self.cluster(&args.name)?;
+        if let ClusterState::Removed { at } = &row.state {
+            let message = format!("cluster {} was removed at {at}", args.name);
+            return Err(OpError::refused("cluster.removed", &message));
+        }
+        let unsettled = self.unsettled(&row)?;
+        if !unsettled.is_empty() {
+            if !args.force {
+                let message = format!(
+                    "cluster {} is not settled: {}",
+                    args.name,
+                    named(&unsettled)
+                );
+                return Err(OpError::refused("cluster.unsettled", &message)
+                    .try_this("wait for the rollout, retreat it, or say --force with a reason"));
+            }
+            caller.insist_on_reason("removing a cluster with a canary in flight")?;
+        }
+        let mut next = row.value.clone();
+        next.state = ClusterState::Removed { at: now.wall };
+        for key in &mut next.keys {
+            key.revoked = true;
+        }
+        if !next.former.contains(&row.uid) {
+            next.former.push(row.uid.clone());
+        }
+        let by = format!("removal of cluster {}", args.name);
+        let mut txn = Txn::new().unchanged(&row).put(&next).put(&Guard { by });
+        let claims: Vec<Stored<ClaimRow>> = self.store.read_all(key::CLAIMS)?;
+        for claim in claims.iter().filter(|claim| claim.uid == row.uid) {
+            txn = txn.unchanged(claim).delete(claim.value.key());
+        }
+        // the uid never comes back; what it did is in history and receipts
+        for prefix in [key::orders_of(&row.uid), key::reports_of(&row.uid)] {
+            for (key, _) in self.store.list(&prefix)?.rows {
+                txn = txn.delete(key);
+            }
+        }
+        Ok(changed(txn, &row, &next))
+    }
+
+    /// What is in flight in a cluster, in words.
+    fn unsettled(&self, cluster: &ClusterRow) -> Result<Vec<String>, OpError> {
+        let mut found = Vec::new();
+        let reports: Vec<Stored<ReportRow>> =
+            self.store.read_all(&key::reports_of(&cluster.uid))?;
+        for report in reports.iter().filter(|row| row.status.phase.is_active()) {
+            let status = &report.status;
+            found.push(format!(
+                "{} is {} at {}",
+                status.workload, status.phase, status.weight
+            ));
+        }
+        let orders: Vec<Stored<OrderRow>> = self.store.read_all(&key::orders_of(&cluster.uid))?;
+        for order in orders.iter().map(|row| row.unplaced()) {
+            let key = key::rollout(&order.plan.project, &order.rollout);
+            let Some(rollout) = self.store.read::<RolloutRow>(&key)? else {
+                continue;
+            };
+            let place = rollout.state.clusters.get(&cluster.uid);
+            if let Some(place) = place.filter(|place| place.holds_slot()) {
+                found.push(format!(
+                    "{} is {} in rollout {}/{}",
+                    order.workload,
+                    place.phase.word(),
+                    rollout.project,
+                    rollout.id
+                ));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn changed(txn: Txn, row: &ClusterRow, next: &ClusterRow) -> Prepared<ClusterAnswer> {
+    let answer = ClusterAnswer {
+        name: next.name.clone(),
+        uid: next.uid.clone(),
+        state: next.state.clone(),
+    };
+    let object = format!("cluster {} ({})", next.name, next.uid);
+    Prepared::new(txn, answer, object).digests(Some(&row.state), Some(&next.state))
+}

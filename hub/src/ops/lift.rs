@@ -1,0 +1,234 @@
+//! `lift`: the tombstone that ends an abort, and, where parts of its scope are excepted, the narrower
+//! aborts that take its place there, in one transaction. It moves nothing by itself (P7, P8).
+
+use std::collections::BTreeSet;
+
+use flagship_proto::model::{Abort, AbortId, ClusterName, ClusterUid, Scope, Tick};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AbortOrder, Caller, OpError, Ops, Prepared, abort::bound_of, error::named, standing_aborts,
+};
+use crate::{
+    records::{
+        AbortRow, ClusterRow, Guard, LiftRow, OrderRow, ReceiptRow, Record as _, RolloutRow,
+        Stored, key,
+    },
+    store::Txn,
+};
+
+/// Which abort to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiftOrder {
+    /// The abort.
+    pub abort: AbortId,
+    /// Where it goes on standing: parts of its scope.
+    pub except: Vec<Scope>,
+}
+
+/// The answer to `lift`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiftAnswer {
+    /// The abort that ends.
+    pub abort: AbortId,
+    /// When the lift takes effect: at once if everyone has answered, else at the end of the bound,
+    /// or earlier when the last answer comes (P8).
+    pub effective: Timestamp,
+    /// Who has not answered yet.
+    pub waits_for: Vec<ClusterName>,
+    /// The aborts that stand instead, in the order of `except`.
+    pub narrowed_to: Vec<AbortId>,
+}
+
+impl Ops {
+    /// Ends an abort. Its orders stay void: a person retries, starts again or retreats.
+    pub async fn lift(
+        &self,
+        caller: &Caller,
+        args: LiftOrder,
+        now: Tick,
+    ) -> Result<LiftAnswer, OpError> {
+        caller.insist_on_reason("lifting an abort")?;
+        self.transact(caller, "abort.lift", &args, now, || {
+            self.prepare_lift(caller, &args, now)
+        })
+        .await
+    }
+
+    fn prepare_lift(
+        &self,
+        caller: &Caller,
+        args: &LiftOrder,
+        now: Tick,
+    ) -> Result<Prepared<LiftAnswer>, OpError> {
+        let abort = self.standing_abort(&args.abort, now)?;
+        let waits_for = self.unanswered(&abort)?;
+        let effective = if waits_for.is_empty() {
+            now.wall
+        } else {
+            bound_of(&abort).max(now.wall)
+        };
+        let mut txn = Txn::new()
+            .exists(key::abort(&args.abort))
+            .absent(key::lift(&args.abort));
+        let mut narrowed_to = Vec::new();
+        for (number, scope) in args.except.iter().enumerate() {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let row = self.narrower(caller, &abort, scope, number, now)?;
+            narrowed_to.push(row.id().clone());
+            txn = txn.absent(row.key()).put(&row);
+        }
+        let row = LiftRow {
+            abort: args.abort.clone(),
+            at: now.wall,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            effective,
+            narrowed_to: narrowed_to.clone(),
+        };
+        let by = format!("lift of abort {}", args.abort);
+        let txn = txn.put(&row).put(&Guard { by });
+        let answer = LiftAnswer {
+            abort: args.abort.clone(),
+            effective,
+            waits_for,
+            narrowed_to,
+        };
+        let object = match args.except.as_slice() {
+            [] => format!("abort {}", args.abort),
+            except => format!("abort {} except {}", args.abort, named(except)),
+        };
+        Ok(Prepared::new(txn, answer, object).digests(Some(&abort.value), Some(&row)))
+    }
+
+    fn standing_abort(&self, id: &AbortId, now: Tick) -> Result<Stored<AbortRow>, OpError> {
+        if let Some(lift) = self.store.read::<LiftRow>(&key::lift(id))? {
+            let message = format!(
+                "abort {id} was lifted by {} at {}: {}",
+                lift.actor, lift.at, lift.reason
+            );
+            let remedy = match lift.narrowed_to.as_slice() {
+                [] => "there is nothing left to lift".to_owned(),
+                rest => format!("what stands instead: {}", named(rest)),
+            };
+            return Err(OpError::conflict("abort.lifted", &message).try_this(&remedy));
+        }
+        if let Some(abort) = self.store.read(&key::abort(id))? {
+            return Ok(abort);
+        }
+        let standing = standing_aborts(&self.store, now.wall)?;
+        let standing = named(standing.iter().map(|abort| abort.id()));
+        Err(
+            OpError::not_found("abort.notFound", &format!("there is no abort {id}"))
+                .in_field("abort")
+                .try_this(&format!("standing aborts: {standing}")),
+        )
+    }
+
+    /// Who is in scope and has not said, finally, that it stopped.
+    fn unanswered(&self, abort: &Stored<AbortRow>) -> Result<Vec<ClusterName>, OpError> {
+        let receipts: Vec<Stored<ReceiptRow>> =
+            self.store.read_all(&key::receipts_of(abort.id()))?;
+        let answered: BTreeSet<&ClusterUid> = receipts
+            .iter()
+            .map(|row| &row.receipt.receipt)
+            .filter(|receipt| receipt.is_final())
+            .map(|receipt| &receipt.uid)
+            .collect();
+        let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
+        let scope = &abort.unplaced().scope;
+        let ordered: BTreeSet<&ClusterUid> = orders
+            .iter()
+            .map(|row| row.unplaced())
+            .filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+            .map(|order| &order.uid)
+            .collect();
+        let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
+        Ok(clusters
+            .iter()
+            .filter(|row| row.state.is_member() && abort.concerns(&row.uid))
+            .filter(|row| ordered.contains(&row.uid) && !answered.contains(&row.uid))
+            .map(|row| row.name.clone())
+            .collect())
+    }
+
+    fn narrower(
+        &self,
+        caller: &Caller,
+        abort: &Stored<AbortRow>,
+        scope: &Scope,
+        number: u32,
+        now: Tick,
+    ) -> Result<AbortRow, OpError> {
+        let whole = &abort.unplaced().scope;
+        let matched = self.evaluate(scope).map_err(|mut error| {
+            error.field = Some("except".to_owned());
+            error.message = error
+                .message
+                .replace(": nothing was stopped", ": nothing was lifted");
+            error
+        })?;
+        if !self.lies_inside(scope, whole)? {
+            let message = format!(
+                "{scope} does not lie inside {whole}, which abort {} covers",
+                abort.id()
+            );
+            return Err(OpError::bad_input("except.outside", &message)
+                .in_field("except")
+                .try_this("except a part of the abort's scope, or abort that scope on its own"));
+        }
+        let matched = match (matched, &abort.matched) {
+            (Some(new), Some(old)) => Some(new.intersection(old).cloned().collect()),
+            (Some(some), None) => Some(some),
+            (None, some) => some.clone(),
+        };
+        let order = AbortOrder {
+            scope: scope.clone(),
+            mode: abort.unplaced().mode,
+        };
+        let drawn = Abort {
+            reason: format!(
+                "{} (what is left of abort {}: {})",
+                caller.reason,
+                abort.id(),
+                abort.unplaced().reason
+            ),
+            ..self.draw_abort(caller, &order, number, now)
+        };
+        let mut row = AbortRow::new(drawn, matched, self.lease_in(scope)?);
+        row.narrowed_from = Some(abort.id().clone());
+        row.ticket.clone_from(&caller.ticket);
+        Ok(row)
+    }
+
+    /// Whether everything that `part` covers is covered by `whole`, and `part` is less.
+    fn lies_inside(&self, part: &Scope, whole: &Scope) -> Result<bool, OpError> {
+        Ok(match (whole, part) {
+            (Scope::Fleet, Scope::Fleet) => false,
+            (Scope::Fleet, _) => true,
+            (Scope::Project(project), Scope::Plan(plan)) => plan.project == *project,
+            (Scope::Project(project), Scope::Rollout { project: of, .. }) => of == project,
+            (Scope::Plan(plan), Scope::Rollout { project, id }) => {
+                let row: Option<Stored<RolloutRow>> =
+                    self.store.read(&key::rollout(project, id))?;
+                row.is_some_and(|row| row.plan_ref() == *plan)
+            }
+            // clusters that were matched stay matched, so any other scope means: there, in those clusters
+            (Scope::Selector(old), Scope::Selector(new)) => old != new,
+            (
+                Scope::Selector(_),
+                Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } | Scope::Workload(_),
+            ) => true,
+            (
+                Scope::Project(_)
+                | Scope::Plan(_)
+                | Scope::Rollout { .. }
+                | Scope::Workload(_)
+                | Scope::Selector(_),
+                _,
+            ) => false,
+        })
+    }
+}

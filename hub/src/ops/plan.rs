@@ -1,0 +1,160 @@
+//! `apply`: a plan is parsed, linted against the fleet's members, and stored.
+
+use flagship_proto::{
+    digest::Digest,
+    model::{PlanRef, Tick, WorkloadRef},
+};
+use flagship_waves::{Candidate, Finding, has_errors, lint_members, lint_offline, parse_plan};
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, OpError, Ops, Prepared};
+use crate::{
+    records::{ClusterRow, PlanRow, ProjectRow, Stored, key},
+    store::{StoreError, Txn},
+};
+
+/// A plan file, as it was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplyPlan {
+    /// The file's text.
+    pub source: String,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ApplyOutcome {
+    /// It was not there.
+    Created,
+    /// It said something else.
+    Changed,
+    /// It says what it said; nothing was stored.
+    Unchanged,
+}
+
+/// The answer to `apply`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// Which plan.
+    pub plan: PlanRef,
+    /// What became of it.
+    pub outcome: ApplyOutcome,
+    /// SHA-256 of what it says now.
+    pub digest: Digest,
+    /// Warnings and notes.
+    pub findings: Vec<Finding>,
+    /// Whether nothing was stored because that was asked for.
+    pub dry_run: bool,
+}
+
+impl Ops {
+    /// Lints a plan and stores it. Running rollouts keep the plan they were started with.
+    pub async fn apply_plan(
+        &self,
+        caller: &Caller,
+        args: ApplyPlan,
+        now: Tick,
+    ) -> Result<Applied, OpError> {
+        let prepared = self.prepare_plan(caller, &args, now)?;
+        if args.dry_run || prepared.answer.outcome == ApplyOutcome::Unchanged {
+            return Ok(prepared.answer);
+        }
+        self.transact(caller, "plan.apply", &args, now, || {
+            self.prepare_plan(caller, &args, now)
+        })
+        .await
+    }
+
+    fn prepare_plan(
+        &self,
+        caller: &Caller,
+        args: &ApplyPlan,
+        now: Tick,
+    ) -> Result<Prepared<Applied>, OpError> {
+        let mut findings = lint_offline(&args.source);
+        let plan = match parse_plan(&args.source) {
+            Ok(plan) if !has_errors(&findings) => plan,
+            Ok(_) => return Err(invalid(findings)),
+            Err(errors) => return Err(invalid(errors)),
+        };
+        let workload = plan.workload().map_err(|error| {
+            OpError::bad_input("plan.invalid", &error.to_string()).in_field("spec.workload")
+        })?;
+        findings.extend(lint_members(&plan, &self.candidates(&workload)?));
+        if has_errors(&findings) {
+            return Err(invalid(findings));
+        }
+        let id = plan.id();
+        let before: Option<Stored<PlanRow>> = self.store.read(&key::plan(&id))?;
+        let outcome = match &before {
+            None => ApplyOutcome::Created,
+            Some(row) if row.plan == plan => ApplyOutcome::Unchanged,
+            Some(_) => ApplyOutcome::Changed,
+        };
+        let row = PlanRow {
+            id: id.clone(),
+            source: args.source.clone(),
+            digest: plan.digest(),
+            plan,
+            findings: findings.clone(),
+            applied: now.wall,
+            applied_by: caller.actor.clone(),
+            last_number: before.as_ref().map_or(0, |row| row.last_number),
+        };
+        let answer = Applied {
+            plan: id.clone(),
+            outcome,
+            digest: row.digest,
+            findings,
+            dry_run: args.dry_run,
+        };
+        let mut txn = match &before {
+            Some(row) => Txn::new().unchanged(row),
+            None => Txn::new().absent(key::plan(&id)),
+        };
+        let project = key::project(&id.project);
+        if self.store.get(&project)?.is_none() {
+            txn = txn.absent(project).put(&ProjectRow {
+                project: id.project.clone(),
+                created: now.wall,
+                created_by: caller.actor.clone(),
+            });
+        }
+        let prepared = Prepared::new(txn.put(&row), answer, format!("plan {id}"));
+        Ok(prepared.digests(before.as_ref().map(|row| &row.plan), Some(&row.plan)))
+    }
+
+    /// The members of the fleet, as plans see them: only those whose inventory has the workload count.
+    pub fn candidates(&self, workload: &WorkloadRef) -> Result<Vec<Candidate>, StoreError> {
+        let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
+        let members = clusters.into_iter().filter(|row| row.state.is_member());
+        Ok(members
+            .map(|row| Candidate {
+                uid: row.uid.clone(),
+                name: row.name.clone(),
+                labels: row.labels.clone(),
+                has_workload: row
+                    .inventory
+                    .workloads
+                    .iter()
+                    .any(|had| had.workload == *workload),
+            })
+            .collect())
+    }
+}
+
+fn invalid(findings: Vec<Finding>) -> OpError {
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == flagship_waves::Severity::Error);
+    let message = match errors.clone().count() {
+        1 => errors.map(ToString::to_string).collect(),
+        count => format!("the plan has {count} errors; nothing was stored"),
+    };
+    OpError::bad_input("plan.invalid", &message)
+        .with_findings(findings)
+        .try_this("mend the file, then apply it again")
+}

@@ -1,0 +1,69 @@
+//! Which aborts stand, and whom they cover.
+
+use flagship_proto::model::{
+    ClusterName, ClusterUid, Labels, PlanRef, RolloutId, Scope, WorkloadRef,
+};
+use jiff::Timestamp;
+
+use crate::{
+    records::{AbortRow, Guard, LiftRow, Stored, key},
+    store::{Store, StoreError, Txn},
+};
+
+/// All aborts that stand: not lifted, or the lift has not taken effect yet.
+pub fn standing_aborts(store: &Store, now: Timestamp) -> Result<Vec<Stored<AbortRow>>, StoreError> {
+    let mut standing: Vec<Stored<AbortRow>> = store.read_all(key::ABORTS)?;
+    let lifts: Vec<Stored<LiftRow>> = store.read_all(key::LIFTS)?;
+    standing.retain(|abort| {
+        lifts
+            .iter()
+            .find(|lift| lift.abort == *abort.id())
+            .is_none_or(|lift| lift.pending(now))
+    });
+    Ok(standing)
+}
+
+/// The first standing abort that covers work of a rollout in any of these clusters.
+pub(super) fn covering<'a>(
+    standing: &'a [Stored<AbortRow>],
+    workload: &WorkloadRef,
+    plan: &PlanRef,
+    rollout: &RolloutId,
+    clusters: &[ClusterUid],
+) -> Option<&'a Stored<AbortRow>> {
+    standing.iter().find(|abort| {
+        abort.unplaced().scope.covers(workload, plan, rollout)
+            && (abort.matched.is_none() || clusters.iter().any(|uid| abort.concerns(uid)))
+    })
+}
+
+/// Adds a cluster that becomes a member to every standing abort whose selector it matches (P9). The
+/// transaction also bumps the guard, and conflicts with an abort that is stored at the same moment.
+pub fn join_standing_aborts(
+    store: &Store,
+    mut txn: Txn,
+    name: &ClusterName,
+    uid: &ClusterUid,
+    labels: &Labels,
+    now: Timestamp,
+) -> Result<Txn, StoreError> {
+    let guard: Option<Stored<Guard>> = store.read(&key::guard())?;
+    for abort in standing_aborts(store, now)? {
+        let Scope::Selector(selector) = &abort.unplaced().scope else {
+            continue;
+        };
+        let mut row = abort.value.clone();
+        let Some(matched) = &mut row.matched else {
+            continue;
+        };
+        if selector.matches(name, labels) && matched.insert(uid.clone()) {
+            txn = txn.unchanged(&abort).put(&row);
+        }
+    }
+    let by = format!("cluster {name}");
+    let txn = match guard {
+        Some(guard) => txn.unchanged(&guard),
+        None => txn.absent(key::guard()),
+    };
+    Ok(txn.put(&Guard { by }))
+}

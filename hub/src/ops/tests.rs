@@ -1,0 +1,1 @@
+//! Operations over the store in memory.

@@ -1,0 +1,174 @@
+//! API tokens: made with a secret that is shown once, recognised, and revoked.
+
+use std::time::Duration;
+
+use flagship_proto::model::{Tick, TokenId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, OpError, Ops, Prepared, error::named};
+use crate::{
+    auth::{Presented, Role, Secret},
+    records::{Record as _, Stored, TokenRow, TokenScope, key},
+    store::{StoreError, Txn},
+};
+
+/// What a token is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateToken {
+    /// Whose; what the audit log calls the actor.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Where.
+    pub scope: TokenScope,
+    /// For how long; until revoked where nothing is said.
+    pub ttl: Option<Duration>,
+}
+
+/// A new token; the secret is nowhere else.
+#[derive(Debug)]
+pub struct CreatedToken {
+    /// What is stored.
+    pub row: TokenRow,
+    /// To be shown once.
+    pub secret: Secret,
+}
+
+impl Ops {
+    /// Draws an API token. It is shown once: a replay by idempotency key is refused.
+    pub async fn create_token(
+        &self,
+        caller: &Caller,
+        args: CreateToken,
+        now: Tick,
+    ) -> Result<CreatedToken, OpError> {
+        check(&args)?;
+        let secret = Secret::draw();
+        let id = secret.id().clone();
+        let row = TokenRow {
+            id: id.clone(),
+            hash: secret.hash(),
+            name: args.name.clone(),
+            role: args.role,
+            scope: args.scope.clone(),
+            created: now.wall,
+            created_by: caller.actor.clone(),
+            expires: args.ttl.map(|ttl| now.plus(ttl).wall),
+            revoked: None,
+        };
+        let stored = self
+            .transact(caller, "token.create", &args, now, || {
+                let txn = Txn::new().absent(row.key()).put(&row);
+                let object = format!("token {id} of {} ({})", row.name, row.role);
+                Ok(Prepared::new(txn, id.clone(), object))
+            })
+            .await?;
+        shown_once(&stored, &id)?;
+        Ok(CreatedToken { row, secret })
+    }
+
+    /// All API tokens, also revoked and outdated ones.
+    pub fn tokens(&self) -> Result<Vec<Stored<TokenRow>>, OpError> {
+        Ok(self.store.read_all(key::TOKENS)?)
+    }
+
+    /// Whose token this is; none if it is unknown, wrong, revoked or outdated. Compares in constant time.
+    pub fn authenticate(&self, text: &str, now: Timestamp) -> Result<Option<TokenRow>, StoreError> {
+        let Some(presented) = Presented::parse(text) else {
+            return Ok(None);
+        };
+        let row: Option<Stored<TokenRow>> = self.store.read(&key::token(&presented.id))?;
+        Ok(row
+            .map(|row| row.value)
+            .filter(|row| presented.is(&row.hash) && row.is_live(now)))
+    }
+
+    /// Refuses the token from now on.
+    pub async fn revoke_token(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        now: Tick,
+    ) -> Result<TokenId, OpError> {
+        self.transact(caller, "token.revoke", &id, now, || {
+            self.prepare_revoke(&id, now)
+        })
+        .await
+    }
+
+    fn prepare_revoke(&self, id: &TokenId, now: Tick) -> Result<Prepared<TokenId>, OpError> {
+        let known = self.tokens()?;
+        let Some(row) = known.iter().find(|row| row.id == *id) else {
+            let known = named(known.iter().map(|row| &row.id));
+            let message = format!("there is no token {id}");
+            return Err(OpError::not_found("token.notFound", &message)
+                .in_field("token")
+                .try_this(&format!("tokens here: {known}")));
+        };
+        if let Some(at) = row.revoked {
+            let message = format!("token {id} was revoked at {at}");
+            return Err(OpError::refused("token.revoked", &message));
+        }
+        let is_admin = |row: &TokenRow| row.role == Role::Admin && row.is_live(now.wall);
+        let others: Vec<_> = known
+            .iter()
+            .filter(|other| other.id != *id && is_admin(other))
+            .collect();
+        if is_admin(row) && others.is_empty() {
+            return Err(OpError::refused(
+                "token.lastAdmin",
+                "this is the last live admin token: nobody could administer the hub any more",
+            )
+            .try_this("create another admin token first"));
+        }
+        let mut next = row.value.clone();
+        next.revoked = Some(now.wall);
+        let mut txn = Txn::new().unchanged(row).put(&next);
+        if let (true, Some(other)) = (is_admin(row), others.first()) {
+            txn = txn.unchanged(other); // two last ones cannot revoke each other
+        }
+        let object = format!("token {id} of {}", row.name);
+        Ok(Prepared::new(txn, id.clone(), object))
+    }
+}
+
+/// A replayed creation cannot show the secret again: only its hash was kept.
+pub(super) fn shown_once(stored: &TokenId, drawn: &TokenId) -> Result<(), OpError> {
+    if stored == drawn {
+        return Ok(());
+    }
+    let message =
+        format!("token {stored} was made by this request before; its secret was shown then");
+    Err(OpError::conflict("token.shown", &message)
+        .try_this("revoke it and create another with a new idempotency key"))
+}
+
+fn check(args: &CreateToken) -> Result<(), OpError> {
+    let fits = (1..=63).contains(&args.name.chars().count())
+        && !args.name.chars().any(char::is_control)
+        && args.name.trim() == args.name;
+    if !fits {
+        return Err(
+            OpError::bad_input("token.name", "a token's name has 1 to 63 characters")
+                .in_field("name")
+                .try_this("name the person or the machine that will use it"),
+        );
+    }
+    if args.name == "hub" || args.name.starts_with("agent ") {
+        return Err(OpError::bad_input(
+            "token.name",
+            "this name is what the audit log calls the product itself",
+        )
+        .in_field("name")
+        .try_this("name the person or the machine that will use it"));
+    }
+    if args.ttl.is_some_and(|ttl| ttl < Duration::from_secs(60)) {
+        return Err(
+            OpError::bad_input("token.ttl", "a token lives at least a minute")
+                .in_field("ttl")
+                .try_this("use 1m or more"),
+        );
+    }
+    Ok(())
+}

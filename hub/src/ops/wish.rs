@@ -1,0 +1,234 @@
+//! What people wish of a rollout: stored on its row for the wave engine, which turns it into state.
+
+use flagship_proto::model::{ClusterUid, ProjectName, ReturnTo, RolloutId, Tick};
+use flagship_waves::{ClusterPhase, Request, Wish, allowed};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Caller, OpError, Ops, Prepared,
+    error::named,
+    standing::{covering, standing_aborts},
+};
+use crate::{
+    records::{ClaimRow, Record as _, RolloutRow, Stored, key},
+    store::Txn,
+};
+
+/// A rollout by project and id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RolloutName {
+    /// Its project.
+    pub project: ProjectName,
+    /// Its id.
+    pub id: RolloutId,
+}
+
+impl std::fmt::Display for RolloutName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.project, self.id)
+    }
+}
+
+/// The answer to a wish: it is stored, and the engine takes it at its next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WishAnswer {
+    /// Of which rollout.
+    pub rollout: RolloutName,
+    /// The request's number on it; handled once the state's `handled` reaches it.
+    pub request: u64,
+    /// The verb.
+    pub verb: String,
+}
+
+impl Ops {
+    /// Traffic stays, nothing starts.
+    pub async fn pause(
+        &self,
+        caller: &Caller,
+        rollout: RolloutName,
+        now: Tick,
+    ) -> Result<WishAnswer, OpError> {
+        self.wish(caller, rollout, Wish::Pause, now).await
+    }
+
+    /// Ends a pause.
+    pub async fn resume(
+        &self,
+        caller: &Caller,
+        rollout: RolloutName,
+        now: Tick,
+    ) -> Result<WishAnswer, OpError> {
+        self.wish(caller, rollout, Wish::Resume, now).await
+    }
+
+    /// All clusters of the rollout go back, Done too.
+    pub async fn retreat(
+        &self,
+        caller: &Caller,
+        rollout: RolloutName,
+        to: ReturnTo,
+        unpaced: bool,
+        now: Tick,
+    ) -> Result<WishAnswer, OpError> {
+        let wish = Wish::Retreat { to, now: unpaced };
+        self.wish(caller, rollout, wish, now).await
+    }
+
+    /// The same rollout again, from step 0 where it is not Done. Clears a rejection, with a reason (S8).
+    pub async fn retry(
+        &self,
+        caller: &Caller,
+        rollout: RolloutName,
+        now: Tick,
+    ) -> Result<WishAnswer, OpError> {
+        self.wish(caller, rollout, Wish::Retry, now).await
+    }
+
+    /// A person takes the mixed state as final.
+    pub async fn accept(
+        &self,
+        caller: &Caller,
+        rollout: RolloutName,
+        now: Tick,
+    ) -> Result<WishAnswer, OpError> {
+        caller.insist_on_reason("accepting a mixed state")?;
+        self.wish(caller, rollout, Wish::Accept, now).await
+    }
+
+    async fn wish(
+        &self,
+        caller: &Caller,
+        rollout: RolloutName,
+        wish: Wish,
+        now: Tick,
+    ) -> Result<WishAnswer, OpError> {
+        let action = format!("rollout.{}", wish.verb());
+        self.transact(caller, &action, &(&rollout, &wish), now, || {
+            self.prepare_wish(caller, &rollout, &wish, now)
+        })
+        .await
+    }
+
+    fn prepare_wish(
+        &self,
+        caller: &Caller,
+        name: &RolloutName,
+        wish: &Wish,
+        now: Tick,
+    ) -> Result<Prepared<WishAnswer>, OpError> {
+        let row = self.rollout(name)?;
+        let uids: Vec<ClusterUid> = row.state.clusters.keys().cloned().collect();
+        let standing = standing_aborts(&self.store, now.wall)?;
+        let stands = covering(&standing, &row.workload, &row.plan_ref(), &row.id, &uids);
+        allowed(&row.state, wish, stands.is_some()).map_err(|why| {
+            let refusal = OpError::refused("wish.notAllowed", &why.to_string());
+            match (wish, stands) {
+                (Wish::Retry, Some(abort)) => {
+                    refusal.try_this(&format!("flagship lift {}", abort.id()))
+                }
+                (
+                    Wish::Pause
+                    | Wish::Resume
+                    | Wish::Retreat { .. }
+                    | Wish::Retry
+                    | Wish::Accept
+                    | Wish::Supersede { .. },
+                    _,
+                ) => refusal.try_this(&format!("flagship describe rollout {name}")),
+            }
+        })?;
+        let mut next = row.value.clone();
+        let request = Request {
+            id: row.next_request(),
+            at: now.wall,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            wish: wish.clone(),
+        };
+        let answer = WishAnswer {
+            rollout: name.clone(),
+            request: request.id,
+            verb: wish.verb().to_owned(),
+        };
+        next.requests.push(request);
+        let mut txn = Txn::new().unchanged(&row).put(&next);
+        match wish {
+            Wish::Pause => txn = txn.urgent(),
+            Wish::Retreat { .. } => txn = self.claim_again(txn, &row, now)?.urgent(),
+            Wish::Retry => {
+                txn = self.clear_rejection(txn, caller, &row.workload, &row.change, true)?;
+                txn = self.claim_again(txn, &row, now)?;
+            }
+            Wish::Resume | Wish::Accept | Wish::Supersede { .. } => {}
+        }
+        let requests = (&row.requests, &next.requests);
+        let object = format!("rollout {name}");
+        Ok(Prepared::new(txn, answer, object).digests(Some(requests.0), Some(requests.1)))
+    }
+
+    pub(super) fn rollout(&self, name: &RolloutName) -> Result<Stored<RolloutRow>, OpError> {
+        if let Some(row) = self.store.read(&key::rollout(&name.project, &name.id))? {
+            return Ok(row);
+        }
+        let known: Vec<Stored<RolloutRow>> =
+            self.store.read_all(&key::rollouts_of(&name.project))?;
+        let known = named(known.iter().rev().map(|row| &row.id));
+        let message = format!("there is no rollout {name}");
+        Err(OpError::not_found("rollout.notFound", &message)
+            .in_field("rollout")
+            .try_this(&format!("rollouts in {}: {known}", name.project)))
+    }
+
+    /// A rollout that has ended released its claims; who moves its clusters again takes them again,
+    /// so that there is one writer. Refused where another rollout holds one by now.
+    fn claim_again(
+        &self,
+        mut txn: Txn,
+        row: &Stored<RolloutRow>,
+        now: Tick,
+    ) -> Result<Txn, OpError> {
+        for (uid, cluster) in &row.state.clusters {
+            let took_part = match &cluster.phase {
+                ClusterPhase::Left | ClusterPhase::Skipped { .. } => cluster.touched,
+                ClusterPhase::Waiting
+                | ClusterPhase::Ordered
+                | ClusterPhase::Running { .. }
+                | ClusterPhase::Soaking
+                | ClusterPhase::Done
+                | ClusterPhase::Failed { .. }
+                | ClusterPhase::Retreating { .. }
+                | ClusterPhase::RolledBack
+                | ClusterPhase::Unreachable => true,
+            };
+            if !took_part {
+                continue;
+            }
+            let claim = ClaimRow {
+                workload: row.workload.clone(),
+                uid: uid.clone(),
+                cluster: cluster.name.clone(),
+                project: row.project.clone(),
+                rollout: row.id.clone(),
+                at: now.wall,
+            };
+            let Some(held) = self.store.read::<ClaimRow>(&claim.key())? else {
+                txn = txn.absent(claim.key()).put(&claim);
+                continue;
+            };
+            if (&held.project, &held.rollout) == (&row.project, &row.id) {
+                continue;
+            }
+            let holder = RolloutName {
+                project: held.project.clone(),
+                id: held.rollout.clone(),
+            };
+            let message = format!(
+                "rollout {holder} holds {} in cluster {} by now",
+                row.workload, cluster.name
+            );
+            return Err(OpError::refused("claim.held", &message)
+                .try_this(&format!("retreat {holder} instead, or wait for its end")));
+        }
+        Ok(txn)
+    }
+}
