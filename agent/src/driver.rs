@@ -89,6 +89,12 @@ impl Effect {
             Self::Act(_) | Self::Hook(_) | Self::Query(_) => false,
         }
     }
+
+    /// Whether it keeps a version running: while traffic goes back, what it goes back to is started
+    /// also where the status could not be stored (P13).
+    pub fn is_ensure(&self) -> bool {
+        matches!(self, Self::Act(Action::EnsureVersion { .. }))
+    }
 }
 
 /// The outcome of one turn.

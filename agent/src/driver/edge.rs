@@ -5,7 +5,6 @@
 //! could not be stored.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,7 +13,8 @@ use std::{
 use flagship_canary::{Action, Answer, CanaryStatus, Direction, Permission, Revision};
 use flagship_proto::{
     model::{
-        ACTION_DEADLINE, Change, Evidence, Intent, ReturnTo, Tick, WorkloadRef, WorkloadStatus,
+        ACTION_DEADLINE, Change, Evidence, Intent, ReturnTo, RolloutId, Tick, WorkloadRef,
+        WorkloadStatus,
     },
     process::{Clock, files},
 };
@@ -90,6 +90,9 @@ pub enum StatusError {
     },
 }
 
+/// What identifies the version of one attempt of one rollout, once that is known.
+type Identified = Option<((RolloutId, u32, String), Revision)>;
+
 fn status_path(folder: &Path, workload: &WorkloadRef) -> PathBuf {
     let name = percent_encoding::utf8_percent_encode(
         &workload.to_string(),
@@ -124,7 +127,7 @@ where
     let mut platform_changes = drive.platform.changes();
     let mut link_changes = drive.link.changes();
     let (answer, mut answers) = mpsc::channel::<(String, Answer)>(64);
-    let mut identified: BTreeMap<String, Revision> = BTreeMap::new();
+    let mut identified: Identified = None;
     let mut at_once = 0;
     while !drive.stop.is_cancelled() {
         platform_changes.borrow_and_update();
@@ -152,24 +155,13 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
     async fn turn(
         &mut self,
         workload: &WorkloadRef,
-        identified: &mut BTreeMap<String, Revision>,
+        identified: &mut Identified,
         answer: &mpsc::Sender<(String, Answer)>,
     ) -> Duration {
         let now = self.clock.now();
         let ruling = self.link.permission(workload, now);
-        let version = ruling.as_ref().and_then(|ruling| match ruling.change() {
-            Change::Version(version) => Some(version.clone()),
-            Change::Image { .. } | Change::Patch(_) | Change::Delivered(_) => None,
-        });
-        if let Some(version) = version.filter(|version| !identified.contains_key(version)) {
-            match self.platform.identify(workload, &version).await {
-                Ok(revision) => {
-                    identified.insert(version, revision);
-                }
-                Err(error) => {
-                    tracing::debug!(%workload, %version, %error, "version is not identified yet");
-                }
-            }
+        if let Some(ruling) = &ruling {
+            self.identify(workload, ruling, identified).await;
         }
         let Some(seen) = self.platform.observe(workload) else {
             tracing::error!(%workload, "workload is no longer in the configuration");
@@ -191,6 +183,34 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
             wake_after
         } else {
             wake_after.max(Duration::from_secs(1))
+        }
+    }
+
+    /// Finds out what identifies the order's version here: anew for each attempt, because the
+    /// executable may have been put right since. Nothing that goes back waits for it.
+    async fn identify(
+        &self,
+        workload: &WorkloadRef,
+        ruling: &link::Permission,
+        identified: &mut Identified,
+    ) {
+        let order = ruling.order();
+        let goes_back = match ruling.intent {
+            Intent::Retreat | Intent::Remove => true,
+            Intent::Run | Intent::Hold => false,
+        };
+        let Change::Version(version) = &order.change else {
+            return;
+        };
+        let of = (order.rollout.clone(), order.attempt, version.clone());
+        if goes_back || identified.as_ref().is_some_and(|(known, _)| *known == of) {
+            return;
+        }
+        match self.platform.identify(workload, version).await {
+            Ok(revision) => *identified = Some((of, revision)),
+            Err(error) => {
+                tracing::debug!(%workload, %version, %error, "version is not identified yet");
+            }
         }
     }
 
@@ -216,8 +236,9 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         stored: bool,
         answer: &mpsc::Sender<(String, Answer)>,
     ) {
+        let returning = self.driver.status().returning.is_some();
         for effect in turn.effects {
-            if !stored && !effect.is_retreat() {
+            if !stored && !effect.is_retreat() && !(returning && effect.is_ensure()) {
                 continue;
             }
             match effect {
@@ -327,7 +348,7 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
 fn look(
     seen: crate::platform::Seen,
     ruling: Option<&link::Permission>,
-    identified: &BTreeMap<String, Revision>,
+    identified: &Identified,
 ) -> Seen {
     let permission = ruling.map_or_else(
         || Permission::hold("nothing is ordered"),
@@ -350,8 +371,11 @@ fn look(
     let change_digest = order.as_ref().and_then(|order| {
         let version = order.change.to_string();
         let known = identified
-            .get(&version)
-            .and_then(|revision| revision.digest);
+            .as_ref()
+            .filter(|((rollout, attempt, of), _)| {
+                *rollout == order.rollout && *attempt == order.attempt && *of == version
+            })
+            .and_then(|(_, revision)| revision.digest);
         known.or_else(|| seen.digests.get(&version).copied())
     });
     Seen {

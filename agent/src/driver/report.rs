@@ -1,7 +1,9 @@
 //! What the hub and people are told of a workload: the engine's status in the contract's words.
 
 use flagship_canary::CanaryStatus;
-use flagship_proto::model::{Evidence, Incarnation, Latency, WorkloadRef, WorkloadStatus};
+use flagship_proto::model::{
+    Evidence, Fence, Incarnation, Intent, Latency, RolloutId, WorkloadRef, WorkloadStatus,
+};
 
 use super::Seen;
 use crate::provider::difference;
@@ -9,16 +11,13 @@ use crate::provider::difference;
 /// The status to report.
 pub(super) fn status(workload: &WorkloadRef, status: &CanaryStatus, seen: &Seen) -> WorkloadStatus {
     let change = status.change.as_ref();
+    let (fence, rollout, attempt) = about(status, seen);
     let observed = change.and_then(|change| seen.route.share(&change.version));
     WorkloadStatus {
         workload: workload.clone(),
-        fence: seen
-            .order
-            .as_ref()
-            .map(|order| order.fence)
-            .unwrap_or_default(),
-        rollout: seen.order.as_ref().map(|order| order.rollout.clone()),
-        attempt: seen.order.as_ref().map_or(0, |order| order.attempt),
+        fence,
+        rollout,
+        attempt,
         intent: seen.order.as_ref().map(|_| seen.permission.intent),
         phase: status.phase,
         step: status.step,
@@ -41,6 +40,19 @@ pub(super) fn status(workload: &WorkloadRef, status: &CanaryStatus, seen: &Seen)
         message: status.reason.to_string(),
         since: status.since,
         aborted_by: seen.aborted_by.clone(),
+    }
+}
+
+/// Which order the status speaks of: that of the run it is about. An order that was not taken up
+/// yet, because what is in flight goes back first, is not answered with an older run's phase.
+fn about(status: &CanaryStatus, seen: &Seen) -> (Fence, Option<RolloutId>, u32) {
+    if let Some(run) = &status.run {
+        return (run.fence, Some(run.rollout.clone()), run.attempt);
+    }
+    let removed = seen.permission.intent == Intent::Remove && status.returning.is_none();
+    match seen.order.as_ref().filter(|_| removed) {
+        Some(order) => (order.fence, Some(order.rollout.clone()), order.attempt),
+        None => (Fence::default(), None, 0),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use flagship_canary::Share;
 use flagship_proto::model::{
-    Document, Fence, Intent, OnDisconnect, Position, ReturnTo, Term, Weight,
+    Document, Fence, Intent, OnDisconnect, Phase, Position, ReturnTo, Term, Weight,
 };
 use jiff::Timestamp;
 
@@ -206,4 +206,29 @@ fn trap_38_a_hook_is_asked_once_and_a_foreign_answer_is_dropped() {
         still.iter().all(|turn| turn.effects.is_empty()),
         "the gate is still asked"
     );
+}
+
+#[test]
+fn an_order_that_was_not_taken_up_yet_is_not_answered_with_an_older_phase() {
+    let mut driver = driver();
+    let canary = serde_json::json!({"spec": {"analysis": {"interval": "2s", "threshold": 2, "stepWeight": 50, "maxWeight": 50}}});
+    let mut seen = serving("1.0.0", Some(order(canary)));
+    turns(&mut driver, &seen, 0, 10);
+    let report = driver.last_report().unwrap();
+    assert_eq!((report.attempt, report.phase), (1, Phase::Progressing));
+    // Attempt 1 is in flight; attempt 2 waits until it is seen to be back.
+    let mut canary = seen.versions["1.0.0"].clone();
+    canary.scale = flagship_canary::Scale::Canary;
+    seen.versions.insert("1.1.0".into(), canary);
+    turns(&mut driver, &seen, 1000, 2);
+    seen.order.as_mut().unwrap().attempt = 2;
+    seen.order.as_mut().unwrap().fence.revision.seq += 1;
+    seen.route.known = false;
+    turns(&mut driver, &seen, 2000, 2);
+    let report = driver.last_report().unwrap();
+    assert_eq!((report.attempt, report.phase), (1, Phase::Failed));
+    seen.route.known = true;
+    turns(&mut driver, &seen, 3000, 3);
+    let report = driver.last_report().unwrap();
+    assert_eq!((report.attempt, report.phase), (2, Phase::Progressing));
 }
