@@ -1,5 +1,7 @@
 //! The agent's configuration file: where the hub is, what runs here, and where its errors are.
 
+mod hub;
+
 use std::{
     collections::BTreeMap,
     fmt, fs, io,
@@ -9,10 +11,9 @@ use std::{
 use flagship_proto::model::{ClusterName, MetricTemplateSpec, Problem, canary::MetricProvider};
 use serde::Deserialize;
 
-use crate::{
-    link::connect::{ConnectError, HubAddress},
-    platform::envoy::{EnvoyConfig, EnvoyPlatformConfig, WorkloadConfig},
-};
+pub use hub::{HubAddress, InvalidAddress};
+
+use crate::platform::envoy::{EnvoyConfig, EnvoyPlatformConfig, WorkloadConfig};
 
 /// The file, as people write it.
 #[derive(Debug, Clone, Deserialize)]
@@ -187,7 +188,7 @@ impl AgentConfig {
     }
 
     /// Where the hub is.
-    pub fn hub_address(&self) -> Result<HubAddress, ConnectError> {
+    pub fn hub_address(&self) -> Result<HubAddress, InvalidAddress> {
         HubAddress::new(&self.hub.address, self.hub.server_name.as_deref())
     }
 

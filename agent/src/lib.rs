@@ -6,7 +6,6 @@
 //! together.
 
 pub mod args;
-pub mod check;
 pub mod config;
 pub mod driver;
 pub mod hook;

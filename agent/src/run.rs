@@ -1,5 +1,8 @@
 //! Puts the process together: files, link, platform and drivers, and what happens when one ends.
 
+mod check;
+mod port;
+
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
@@ -11,11 +14,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     args::{Cli, Command, RunArgs, TokenArgs},
-    check,
-    config::{AgentConfig, ConfigError},
+    config::{AgentConfig, ConfigError, HubAddress},
     link::{
         Link,
-        connect::HubAddress,
         enrol::enrol,
         handle::LinkHandle,
         identity::{Identity, IdentityFolder},

@@ -8,12 +8,12 @@ use flagship_proto::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 use super::identity::Identity;
+use crate::config::HubAddress;
 
 /// Largest message that is taken.
 const LARGEST_MESSAGE: usize = 256 * 1024;
@@ -26,20 +26,9 @@ const WINDOW: u32 = 64 * 1024;
 /// The client of the hub's service.
 pub type Client = FleetLinkClient<Channel>;
 
-/// Where the hub is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HubAddress {
-    host: String,
-    port: u16,
-    server_name: ServerName<'static>,
-}
-
-/// Why an address or a connection cannot be used.
+/// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is not `host:port`.
-    #[error("hub address {0:?} is not host:port, such as hub.example.com:7443")]
-    Address(String),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -53,80 +42,53 @@ pub enum ConnectError {
     },
 }
 
-impl HubAddress {
-    /// From `host:port`; the certificate must be for the host, or for `server_name` if given.
-    pub fn new(address: &str, server_name: Option<&str>) -> Result<Self, ConnectError> {
-        let bad = || ConnectError::Address(address.chars().take(100).collect());
-        let bare = address.strip_prefix("https://").unwrap_or(address);
-        let (host, port) = bare.rsplit_once(':').ok_or_else(bad)?;
-        let port = port.parse().map_err(|_| bad())?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = server_name.unwrap_or(host).to_owned();
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            server_name: ServerName::try_from(name).map_err(|_| bad())?,
-        })
-    }
-
-    /// Connects with the agent's certificate.
-    pub async fn connect(&self, identity: &Identity) -> Result<Client, ConnectError> {
-        let own = Arc::new(identity.certified()?);
-        self.client(tls::link_client(own, &identity.ca_pem)?).await
-    }
-
-    /// Connects without a certificate, to a hub of a known CA: to enrol again.
-    pub async fn connect_anonymous(&self, ca_pem: &str) -> Result<Client, ConnectError> {
-        self.client(tls::anonymous_client(ca_pem, &[b"h2"])?).await
-    }
-
-    /// First contact: trusts the CA that the token names, and no other.
-    pub async fn connect_pinned(&self, pin: Arc<PinnedCa>) -> Result<Client, ConnectError> {
-        self.client(tls::pinned_client(pin, &[b"h2"])?).await
-    }
-
-    async fn client(&self, config: ClientConfig) -> Result<Client, ConnectError> {
-        let connector = TlsConnector::from(Arc::new(config));
-        let (host, port) = (self.host.clone(), self.port);
-        let server_name = self.server_name.clone();
-        let dial = move |_: http::Uri| {
-            let (connector, host) = (connector.clone(), host.clone());
-            let server_name = server_name.clone();
-            async move {
-                let stream = TcpStream::connect((host.as_str(), port)).await?;
-                stream.set_nodelay(true)?;
-                let stream = connector.connect(server_name, stream).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
-            }
-        };
-        // TLS is the connector's; the URI only carries the authority.
-        let channel = Endpoint::from_static("http://hub.flagship")
-            .connect_timeout(CONNECT_DEADLINE)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE_DEADLINE)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .connect_with_connector(tower::service_fn(dial))
-            .await
-            .map_err(|error| ConnectError::Unreachable {
-                address: self.to_string(),
-                problem: causes(&error),
-            })?;
-        Ok(FleetLinkClient::new(channel)
-            .max_decoding_message_size(LARGEST_MESSAGE)
-            .max_encoding_message_size(LARGEST_MESSAGE))
-    }
+/// Connects with the agent's certificate.
+pub async fn connect(hub: &HubAddress, identity: &Identity) -> Result<Client, ConnectError> {
+    let own = Arc::new(identity.certified()?);
+    client(hub, tls::link_client(own, &identity.ca_pem)?).await
 }
 
-impl std::fmt::Display for HubAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+/// Connects without a certificate, to a hub of a known CA: to enrol again.
+pub async fn connect_anonymous(hub: &HubAddress, ca_pem: &str) -> Result<Client, ConnectError> {
+    client(hub, tls::anonymous_client(ca_pem, &[b"h2"])?).await
+}
+
+/// First contact: trusts the CA that the token names, and no other.
+pub async fn connect_pinned(hub: &HubAddress, pin: Arc<PinnedCa>) -> Result<Client, ConnectError> {
+    client(hub, tls::pinned_client(pin, &[b"h2"])?).await
+}
+
+async fn client(hub: &HubAddress, config: ClientConfig) -> Result<Client, ConnectError> {
+    let connector = TlsConnector::from(Arc::new(config));
+    let (host, port) = (hub.host.clone(), hub.port);
+    let server_name = hub.server_name.clone();
+    let dial = move |_: http::Uri| {
+        let (connector, host) = (connector.clone(), host.clone());
+        let server_name = server_name.clone();
+        async move {
+            let stream = TcpStream::connect((host.as_str(), port)).await?;
+            stream.set_nodelay(true)?;
+            let stream = connector.connect(server_name, stream).await?;
+            Ok::<_, std::io::Error>(TokioIo::new(stream))
         }
-    }
+    };
+    // TLS is the connector's; the URI only carries the authority.
+    let channel = Endpoint::from_static("http://hub.flagship")
+        .connect_timeout(CONNECT_DEADLINE)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_DEADLINE)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .connect_with_connector(tower::service_fn(dial))
+        .await
+        .map_err(|error| ConnectError::Unreachable {
+            address: hub.to_string(),
+            problem: causes(&error),
+        })?;
+    Ok(FleetLinkClient::new(channel)
+        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_encoding_message_size(LARGEST_MESSAGE))
 }
 
 /// An error with what caused it, in one line.

@@ -15,9 +15,10 @@ use rcgen::{CertificateParams, DnType};
 use tonic::{Code, Status};
 
 use super::{
-    connect::{Client, ConnectError, HubAddress},
+    connect::{Client, ConnectError, connect_anonymous, connect_pinned},
     identity::{BadIdentity, Identity, IdentityFolder},
 };
+use crate::config::HubAddress;
 
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -58,7 +59,7 @@ impl EnrolError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect(ConnectError::Unreachable { .. }) | Self::Unavailable(_) => true,
-            Self::Connect(ConnectError::Address(_) | ConnectError::Tls(_))
+            Self::Connect(ConnectError::Tls(_))
             | Self::Refused(_)
             | Self::Identity(_)
             | Self::Request(_)
@@ -147,7 +148,7 @@ async fn try_enrol(
     request: wire::EnrollRequest,
 ) -> Result<Outcome, EnrolError> {
     let pin = PinnedCa::new(token.ca_hash);
-    let mut client = hub.connect_pinned(pin).await?;
+    let mut client = connect_pinned(hub, pin).await?;
     let response = client.enroll(request).await?.into_inner();
     response.outcome.ok_or(EnrolError::Empty)
 }
@@ -188,7 +189,7 @@ pub async fn reenrol(
         signature: key.sign_bytes(Kind::Reenroll, &csr)?,
         csr,
     };
-    let mut client = hub.connect_anonymous(&identity.ca_pem).await?;
+    let mut client = connect_anonymous(hub, &identity.ca_pem).await?;
     let response = client.reenroll(request).await?.into_inner();
     store(response, identity, folder, &key)
 }

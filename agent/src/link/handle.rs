@@ -67,21 +67,13 @@ impl LinkHandle {
         self.ring(true);
     }
 
-    /// What a workload may do at this moment; none while there is no order for it.
-    pub fn permission(&self, workload: &WorkloadRef) -> Option<Permission> {
-        let now = self.now();
+    /// What a workload may do now; none while there is no order for it.
+    pub fn permission(&self, workload: &WorkloadRef, now: Tick) -> Option<Permission> {
         self.lock().link.as_ref()?.permission(workload, now)
     }
 
-    /// Changes when a permission may have changed.
-    pub fn permissions(&self) -> watch::Receiver<u64> {
-        self.0.permissions.subscribe()
-    }
-
-    /// What a driver sees of its workload, read back over so many proxies. Say it at every look:
-    /// receipts rest on it; what did not change costs nothing.
-    pub fn observe(&self, status: WorkloadStatus, proxies: u32) {
-        let now = self.now();
+    /// What a driver sees of its workload, read back over so many proxies.
+    pub fn observe(&self, status: WorkloadStatus, proxies: u32, now: Tick) {
         let mut state = self.lock();
         match &mut state.link {
             Some(link) => link.observe(status, proxies, now),
@@ -95,11 +87,16 @@ impl LinkHandle {
     }
 
     /// Evidence of a step, to go with the next report.
-    pub fn evidence(&self, workload: WorkloadRef, evidence: Evidence) {
+    pub fn evidence(&self, workload: &WorkloadRef, evidence: Evidence) {
         if let Some(link) = &mut self.lock().link {
-            link.evidence(workload, evidence);
+            link.evidence(workload.clone(), evidence);
         }
         self.ring(false);
+    }
+
+    /// Grows when a permission may have changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.permissions.subscribe()
     }
 
     /// What the cluster is and has; told at the next `Hello`.

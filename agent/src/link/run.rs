@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Session, Then,
-    connect::{Client, HubAddress},
+    connect::{Client, connect},
     enrol::{EnrolError, reenrol, renew},
     handle::LinkHandle,
     identity::{Identity, IdentityFolder},
 };
+use crate::config::HubAddress;
 
 /// The longest wait between two connections.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -99,7 +100,7 @@ impl SessionTask {
             if self.identity.has_ended(self.link.now().wall) {
                 self.reenrol().await;
             }
-            match self.hub.connect(&self.identity).await {
+            match connect(&self.hub, &self.identity).await {
                 Ok(client) => return client,
                 Err(error) => {
                     let problem = error.to_string();
@@ -230,7 +231,7 @@ impl SessionTask {
             loop {
                 let renewed = async {
                     let new = renew(client.clone(), &identity, &folder).await?;
-                    let client = hub.connect(&new).await?;
+                    let client = connect(&hub, &new).await?;
                     Ok::<_, EnrolError>((new, client))
                 };
                 match renewed.await {

@@ -11,14 +11,16 @@ use std::{
 use tokio::net::TcpStream;
 
 use crate::{
-    args::RunArgs, config::AgentConfig, link::connect::HubAddress, link::identity::IdentityFolder,
+    args::RunArgs,
+    config::{AgentConfig, HubAddress},
+    link::{connect::connect, identity::IdentityFolder},
 };
 
 /// How long the hub may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Prints one line a finding; fails if one is bad.
-pub async fn check(args: &RunArgs) -> ExitCode {
+pub(super) async fn check(args: &RunArgs) -> ExitCode {
     let config = match AgentConfig::load(&args.config) {
         Ok(config) => config,
         Err(error) => {
@@ -68,7 +70,7 @@ async fn hub(config: &AgentConfig) -> Result<String, String> {
             "hub: {address} answers; this agent is not a member yet"
         ));
     };
-    match address.connect(&identity).await {
+    match connect(&address, &identity).await {
         Ok(_) => Ok(format!(
             "hub: {address} takes the certificate of {}, good until {}",
             identity.member.cluster, identity.not_after
