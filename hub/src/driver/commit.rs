@@ -1,12 +1,7 @@
 //! One decision as one transaction: the rollout's state, orders, claims, what is good and what is
 //! rejected, history and audit, all or nothing.
 
-use std::collections::BTreeMap;
-
-use flagship_proto::model::{
-    Change, ClusterName, Document, Fence, FleetId, Intent, Order, Tick,
-    canary::{CanaryDocument, CanarySpec, MetricTemplateSpec},
-};
+use flagship_proto::model::{Change, ClusterName, Document, Fence, FleetId, Intent, Order, Tick};
 use flagship_waves::{Action, Commit, Decision, OrderAction};
 
 use super::load::Loaded;
@@ -282,30 +277,8 @@ fn moves_traffic_back(decision: &Decision) -> bool {
     })
 }
 
-/// The canary's spec and its templates, as they travel (S14). A stored plan passed lint, so what
-/// cannot be read here holds instead of running without analysis.
+/// The canary's spec and its templates, as they travel (S14).
 fn canary_document(rollout: &RolloutRow) -> Document {
-    let spec = &rollout.plan.spec;
-    let templates: Option<BTreeMap<String, MetricTemplateSpec>> = spec
-        .metric_templates
-        .iter()
-        .map(|named| {
-            Some((
-                named.name.clone(),
-                serde_json::from_value(named.spec.clone()).ok()?,
-            ))
-        })
-        .collect();
-    let canary: Option<CanarySpec> = serde_json::from_value(spec.canary.clone()).ok();
-    let document = match (canary, templates) {
-        (Some(spec), Some(templates)) => CanaryDocument { spec, templates },
-        (None, _) | (_, None) => CanaryDocument {
-            spec: CanarySpec {
-                suspend: true,
-                ..CanarySpec::default()
-            },
-            templates: BTreeMap::new(),
-        },
-    };
-    Document::of(&document).expect("a canary document is maps, lists, texts and finite numbers")
+    Document::of(&rollout.plan.canary_document())
+        .expect("a canary document is maps, lists, texts and finite numbers")
 }
