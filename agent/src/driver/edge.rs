@@ -238,7 +238,8 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
     ) {
         let returning = self.driver.status().returning.is_some();
         for effect in turn.effects {
-            if !stored && !effect.is_retreat() && !(returning && effect.is_ensure()) {
+            let goes_back = effect.is_retreat() || (returning && effect.is_ensure());
+            if !stored && !goes_back {
                 continue;
             }
             match effect {
