@@ -2,9 +2,9 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+pub mod ca;
 pub mod cli;
 pub mod driver;
-pub mod ca;
 pub mod fleet;
 pub mod leader;
 pub mod ops;

@@ -8,3 +8,4 @@ pub mod play;
 pub mod process;
 pub mod quickstart;
 pub mod sample;
+pub mod world;
