@@ -3,6 +3,7 @@
 pub mod cut;
 pub mod envoy;
 pub mod fleet;
+pub mod invariant;
 pub mod load;
 pub mod play;
 pub mod process;

@@ -329,6 +329,16 @@ impl World {
         self.flights.insert((at, self.sent), flight);
     }
 
+    /// The wall clock.
+    pub fn wall(&self) -> Timestamp {
+        self.now(0).wall
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn millis(&self) -> u64 {
+        self.now_ms
+    }
+
     /// The store, to look at.
     pub fn store(&self) -> &flagship_hub::store::Store {
         &self.store

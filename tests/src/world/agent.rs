@@ -373,6 +373,11 @@ impl Agent {
         self.process.as_ref().map(|process| process.driver.status())
     }
 
+    /// Whether it has a session.
+    pub fn is_connected(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
