@@ -1,12 +1,19 @@
-//! Under construction.
+//! flagship-hub: global rollout plans, driven wave by wave over a fleet of clusters.
+//!
+//! `store` holds all state; `driver` steps rollouts through `flagship-waves`; `fleet` speaks with the
+//! agents over `grpc`; people come in by `api`. Imports run `run → {api, grpc, driver} → {store, fleet}`.
 pub mod api;
+pub mod args;
 pub mod audit;
 pub mod auth;
 pub mod ca;
 pub mod cli;
 pub mod driver;
+pub mod enrol;
 pub mod fleet;
+pub mod grpc;
 pub mod leader;
 pub mod ops;
 pub mod records;
+pub mod run;
 pub mod store;

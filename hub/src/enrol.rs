@@ -1,0 +1,223 @@
+//! How a cluster comes into the fleet and stays in it: tokens, certificates, renewal. Each of it is one
+//! transaction with its audit entry; each refusal is audited too, and says what was wrong.
+
+mod refusal;
+mod renew;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flagship_proto::model::{ClusterName, ClusterUid, FleetId, Tick};
+use jiff::Timestamp;
+
+use crate::{
+    audit::AuditEntry,
+    ca::{AgentCert, Ca, CaError, Request},
+    records::{ClusterRow, Guard, PublicKey, Stored, key},
+    store::{Outcome, Store, StoreError, Txn},
+};
+
+pub use refusal::EnrolError;
+
+use refusal::Limit;
+
+/// How often a transaction that lost against another one is tried.
+const TRIES: u32 = 5;
+/// How many certificates of a cluster stay on record: receipts are verified with them.
+const KEPT_KEYS: usize = 4;
+
+/// What a cluster gets.
+#[derive(Debug, Clone)]
+pub enum Enrolled {
+    /// Its certificate.
+    Issued {
+        /// The certificate.
+        certificate: AgentCert,
+        /// Who it is.
+        cluster: ClusterName,
+        /// Drawn for it.
+        uid: ClusterUid,
+    },
+    /// A person has to approve it first; the agent asks again with the same key.
+    Pending {
+        /// What has to happen, in words.
+        message: String,
+    },
+}
+
+/// Enrolment over one store.
+#[derive(Debug)]
+pub struct Enrol {
+    store: Store,
+    ca: Arc<Ca>,
+    fleet: FleetId,
+    trust_domain: String,
+    limit: Mutex<Limit>,
+}
+
+/// What is to be committed, and what the asker then gets.
+struct Step {
+    txn: Txn,
+    outcome: Enrolled,
+}
+
+impl Enrol {
+    /// Enrolment into `fleet`.
+    pub fn new(store: Store, ca: Arc<Ca>, fleet: FleetId, trust_domain: &str) -> Self {
+        Self {
+            store,
+            ca,
+            fleet,
+            trust_domain: trust_domain.to_owned(),
+            limit: Mutex::new(Limit::default()),
+        }
+    }
+
+    /// The fleet.
+    pub fn fleet(&self) -> &FleetId {
+        &self.fleet
+    }
+
+    /// The trust domain of its certificates.
+    pub fn trust_domain(&self) -> &str {
+        &self.trust_domain
+    }
+
+    /// The CA's certificate, PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.ca.pem()
+    }
+
+    /// Decides, commits, and decides again if what was read has changed meanwhile. A refusal is
+    /// audited before it is answered.
+    async fn settle(
+        &self,
+        who: &str,
+        now: Tick,
+        decide: impl Fn() -> Result<Step, EnrolError>,
+    ) -> Result<Enrolled, EnrolError> {
+        let mut refusal = EnrolError::Busy;
+        for _ in 0..TRIES {
+            let Step { txn, outcome } = match decide() {
+                Ok(step) => step,
+                Err(error) => {
+                    refusal = error;
+                    break;
+                }
+            };
+            if txn == Txn::new() {
+                return Ok(outcome);
+            }
+            match self.store.txn(txn).await? {
+                Outcome::Committed { .. } => return Ok(outcome),
+                Outcome::Conflict { .. } => {}
+            }
+        }
+        self.audit_refusal(who, &refusal, now).await;
+        Err(refusal)
+    }
+
+    async fn audit_refusal(&self, who: &str, refusal: &EnrolError, now: Tick) {
+        tracing::warn!(%who, %refusal, "enrolment refused");
+        let is_allowed = refusal.is_to_be_audited()
+            && self
+                .limit
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .allows(now);
+        if !is_allowed {
+            return;
+        }
+        let shown: String = who.chars().take(120).collect();
+        let reason = refusal.to_string();
+        let entry = AuditEntry::new(now.wall, "agent", "enrol.refuse", &shown, &reason);
+        if let Err(error) = self.store.txn(Txn::new().audit(entry)).await {
+            tracing::warn!(%error, "a refusal was not audited");
+        }
+    }
+
+    fn issue(
+        &self,
+        csr: &[u8],
+        cluster: &ClusterName,
+        uid: &ClusterUid,
+        now: Timestamp,
+    ) -> Result<AgentCert, EnrolError> {
+        let request = Request::read(csr)?;
+        Ok(self
+            .ca
+            .agent(request, &self.trust_domain, cluster, uid, now)?)
+    }
+
+    fn cluster(&self, name: &ClusterName) -> Result<Option<Stored<ClusterRow>>, StoreError> {
+        self.store.read(&key::cluster(name))
+    }
+
+    /// The answer that was given before, from what is on record.
+    fn again(&self, row: &ClusterRow, key: &PublicKey) -> Enrolled {
+        let certificate = AgentCert {
+            chain_pem: format!("{}{}", pem_of(&key.certificate), self.ca.pem()),
+            der: key.certificate.clone(),
+            serial: key.serial.clone(),
+            not_after: key.not_after,
+            public: key.spki.clone(),
+        };
+        Enrolled::Issued {
+            certificate,
+            cluster: row.name.clone(),
+            uid: row.uid.clone(),
+        }
+    }
+}
+
+fn on_record(certificate: &AgentCert) -> PublicKey {
+    PublicKey {
+        spki: certificate.public.clone(),
+        serial: certificate.serial.clone(),
+        certificate: certificate.der.clone(),
+        not_after: certificate.not_after,
+        revoked: false,
+    }
+}
+
+fn add_key(row: &mut ClusterRow, certificate: &AgentCert) {
+    row.keys.insert(0, on_record(certificate));
+    row.keys.truncate(KEPT_KEYS);
+}
+
+fn guard(by: String) -> Guard {
+    Guard { by }
+}
+
+fn draw_uid() -> ClusterUid {
+    hex::encode(rand::random::<[u8; 8]>())
+        .parse()
+        .expect("hexadecimal digits make a cluster uid")
+}
+
+fn pem_of(der: &[u8]) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let text = STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(std::str::from_utf8(line).expect("base64 is ASCII"));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
+impl From<CaError> for EnrolError {
+    fn from(error: CaError) -> Self {
+        match error {
+            CaError::Request(why) => Self::Request(why),
+            other @ (CaError::File(_)
+            | CaError::Missing(_)
+            | CaError::Garbled(_)
+            | CaError::Make(_)) => Self::Ca(other.to_string()),
+        }
+    }
+}

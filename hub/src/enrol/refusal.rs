@@ -1,0 +1,120 @@
+//! Why an enrolment is refused, in words for the one who asks and for the audit log.
+
+use flagship_proto::model::{ClusterName, Mono, Tick};
+use jiff::Timestamp;
+
+use crate::store::StoreError;
+
+/// Why there is no certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnrolError {
+    /// The text is no token, or its id or secret is not known.
+    #[error("token is wrong: {0}")]
+    WrongToken(&'static str),
+    /// The token was taken back.
+    #[error("token {0} was revoked: ask for a new one (`flagship token create`)")]
+    Revoked(String),
+    /// Its time is over.
+    #[error("token {id} expired at {at}: ask for a new one (`flagship token create`)")]
+    Expired {
+        /// Which.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// All its uses were made, by other keys.
+    #[error(
+        "token {0} was used already, by another key: ask for a new one (`flagship token create`)"
+    )]
+    Used(String),
+    /// It is for other names.
+    #[error("token {id} is for clusters {pattern}, not for {asked:?}")]
+    OtherName {
+        /// Which.
+        id: String,
+        /// Its pattern.
+        pattern: String,
+        /// The name asked for.
+        asked: String,
+    },
+    /// A member has this name, and the token does not name it alone.
+    #[error(
+        "cluster {0} is a member already: remove it first (`flagship cluster remove {0}`), or make a token for exactly this name"
+    )]
+    NameTaken(ClusterName),
+    /// The request cannot be signed.
+    #[error("certificate request is refused: {0}")]
+    Request(String),
+    /// The old certificate is not one that the fleet gave to a member, or proves nothing.
+    #[error("certificate is not accepted: {0}")]
+    Certificate(String),
+    /// Too long after its end.
+    #[error(
+        "certificate ended at {0}, longer ago than the grace period: enrol the cluster with a new token"
+    )]
+    GraceOver(Timestamp),
+    /// The cluster is no member, or a person has to look first.
+    #[error("cluster {cluster} is {state}: {remedy}")]
+    NotActive {
+        /// Which.
+        cluster: ClusterName,
+        /// What it is.
+        state: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The CA could not sign.
+    #[error("the hub cannot issue certificates: {0}")]
+    Ca(String),
+    /// Others wrote the same rows again and again.
+    #[error("others changed the same cluster at this moment: try again")]
+    Busy,
+    /// The store could not answer.
+    #[error("the hub's store could not answer: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl EnrolError {
+    /// The hub's own troubles are logged, not audited: nobody was refused.
+    pub(super) fn is_to_be_audited(&self) -> bool {
+        match self {
+            Self::Ca(_) | Self::Busy | Self::Store(_) => false,
+            Self::WrongToken(_)
+            | Self::Revoked(_)
+            | Self::Expired { .. }
+            | Self::Used(_)
+            | Self::OtherName { .. }
+            | Self::NameTaken(_)
+            | Self::Request(_)
+            | Self::Certificate(_)
+            | Self::GraceOver(_)
+            | Self::NotActive { .. } => true,
+        }
+    }
+}
+
+/// How many refusals are audited a minute; the rest is only logged, so that guessing does not fill
+/// the disk.
+const PER_MINUTE: u32 = 60;
+
+/// Counts refusals.
+#[derive(Debug, Default)]
+pub(super) struct Limit {
+    since: Mono,
+    count: u32,
+}
+
+impl Limit {
+    pub(super) fn allows(&mut self, now: Tick) -> bool {
+        let is_over = now
+            .mono
+            .since(self.since)
+            .is_none_or(|age| age.as_secs() >= 60);
+        if is_over {
+            self.since = now.mono;
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= PER_MINUTE
+    }
+}
