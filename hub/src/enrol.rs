@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::{
     audit::AuditEntry,
     ca::{AgentCert, Ca, CaError, Request},
-    records::{ClusterRow, Guard, PublicKey, Stored, key},
+    records::{ClusterRow, PublicKey, Stored, key},
     store::{Outcome, Store, StoreError, Txn},
 };
 
@@ -186,10 +186,6 @@ fn on_record(certificate: &AgentCert) -> PublicKey {
 fn add_key(row: &mut ClusterRow, certificate: &AgentCert) {
     row.keys.insert(0, on_record(certificate));
     row.keys.truncate(KEPT_KEYS);
-}
-
-fn guard(by: String) -> Guard {
-    Guard { by }
 }
 
 fn draw_uid() -> ClusterUid {

@@ -30,12 +30,13 @@ use std::{
 
 use flagship_proto::{
     identity::PeerId,
-    model::{Abort, AbortId, AgentMessage, ClusterUid, Goodbye, GoodbyeCode, Tick},
+    model::{Abort, AbortId, AgentMessage, ClusterUid, Goodbye, GoodbyeCode, Position, Tick},
     sign::{HubKeys, SignKey},
 };
 
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
+pub use handle::FleetHandle;
 pub use receipt::KeptReceipt;
 pub use report::{Job, ReportedStatus, Stored};
 pub use session::SessionId;
@@ -272,6 +273,16 @@ impl Fleet {
             .get(uid)
             .and_then(|member| member.quarantine.as_deref());
         row.or_else(|| self.peers.get(uid)?.twin.as_deref())
+    }
+
+    /// The key that signs orders and aborts: its id and its public half (SubjectPublicKeyInfo, DER).
+    pub fn signing_key(&self) -> (String, Vec<u8>) {
+        (self.key.id().to_owned(), self.key.public())
+    }
+
+    /// The store's position up to which rows were taken in.
+    pub fn position(&self) -> Position {
+        self.view.at
     }
 
     /// How many streams are open.

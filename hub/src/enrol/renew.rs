@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long after its end a certificate still proves whose key it was.
-pub const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Enrol {
     /// A member whose certificate lives asks for the next one. The old one stays good to its end: a

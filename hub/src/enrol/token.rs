@@ -6,10 +6,11 @@ use flagship_proto::{
 };
 use subtle::ConstantTimeEq as _;
 
-use super::{Enrol, EnrolError, Enrolled, Step, add_key, draw_uid, guard};
+use super::{Enrol, EnrolError, Enrolled, Step, add_key, draw_uid};
 use crate::{
     audit::AuditEntry,
     ca::Request,
+    ops::join_standing_aborts,
     records::{self, ClusterRow, ClusterState, EnrolTokenRow, EnrolUse, PublicKey, Stored, key},
     store::Txn,
 };
@@ -210,7 +211,15 @@ impl Enrol {
             Some(existing) => txn.unchanged(existing),
             None => txn.absent(key::cluster(&name)),
         };
-        let txn = txn.put(&used).put(&row).put(&guard(object)).audit(entry);
+        let txn = txn.put(&used).put(&row).audit(entry);
+        let txn = match row.state {
+            ClusterState::Active => {
+                join_standing_aborts(&self.store, txn, &name, &row.uid, &row.labels, now.wall)?
+            }
+            ClusterState::Pending
+            | ClusterState::Quarantined { .. }
+            | ClusterState::Removed { .. } => txn,
+        };
         Ok(Step { txn, outcome })
     }
 }

@@ -148,6 +148,22 @@ impl FleetHandle {
         self.with(|fleet, now| fleet.check_peer(peer, now))
     }
 
+    /// The key that signs orders and aborts: its id and its public half (SubjectPublicKeyInfo, DER).
+    pub fn signing_key(&self) -> (String, Vec<u8>) {
+        lock(&self.0.fleet).signing_key()
+    }
+
+    /// Waits until the fleet's view shows what the store holds now; at most a second.
+    pub async fn caught_up(&self) {
+        let wanted = self.0.store.position();
+        for _ in 0..100 {
+            if lock(&self.0.fleet).position() >= wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// An agent said something.
     pub fn message(&self, id: SessionId, message: AgentMessage) {
         self.with(|fleet, now| fleet.message(id, message, now));

@@ -1,0 +1,124 @@
+//! The hub's command line. Every flag has an environment variable `FLAGSHIP_HUB_…`.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser, Subcommand};
+use flagship_proto::{model::FleetId, process::telemetry::LogArgs};
+
+/// Drives global rollout plans, wave by wave, over a fleet of clusters.
+#[derive(Debug, Parser)]
+#[command(name = "flagship-hub", version)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// How logs are written
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Found a fleet in a new data folder: its store, its CA, and the first administrator's token,
+    /// which is printed once
+    Init(InitArgs),
+    /// Run the hub on the data folder that `init` made
+    Serve(ServeArgs),
+}
+
+/// Where the hub keeps everything.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// The data folder: store, keys and certificates; for the hub's user only
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_DATA",
+        default_value = "/var/lib/flagship-hub",
+        value_name = "DIR"
+    )]
+    pub data: PathBuf,
+}
+
+/// How a fleet is founded.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub data: DataArgs,
+    /// The fleet's id; drawn if none is given
+    #[arg(long, env = "FLAGSHIP_HUB_FLEET", value_name = "NAME")]
+    pub fleet: Option<FleetId>,
+    /// The trust domain of the clusters' SPIFFE ids
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_TRUST_DOMAIN",
+        default_value = "flagship.local",
+        value_name = "DOMAIN"
+    )]
+    pub trust_domain: String,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub names: NameArgs,
+}
+
+/// How people and agents reach the hub.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NameArgs {
+    /// A DNS name by which people and agents reach the hub, besides localhost; may be repeated
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_DNS",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub dns: Vec<String>,
+    /// An address by which they reach it, besides 127.0.0.1 and ::1; may be repeated
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_IP",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub ip: Vec<IpAddr>,
+}
+
+/// How the hub runs.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub data: DataArgs,
+    /// Where people and CI reach the API; port 0 takes a free one
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_LISTEN_API",
+        default_value = "127.0.0.1:8440",
+        value_name = "ADDRESS"
+    )]
+    pub listen_api: SocketAddr,
+    /// Where agents reach the hub; port 0 takes a free one
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_LISTEN_AGENTS",
+        default_value = "127.0.0.1:8441",
+        value_name = "ADDRESS"
+    )]
+    pub listen_agents: SocketAddr,
+    /// How long a cluster may advance after it was last heard, in seconds (L); the worst case after an
+    /// abort follows from it
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_LEASE_SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(3..=3600),
+        value_name = "SECONDS"
+    )]
+    pub lease_seconds: u64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub names: NameArgs,
+}

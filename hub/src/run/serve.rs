@@ -1,0 +1,255 @@
+//! `flagship-hub serve`: opens the folder, takes leadership, and runs all parts until the first ends.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::Router;
+use flagship_proto::{
+    process::Clock,
+    tls::{CurrentCert, api_server},
+};
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Folder, people};
+use crate::{
+    args::{NameArgs, ServeArgs},
+    ca::{Ca, SERVER_LIFE},
+    driver::{self, Driver},
+    enrol::Enrol,
+    fleet::{Config, Fleet, FleetHandle, handle::Running},
+    grpc::{self, Agents, Limits},
+    leader::{self, Leadership},
+    ops::Ops,
+    records::Stored,
+    store::Store,
+};
+
+/// Where a hub listens; also the content of `addresses.json`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Bound {
+    /// For people.
+    pub api: SocketAddr,
+    /// For agents.
+    pub agents: SocketAddr,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { api, agents } = self;
+        write!(
+            f,
+            "flagship-hub is ready: people at https://{api}, agents at {agents}"
+        )
+    }
+}
+
+/// A hub that listens and leads; [`Hub::run`] does the rest.
+#[derive(Debug)]
+pub struct Hub {
+    folder: Folder,
+    names: NameArgs,
+    bound: Bound,
+    people: TcpListener,
+    agents: TcpListener,
+    ca: Arc<Ca>,
+    certificate: Arc<CurrentCert>,
+    store: Store,
+    clock: Clock,
+    leadership: Leadership,
+    fleet: FleetHandle,
+    running: Running,
+    ops: Ops,
+    stop: CancellationToken,
+}
+
+impl Hub {
+    /// Opens everything and takes leadership; nothing is made that `init` makes. When it returns, the
+    /// ports are bound and `addresses.json` says which.
+    pub async fn open(args: ServeArgs, stop: CancellationToken) -> anyhow::Result<Self> {
+        let ServeArgs {
+            data,
+            listen_api,
+            listen_agents,
+            lease_seconds,
+            names,
+        } = args;
+        let folder = Folder::new(&data.data);
+        let store = Store::open(folder.path())?;
+        let ca = Arc::new(Ca::open(folder.path())?);
+        let key = Arc::new(folder.sign_key()?);
+        let certificate = folder.certificate(&ca, &names)?;
+        let people = bind(listen_api, "--listen-api").await?;
+        let agents = bind(listen_agents, "--listen-agents").await?;
+        let bound = Bound {
+            api: people.local_addr()?,
+            agents: agents.local_addr()?,
+        };
+        let clock = Clock::new();
+        let incarnation = leader::draw_incarnation();
+        let leadership = leader::take(&store, incarnation, clock.now().wall).await?;
+        let lease = Duration::from_secs(lease_seconds);
+        let mut config = Config::new(
+            leadership.fleet.fleet.clone(),
+            &leadership.fleet.trust_domain,
+            leadership.term.term,
+            leadership.term.hub.clone(),
+        );
+        config.lease = lease;
+        let (fleet, running) = FleetHandle::new(Fleet::new(config, key), store.clone(), clock)?;
+        let ops = Ops::new(store.clone()).with_lease(lease);
+        folder.write_addresses(bound)?;
+        tracing::info!(fleet = %leadership.fleet.fleet, term = %leadership.term.term, api = %bound.api, agents = %bound.agents, "hub is ready");
+        Ok(Self {
+            folder,
+            names,
+            bound,
+            people,
+            agents,
+            ca,
+            certificate,
+            store,
+            clock,
+            leadership,
+            fleet,
+            running,
+            ops,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub fn bound(&self) -> Bound {
+        self.bound
+    }
+
+    /// Runs until told to stop. A part that ends by itself ends the hub: half a hub is none.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let routes = self.routes();
+        let Self {
+            folder,
+            names,
+            bound: _,
+            people,
+            agents,
+            ca,
+            certificate,
+            store,
+            clock,
+            leadership,
+            fleet,
+            running,
+            ops: _,
+            stop,
+        } = self;
+        // The fleet outlives the ports, so that last words are told and last reports stored.
+        let last = CancellationToken::new();
+        let mut parts: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+        let enrol = Enrol::new(
+            store.clone(),
+            ca.clone(),
+            leadership.fleet.fleet.clone(),
+            &leadership.fleet.trust_domain,
+        );
+        let port = Agents {
+            listener: agents,
+            certificate: certificate.clone(),
+            enrol: Arc::new(enrol),
+            fleet: fleet.clone(),
+            limits: Limits::default(),
+        };
+        let serving = grpc::serve(port, stop.clone());
+        parts.spawn(async { ("the port for agents", serving.await.map_err(Into::into)) });
+        let tls = api_server(certificate.clone())?;
+        let serving = people::serve(people, tls, routes, stop.clone());
+        parts.spawn(async { ("the port for people", serving.await.map_err(Into::into)) });
+        let driving = drive(
+            &leadership,
+            store.clone(),
+            fleet.clone(),
+            clock,
+            stop.clone(),
+        );
+        parts.spawn(async { ("the driver", driving.await.map_err(Into::into)) });
+        let renewing = renew(folder.clone(), certificate, ca, names, stop.clone());
+        parts.spawn(async { ("the hub's certificate", renewing.await) });
+        let mut keeping = tokio::spawn(fleet.run(running, last.clone()));
+
+        let mut ended: anyhow::Result<()> = Ok(());
+        loop {
+            tokio::select! {
+                part = parts.join_next() => {
+                    let Some(part) = part else { break };
+                    let (name, outcome) = part.context("a part of the hub panicked")?;
+                    let outcome = outcome.with_context(|| format!("{name} failed"));
+                    if !stop.is_cancelled() {
+                        let early = outcome.and_then(|()| anyhow::bail!("{name} ended early"));
+                        ended = ended.and(early);
+                        stop.cancel();
+                    }
+                }
+                outcome = &mut keeping => {
+                    stop.cancel();
+                    folder.remove_addresses();
+                    outcome.context("the fleet panicked")?.context("the fleet failed")?;
+                    anyhow::bail!("the fleet ended early");
+                }
+            }
+        }
+        last.cancel();
+        keeping.await.context("the fleet panicked")??;
+        folder.remove_addresses();
+        tracing::info!("hub has stopped");
+        ended
+    }
+
+    /// The API's routes.
+    fn routes(&self) -> Router {
+        Router::new()
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another address with {flag}"))
+}
+
+fn drive(
+    leadership: &Leadership,
+    store: Store,
+    fleet: FleetHandle,
+    clock: Clock,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), driver::DriverError>> + use<> {
+    let term = Stored {
+        value: leadership.term.clone(),
+        created: leadership.position,
+        modified: leadership.position,
+    };
+    let of = leadership.fleet.fleet.clone();
+    let driver = Driver::new(store.clone(), of, term, clock.now());
+    driver::run(driver, store, move || fleet.presences(), clock, stop)
+}
+
+/// Makes the hub's own certificate anew long before it ends.
+async fn renew(
+    folder: Folder,
+    certificate: Arc<CurrentCert>,
+    ca: Arc<Ca>,
+    names: NameArgs,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut due = tokio::time::interval(SERVER_LIFE / 4);
+    due.tick().await;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = due.tick() => {
+                folder.renew(&certificate, &ca, &names)?;
+                tracing::info!("the hub's certificate was made anew");
+            }
+        }
+    }
+}
