@@ -7,6 +7,9 @@ mod accept;
 mod link;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use flagship_proto::{
