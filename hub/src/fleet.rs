@@ -30,14 +30,16 @@ use std::{
 
 use flagship_proto::{
     identity::PeerId,
-    model::{Abort, AbortId, AgentMessage, ClusterUid, Goodbye, GoodbyeCode, Position, Tick},
+    model::{
+        Abort, AbortId, AgentMessage, ClusterUid, Goodbye, GoodbyeCode, Hello, Position, Tick,
+    },
     sign::{HubKeys, SignKey},
 };
 
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
 pub use handle::FleetHandle;
-pub use receipt::KeptReceipt;
+pub use receipt::{Checked, KeptReceipt};
 pub use report::{Job, ReportedStatus, Stored};
 pub use session::SessionId;
 pub use view::{Change, Member, StoredReceipt, StoredReport};
@@ -151,31 +153,59 @@ impl Fleet {
 
     /// An agent said something.
     pub fn message(&mut self, id: SessionId, message: AgentMessage, now: Tick) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        let is_live = match session.stage {
-            Stage::Opened => false,
-            Stage::Live(_) => true,
-            Stage::Ending(_) | Stage::Ended => return,
-        };
-        session.last_heard = now;
-        let uid = session.peer.uid.clone();
-        self.peers.entry(uid).or_default().last_heard = Some(now);
         match message {
-            AgentMessage::Hello(hello) if !is_live => self.hello(id, *hello, now),
-            AgentMessage::Hello(_) => self.end(id, bad("Hello came twice"), now),
-            AgentMessage::Report(_) | AgentMessage::LeaseRequest(_) | AgentMessage::Receipt(_)
-                if !is_live =>
-            {
-                self.end(id, bad("the first message must be Hello"), now);
+            AgentMessage::Hello(hello) => self.first(id, *hello, now),
+            AgentMessage::Report(report) => {
+                if self.hears(id, now) {
+                    self.report(id, report, now);
+                }
             }
-            AgentMessage::Report(report) => self.report(id, report, now),
             AgentMessage::LeaseRequest(request) => {
-                session_mut(&mut self.sessions, id).asked = Some(request);
-                self.mark(id, Key::Grant, now);
+                if self.hears(id, now)
+                    && let Some(session) = self.sessions.get_mut(&id)
+                {
+                    session.asked = Some(request);
+                    self.mark(id, Key::Grant, now);
+                }
             }
-            AgentMessage::Receipt(receipt) => self.receipt(id, *receipt, now),
+            AgentMessage::Receipt(signed) => {
+                let certificate = self.certificate(id, &signed.serial);
+                self.receipt(id, Checked::new(*signed, certificate), now);
+            }
+        }
+    }
+
+    fn first(&mut self, id: SessionId, hello: Hello, now: Tick) {
+        match self.sessions.get(&id).map(|session| &session.stage) {
+            Some(Stage::Opened) => {
+                self.note_heard(id, now);
+                self.hello(id, hello, now);
+            }
+            Some(Stage::Live(_)) => self.end(id, bad("Hello came twice"), now),
+            Some(Stage::Ending(_) | Stage::Ended) | None => {}
+        }
+    }
+
+    /// Whether a session is listened to; before `Hello` it is ended.
+    fn hears(&mut self, id: SessionId, now: Tick) -> bool {
+        match self.sessions.get(&id).map(|session| &session.stage) {
+            Some(Stage::Live(_)) => {
+                self.note_heard(id, now);
+                true
+            }
+            Some(Stage::Opened) => {
+                self.end(id, bad("the first message must be Hello"), now);
+                false
+            }
+            Some(Stage::Ending(_) | Stage::Ended) | None => false,
+        }
+    }
+
+    fn note_heard(&mut self, id: SessionId, now: Tick) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.last_heard = now;
+            let uid = session.peer.uid.clone();
+            self.peers.entry(uid).or_default().last_heard = Some(now);
         }
     }
 

@@ -150,7 +150,8 @@ async fn a_wrong_used_expired_or_revoked_token_is_said_so_and_audited() {
             "{token}: {error}"
         );
     }
-    let cases: [(fn(&mut EnrolTokenRow), &str); 3] = [
+    type Edit = fn(&mut EnrolTokenRow);
+    let cases: [(Edit, &str); 3] = [
         (|row| row.revoked = true, "revoked"),
         (|row| row.expires = row.created, "expired"),
         (|row| row.uses = 0, "used"),

@@ -120,8 +120,8 @@ impl Fleet {
             // Orders below an abort go out in another form now (P8).
             let live: Vec<(SessionId, ClusterUid)> = self.live().collect();
             for (id, uid) in live {
-                for order in self.view.orders_of(&uid) {
-                    self.mark_order(id, order.workload, order.fence, now);
+                for (workload, fence) in self.view.fences(&uid) {
+                    self.mark_order(id, workload, fence, now);
                 }
             }
         }
@@ -131,11 +131,11 @@ impl Fleet {
             }
         }
         for (uid, workload) in orders {
-            let Some(order) = self.view.order(uid, workload) else {
+            let Some(fence) = self.view.fence(uid, workload) else {
                 continue;
             };
             for id in self.live_sessions(uid) {
-                self.mark_order(id, workload.clone(), order.fence, now);
+                self.mark_order(id, workload.clone(), fence, now);
             }
         }
     }
@@ -205,8 +205,8 @@ impl Fleet {
                 peer.turns.clear();
             }
             for id in self.live_sessions(&uid) {
-                for order in self.view.orders_of(&uid) {
-                    self.mark_order(id, order.workload, order.fence, now);
+                for (workload, fence) in self.view.fences(&uid) {
+                    self.mark_order(id, workload, fence, now);
                 }
             }
         }

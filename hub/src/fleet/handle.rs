@@ -17,7 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Alarm, Effect, Fleet, Job, Next, Presence, SessionId, Stored, Ticket, follow::Follower, rows,
+    Alarm, Checked, Effect, Fleet, Job, Next, Presence, SessionId, Stored, Ticket,
+    follow::Follower, rows,
 };
 use crate::store::{Outcome, Store, StoreError};
 
@@ -166,7 +167,19 @@ impl FleetHandle {
 
     /// An agent said something.
     pub fn message(&self, id: SessionId, message: AgentMessage) {
-        self.with(|fleet, now| fleet.message(id, message, now));
+        match message {
+            AgentMessage::Receipt(signed) => {
+                // Signatures are checked outside the lock: after an abort all clusters answer at once.
+                let certificate = lock(&self.0.fleet).certificate(id, &signed.serial);
+                let checked = Checked::new(*signed, certificate);
+                self.with(|fleet, now| fleet.receipt(id, checked, now));
+            }
+            message @ (AgentMessage::Hello(_)
+            | AgentMessage::Report(_)
+            | AgentMessage::LeaseRequest(_)) => {
+                self.with(|fleet, now| fleet.message(id, message, now));
+            }
+        }
     }
 
     /// An agent sent what is no message.

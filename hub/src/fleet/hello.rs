@@ -135,10 +135,7 @@ impl Fleet {
     fn weigh(&mut self, uid: &ClusterUid, hello: &Hello, now: Tick) {
         let mut claim = self.claims_hub(hello);
         for held in &hello.held {
-            let ours = self
-                .view
-                .order(uid, &held.workload)
-                .map(|order| order.fence);
+            let ours = self.view.fence(uid, &held.workload);
             if ours.is_some_and(|ours| held.fence <= ours) || held.fence == Fence::default() {
                 continue;
             }
@@ -259,8 +256,8 @@ impl Fleet {
             .collect();
         self.mark(id, Key::Welcome, now);
         self.tell_aborts(id, now);
-        for order in self.view.orders_of(&uid) {
-            self.mark(id, Key::Order(order.workload), now);
+        for (workload, _) in self.view.fences(&uid) {
+            self.mark(id, Key::Order(workload), now);
         }
         self.put_inventory(&uid, hello.inventory, hello.incarnation);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flagship_proto::{
     model::{ClusterUid, Position, SignedReceipt, Tick},
-    sign::verify_receipt,
+    sign::{SignError, verify_receipt},
 };
 
 use super::{
@@ -25,36 +25,77 @@ pub struct KeptReceipt {
     pub taken: jiff::Timestamp,
 }
 
+/// Whether a receipt's bytes were signed with the key of the certificate on record. Takes no part of
+/// the fleet, so that it can be found out outside its lock.
+#[derive(Debug)]
+pub struct Checked {
+    signed: SignedReceipt,
+    certificate: Option<Arc<[u8]>>,
+    verdict: Result<(), SignError>,
+}
+
+impl Checked {
+    /// Verifies the bytes (S15).
+    pub fn new(signed: SignedReceipt, certificate: Option<Arc<[u8]>>) -> Self {
+        let verdict = match &certificate {
+            Some(certificate) => verify_receipt(certificate, &signed),
+            None => Ok(()),
+        };
+        Self {
+            signed,
+            certificate,
+            verdict,
+        }
+    }
+}
+
 impl Fleet {
-    pub(super) fn receipt(&mut self, id: SessionId, signed: SignedReceipt, now: Tick) {
+    /// The certificate of a session's cluster with this serial, where one is on record.
+    pub fn certificate(&self, id: SessionId, serial: &str) -> Option<Arc<[u8]>> {
+        let session = self.sessions.get(&id)?;
+        let member = self.view.members.get(&session.peer.uid)?;
+        member.certificates.get(serial).cloned()
+    }
+
+    /// Takes a receipt whose bytes were checked.
+    pub fn receipt(&mut self, id: SessionId, checked: Checked, now: Tick) {
+        let Checked {
+            signed,
+            certificate,
+            verdict,
+        } = checked;
+        if !self.hears(id, now) {
+            return;
+        }
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
         let receipt = &signed.receipt;
         let uid = session.peer.uid.clone();
-        let member = self.view.members.get(&uid);
-        let on_record = member.and_then(|member| member.certificates.get(&signed.serial));
-        let certificate = on_record.cloned().unwrap_or_default();
-        let problem = if receipt.uid != uid || receipt.cluster != session.peer.cluster {
-            Some(format!(
+        let is_own = receipt.uid == uid && receipt.cluster == session.peer.cluster;
+        let certificate = match (certificate, verdict) {
+            _ if !is_own => Err(format!(
                 "a receipt in the name of {} ({}) came on its session",
                 receipt.cluster, receipt.uid
-            ))
-        } else if on_record.is_none() {
-            Some(format!(
+            )),
+            (None, _) => Err(format!(
                 "a receipt names certificate {}, which is not on record",
                 signed.serial
-            ))
-        } else {
-            verify_receipt(&certificate, &signed)
-                .err()
-                .map(|error| format!("a receipt for abort {} is refused: {error}", receipt.abort))
+            )),
+            (Some(_), Err(error)) => Err(format!(
+                "a receipt for abort {} is refused: {error}",
+                receipt.abort
+            )),
+            (Some(certificate), Ok(())) => Ok(certificate),
         };
-        if let Some(problem) = problem {
-            let alarm = Alarm::Forged(session.peer.cluster.clone(), problem);
-            self.effects.push(Effect::Alarm(alarm));
-            return;
-        }
+        let certificate = match certificate {
+            Ok(certificate) => certificate,
+            Err(problem) => {
+                let alarm = Alarm::Forged(session.peer.cluster.clone(), problem);
+                self.effects.push(Effect::Alarm(alarm));
+                return;
+            }
+        };
         if self.is_replayed(&uid, &signed) || !self.view.aborts.contains_key(&receipt.abort) {
             return;
         }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use flagship_proto::model::{
-    Abort, AbortId, AbortMode, Bound, ClusterName, ClusterUid, Incarnation, Intent, Inventory,
-    Labels, Lift, Order, Phase, Position, ReturnTo, Scope, Signed, Tick, WorkloadRef,
+    Abort, AbortId, AbortMode, Bound, ClusterName, ClusterUid, Fence, Incarnation, Intent,
+    Inventory, Labels, Lift, Order, Phase, Position, ReturnTo, Scope, Signed, Tick, WorkloadRef,
     WorkloadStatus,
 };
 
@@ -103,6 +103,14 @@ pub(crate) struct StoredAbort {
     pub(crate) signed_lift: Option<Arc<Signed<Lift>>>,
 }
 
+/// What aborts made of a Run order.
+#[derive(Debug, Clone, Copy)]
+struct Voided<'a> {
+    intent: Intent,
+    revision: Position,
+    by: &'a Abort,
+}
+
 /// The rows, as last applied.
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -122,31 +130,48 @@ impl View {
     /// The order for a workload as it is sent: the row, or what an abort made of it (P8).
     pub(crate) fn order(&self, uid: &ClusterUid, workload: &WorkloadRef) -> Option<Order> {
         let row = self.orders.get(uid)?.get(workload)?;
-        Some(self.as_sent(uid, row))
+        let mut order = row.clone();
+        if let Some(voided) = self.voided(uid, row) {
+            order.intent = voided.intent;
+            order.return_to = ReturnTo::LastPromoted;
+            order.fence.revision = voided.revision;
+            let abort = voided.by;
+            order.reason = format!("abort {} ({}): {}", abort.id, abort.scope, abort.reason);
+        }
+        Some(order)
     }
 
-    /// All orders of a cluster as they are sent.
-    pub(crate) fn orders_of(&self, uid: &ClusterUid) -> Vec<Order> {
-        let rows = self.orders.get(uid).into_iter().flat_map(BTreeMap::values);
-        rows.map(|row| self.as_sent(uid, row)).collect()
+    /// Where the order for a workload stands in history as it is sent.
+    pub(crate) fn fence(&self, uid: &ClusterUid, workload: &WorkloadRef) -> Option<Fence> {
+        let row = self.orders.get(uid)?.get(workload)?;
+        Some(self.fence_of(uid, row))
+    }
+
+    /// The same for all orders of a cluster.
+    pub(crate) fn fences(&self, uid: &ClusterUid) -> Vec<(WorkloadRef, Fence)> {
+        let rows = self.orders.get(uid).into_iter().flatten();
+        rows.map(|(workload, row)| (workload.clone(), self.fence_of(uid, row)))
+            .collect()
+    }
+
+    fn fence_of(&self, uid: &ClusterUid, row: &Order) -> Fence {
+        let voided = self.voided(uid, row);
+        let revision = voided.map_or(row.fence.revision, |voided| voided.revision);
+        Fence {
+            revision,
+            ..row.fence
+        }
     }
 
     /// A Run order below an abort in whose scope it is is void for ever, also after the lift: it goes
     /// out as Retreat to what was last promoted, as Hold only if every such abort said so or the
     /// cluster was done already. Its revision becomes the abort's position, so that an agent that
     /// holds the Run takes it, and so that every order written after the abort is newer still.
-    fn as_sent(&self, uid: &ClusterUid, row: &Order) -> Order {
-        let mut order = row.clone();
+    fn voided(&self, uid: &ClusterUid, row: &Order) -> Option<Voided<'_>> {
         if row.intent != Intent::Run {
-            return order;
+            return None;
         }
-        let done = self
-            .reports
-            .get(uid)
-            .and_then(|workloads| workloads.get(&row.workload))
-            .is_some_and(|last| {
-                last.status.fence >= row.fence && last.status.phase == Phase::Succeeded
-            });
+        let mut voided: Option<Voided<'_>> = None;
         for stored in self.aborts.values() {
             let abort = &stored.abort;
             let Some(position) = abort.position else {
@@ -159,25 +184,39 @@ impl View {
             }
             let intent = match abort.mode {
                 AbortMode::Hold => Intent::Hold,
-                AbortMode::Return if done => Intent::Hold,
+                AbortMode::Return if self.is_done(uid, row) => Intent::Hold,
                 AbortMode::Return | AbortMode::RetreatDone => Intent::Retreat,
             };
-            if order.intent != Intent::Retreat {
-                order.intent = intent;
-            }
-            order.return_to = ReturnTo::LastPromoted;
-            order.fence.revision = order.fence.revision.max(position);
-            order.reason = format!("abort {} ({}): {}", abort.id, abort.scope, abort.reason);
+            voided = Some(match voided {
+                Some(before) if before.intent == Intent::Retreat => Voided {
+                    revision: before.revision.max(position),
+                    ..before
+                },
+                before => Voided {
+                    intent,
+                    revision: before.map_or(position, |before| before.revision.max(position)),
+                    by: abort,
+                },
+            });
         }
-        order
+        voided
+    }
+
+    /// Whether the last stored report says that this order's change was already promoted.
+    fn is_done(&self, uid: &ClusterUid, row: &Order) -> bool {
+        let reports = self.reports.get(uid);
+        reports
+            .and_then(|workloads| workloads.get(&row.workload))
+            .is_some_and(|last| {
+                last.status.fence >= row.fence && last.status.phase == Phase::Succeeded
+            })
     }
 
     /// The highest revision among a cluster's orders as they are sent (P4).
     pub(crate) fn watermark(&self, uid: &ClusterUid) -> Position {
-        let orders = self.orders_of(uid);
-        orders
-            .iter()
-            .map(|order| order.fence.revision)
+        let fences = self.fences(uid).into_iter();
+        fences
+            .map(|(_, fence)| fence.revision)
             .max()
             .unwrap_or_default()
     }
