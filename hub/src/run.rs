@@ -5,6 +5,9 @@ mod init;
 mod people;
 mod serve;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 use flagship_proto::process::{shutdown, telemetry};

@@ -134,7 +134,10 @@ impl FleetLink for Link {
             Err(last) => Err(last),
         };
         let answers = match opened {
-            Ok(id) => Answers::open(id, self.fleet.clone(), line, request.into_inner()),
+            Ok(id) => {
+                tracing::info!(session = %id, cluster = %peer.cluster, uid = %peer.uid, "session opened");
+                Answers::open(id, self.fleet.clone(), line, request.into_inner())
+            }
             Err(last) => {
                 tracing::info!(cluster = %peer.cluster, uid = %peer.uid, reason = %last.message, "session refused");
                 Answers::refused(last)

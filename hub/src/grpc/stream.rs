@@ -116,6 +116,7 @@ impl Stream for Answers {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        tracing::info!(session = %self.id, "session closed");
         self.fleet.close(self.id);
     }
 }

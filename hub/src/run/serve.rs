@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::Router;
 use flagship_proto::{
+    model::Term,
     process::Clock,
     tls::{CurrentCert, api_server},
 };
@@ -122,6 +123,11 @@ impl Hub {
     /// Where it listens.
     pub fn bound(&self) -> Bound {
         self.bound
+    }
+
+    /// The term in which it leads.
+    pub fn term(&self) -> Term {
+        self.leadership.term.term
     }
 
     /// Runs until told to stop. A part that ends by itself ends the hub: half a hub is none.
