@@ -1,0 +1,184 @@
+//! `abort`: one transaction, frozen selectors, its preview, and a disk that is full.
+
+use flagship_proto::model::{AbortMode, Scope, Selector};
+
+use super::*;
+use crate::records::Guard;
+
+fn order(scope: Scope) -> AbortOrder {
+    AbortOrder {
+        scope,
+        mode: AbortMode::Return,
+    }
+}
+
+fn region(region: &str) -> Scope {
+    Scope::Selector(Selector {
+        match_labels: [("region".to_owned(), region.to_owned())].into(),
+        ..Selector::default()
+    })
+}
+
+fn stored(hub: &Hub, answer: &AbortAnswer) -> Stored<AbortRow> {
+    let key = key::abort(&answer.abort.id);
+    hub.ops.store.read(&key).unwrap().unwrap()
+}
+
+#[test]
+fn an_abort_its_audit_entry_and_the_guard_are_one_transaction() {
+    let hub = Hub::new();
+    let before = hub.ops.store.position().seq;
+    let answer = ready(
+        hub.ops
+            .abort(&with_reason(), order(Scope::Fleet), hub.now()),
+    )
+    .unwrap();
+    assert_eq!(hub.ops.store.position().seq, before + 1);
+    assert!(answer.durable);
+    let row = stored(&hub, &answer);
+    assert_eq!(row.abort().position, Some(row.created));
+    assert_eq!(row.abort().reason, "orders are failing");
+    let guard: Stored<Guard> = hub.ops.store.read(&key::guard()).unwrap().unwrap();
+    assert_eq!(
+        guard.modified, row.created,
+        "P15: a start decided before it cannot commit"
+    );
+    assert_eq!(hub.audited().last().unwrap(), "abort.create");
+}
+
+#[test]
+fn p09_who_matched_a_selector_stays_matched_and_who_joins_later_is_in_it() {
+    let hub = Hub::new();
+    let answer = ready(hub.ops.abort(&caller(), order(region("eu")), hub.now())).unwrap();
+    let expected = [uid("eu-1"), uid("pilot-1")].into();
+    assert_eq!(answer.matched, Some(expected));
+    let position = stored(&hub, &answer).created;
+    for (name, labels, is_in) in [("eu-2", "eu", true), ("us-2", "us", false)] {
+        hub.join(name, &[("region", labels)]);
+        let mut row = hub.ops.cluster(&cluster(name)).unwrap().value;
+        row.state = ClusterState::Pending;
+        hub.put(&row);
+        ready(hub.ops.approve_cluster(&caller(), cluster(name), hub.now())).unwrap();
+        assert_eq!(stored(&hub, &answer).concerns(&uid(name)), is_in, "{name}");
+    }
+    assert_eq!(stored(&hub, &answer).abort().position, Some(position));
+}
+
+#[test]
+fn a_scope_that_names_nothing_is_refused_and_says_that_nothing_was_stopped() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    for (scope, word) in [
+        (Scope::Project("shpo".parse().unwrap()), "shop"),
+        (
+            Scope::Plan("shop/chekout".parse().unwrap()),
+            "shop/checkout",
+        ),
+        (
+            Scope::Rollout {
+                project: "shop".parse().unwrap(),
+                id: "checkout-7".parse().unwrap(),
+            },
+            "checkout-1",
+        ),
+        (
+            Scope::Workload("shop/Deployment/cart".parse().unwrap()),
+            "--fleet",
+        ),
+        (region("mars"), "get clusters"),
+        (Scope::Selector(Selector::default()), "--fleet"),
+    ] {
+        let error = ready(hub.ops.abort(&caller(), order(scope.clone()), hub.now())).unwrap_err();
+        assert!(error.message.contains("nothing was stopped"), "{error}");
+        assert!(error.remedy.contains(word), "{scope}: {}", error.remedy);
+        assert_eq!(error.field.as_deref(), Some("scope"));
+        assert!(hub.ops.preview_abort(&order(scope), hub.now()).is_err());
+    }
+    assert!(hub.ops.store.list(key::ABORTS).unwrap().rows.is_empty());
+}
+
+#[test]
+fn trap_12_an_abort_goes_through_on_a_nearly_full_disk_and_out_provisionally_on_a_full_one() {
+    let hub = Hub::new();
+    hub.memory.set_disk_low(true);
+    let answer = ready(hub.ops.abort(&caller(), order(Scope::Fleet), hub.now())).unwrap();
+    assert!(answer.durable);
+    hub.memory.set_broken(true);
+    let answer = ready(hub.ops.abort(&caller(), order(Scope::Fleet), hub.now())).unwrap();
+    assert!(!answer.durable);
+    assert_eq!(answer.abort.position, None);
+    assert!(answer.why_not.unwrap().contains("no space left"));
+    assert_eq!(hub.ops.store.list(key::ABORTS).unwrap().rows.len(), 1);
+}
+
+#[test]
+fn p05_the_bound_is_the_longest_lease_in_scope_and_the_same_before_and_after() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let preview = hub
+        .ops
+        .preview_abort(&order(Scope::Fleet), hub.now())
+        .unwrap();
+    assert_eq!(
+        preview.bound_ms, 35_300,
+        "nothing ordered: the lease that is granted"
+    );
+    hub.order(
+        "pilot-1",
+        "checkout-1",
+        OnDisconnect::Hold,
+        Some(Phase::Progressing),
+    );
+    let preview = hub
+        .ops
+        .preview_abort(&order(Scope::Fleet), hub.now())
+        .unwrap();
+    assert_eq!(
+        preview.bound_ms, 15_100,
+        "10 s of the order, 5 s to act, 1% drift"
+    );
+    let answer = ready(hub.ops.abort(&caller(), order(Scope::Fleet), hub.now())).unwrap();
+    assert_eq!(
+        answer.nothing_advances_after,
+        preview.nothing_advances_after
+    );
+}
+
+#[test]
+fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.order(
+        "pilot-1",
+        "checkout-1",
+        OnDisconnect::Hold,
+        Some(Phase::Succeeded),
+    );
+    hub.order(
+        "eu-1",
+        "checkout-1",
+        OnDisconnect::Continue,
+        Some(Phase::Progressing),
+    );
+    hub.order("us-1", "checkout-1", OnDisconnect::Hold, None);
+    hub.join("ap-1", &[("region", "ap")]);
+    let before = hub.ops.store.position();
+    let preview = hub
+        .ops
+        .preview_abort(&order(Scope::Fleet), hub.now())
+        .unwrap();
+    let names = |list: &[PreviewCluster]| -> Vec<String> {
+        list.iter().map(|found| found.cluster.to_string()).collect()
+    };
+    assert_eq!(names(&preview.done), ["pilot-1"]);
+    assert_eq!(names(&preview.stops), ["eu-1", "us-1"]);
+    assert_eq!(names(&preview.outside), ["eu-1"]);
+    assert_eq!(preview.idle, 1);
+    assert_eq!(preview.stops[0].weight, Some(Weight::saturating(20)));
+    assert_eq!(hub.ops.store.position(), before, "nothing is stored");
+    let eu = hub
+        .ops
+        .preview_abort(&order(region("us")), hub.now())
+        .unwrap();
+    assert_eq!(names(&eu.stops), ["us-1"]);
+}

@@ -1,0 +1,197 @@
+//! `lift`: its tombstone, when it takes effect, and the narrower aborts that go on standing.
+
+use flagship_proto::model::{
+    AbortId, AbortMode, Receipt, ReceiptState, Scope, Selector, SignedReceipt, WorkloadReceipt,
+};
+
+use super::*;
+use crate::records::{LiftRow, ReceiptRow};
+
+fn abort(hub: &Hub, scope: Scope) -> AbortId {
+    let order = AbortOrder {
+        scope,
+        mode: AbortMode::Return,
+    };
+    let answer = ready(hub.ops.abort(&caller(), order, hub.now())).unwrap();
+    answer.abort.id
+}
+
+fn lift(hub: &Hub, id: &AbortId, except: &[Scope]) -> Result<LiftAnswer, OpError> {
+    let order = LiftOrder {
+        abort: id.clone(),
+        except: except.to_vec(),
+    };
+    ready(hub.ops.lift(&with_reason(), order, hub.now()))
+}
+
+fn answered(hub: &Hub, id: &AbortId, name: &str) {
+    let receipt = Receipt {
+        abort: id.clone(),
+        cluster: cluster(name),
+        uid: uid(name),
+        incarnation: Default::default(),
+        seq: 1,
+        at: hub.now().wall,
+        durable: true,
+        workloads: vec![WorkloadReceipt {
+            workload: workload(),
+            fence: Fence::default(),
+            state: ReceiptState::Returned,
+            read_back: Some(Weight::ZERO),
+            proxies: 1,
+            digest: None,
+        }],
+    };
+    hub.put(&ReceiptRow {
+        receipt: SignedReceipt {
+            receipt,
+            body: Vec::new(),
+            signature: Vec::new(),
+            serial: String::new(),
+        },
+        certificate: Vec::new(),
+        received: hub.now().wall,
+    });
+}
+
+#[test]
+fn p08_a_lift_takes_effect_when_all_have_answered_or_after_the_bound() {
+    let mut hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.order(
+        "pilot-1",
+        "checkout-1",
+        OnDisconnect::Hold,
+        Some(Phase::Progressing),
+    );
+    let id = abort(&hub, Scope::Fleet);
+    hub.seconds += 1;
+    let early = lift(&hub, &id, &[]).unwrap();
+    assert_eq!(early.waits_for, [cluster("pilot-1")]);
+    assert!(early.effective > hub.now().wall);
+    assert_eq!(
+        standing_aborts(&hub.ops.store, hub.now().wall)
+            .unwrap()
+            .len(),
+        1
+    );
+    hub.seconds += 15;
+    assert!(
+        standing_aborts(&hub.ops.store, hub.now().wall)
+            .unwrap()
+            .is_empty()
+    );
+
+    let id = abort(&hub, Scope::Fleet);
+    answered(&hub, &id, "pilot-1");
+    let at_once = lift(&hub, &id, &[]).unwrap();
+    assert_eq!(
+        (at_once.effective, at_once.waits_for.len()),
+        (hub.now().wall, 0)
+    );
+    assert!(
+        standing_aborts(&hub.ops.store, hub.now().wall)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn p07_a_lifted_id_stays_dead() {
+    let hub = Hub::new();
+    let id = abort(&hub, Scope::Fleet);
+    lift(&hub, &id, &[]).unwrap();
+    let error = refused(lift(&hub, &id, &[]), OpErrorKind::Conflict, "abort.lifted");
+    assert!(error.message.contains("anna"), "{error}");
+    let row: Stored<LiftRow> = hub.ops.store.read(&key::lift(&id)).unwrap().unwrap();
+    assert!(row.position() > row_of(&hub, &id).created);
+}
+
+fn row_of(hub: &Hub, id: &AbortId) -> Stored<AbortRow> {
+    hub.ops.store.read(&key::abort(id)).unwrap().unwrap()
+}
+
+#[test]
+fn p09_two_aborts_need_two_lifts() {
+    let hub = Hub::new();
+    let first = abort(&hub, Scope::Fleet);
+    let second = abort(&hub, Scope::Fleet);
+    assert_ne!(first, second);
+    lift(&hub, &first, &[]).unwrap();
+    refused(hub.start("1.1.0"), OpErrorKind::Refused, "abort.stands");
+    lift(&hub, &second, &[]).unwrap();
+    hub.start("1.1.0").unwrap();
+}
+
+#[test]
+fn a_lift_except_leaves_narrower_aborts_in_the_same_transaction() {
+    let hub = Hub::new();
+    let id = abort(&hub, Scope::Fleet);
+    let us = Scope::Selector(Selector {
+        names: vec![cluster("us-1")],
+        ..Selector::default()
+    });
+    let before = hub.ops.store.position().seq;
+    let plan = Scope::Plan("shop/checkout".parse().unwrap());
+    let answer = lift(&hub, &id, &[us, plan]).unwrap();
+    assert_eq!(hub.ops.store.position().seq, before + 1);
+    let standing = standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
+    assert_eq!(standing.len(), 2);
+    let rest = row_of(&hub, &answer.narrowed_to[0]);
+    assert_eq!(rest.matched, Some([uid("us-1")].into()));
+    assert_eq!(rest.narrowed_from, Some(id.clone()));
+    assert_eq!(row_of(&hub, &answer.narrowed_to[1]).matched, None);
+    let again = refused(lift(&hub, &id, &[]), OpErrorKind::Conflict, "abort.lifted");
+    assert!(
+        again.remedy.contains(answer.narrowed_to[0].as_str()),
+        "{}",
+        again.remedy
+    );
+}
+
+#[test]
+fn only_a_part_of_the_scope_can_be_excepted() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let plan = || Scope::Plan("shop/checkout".parse().unwrap());
+    let id = abort(&hub, plan());
+    for outside in [
+        Scope::Fleet,
+        plan(),
+        Scope::Project("shop".parse().unwrap()),
+    ] {
+        let error = refused(
+            lift(&hub, &id, &[outside]),
+            OpErrorKind::BadInput,
+            "except.outside",
+        );
+        assert_eq!(error.field.as_deref(), Some("except"));
+    }
+    let unknown = Scope::Plan("shop/nothing".parse().unwrap());
+    let error = refused(
+        lift(&hub, &id, &[unknown]),
+        OpErrorKind::NotFound,
+        "plan.notFound",
+    );
+    assert!(error.message.contains("nothing was lifted"), "{error}");
+    let inside = Scope::Rollout {
+        project: "shop".parse().unwrap(),
+        id: "checkout-1".parse().unwrap(),
+    };
+    lift(&hub, &id, &[inside]).unwrap();
+}
+
+#[test]
+fn a_lift_needs_a_reason_and_an_abort_that_is_there() {
+    let hub = Hub::new();
+    let id = abort(&hub, Scope::Fleet);
+    let order = LiftOrder {
+        abort: id.clone(),
+        except: Vec::new(),
+    };
+    let silent = ready(hub.ops.lift(&caller(), order, hub.now()));
+    refused(silent, OpErrorKind::BadInput, "reason.missing");
+    let unknown = lift(&hub, &"a-0".parse().unwrap(), &[]);
+    let error = refused(unknown, OpErrorKind::NotFound, "abort.notFound");
+    assert!(error.remedy.contains(id.as_str()), "{}", error.remedy);
+}

@@ -1,0 +1,103 @@
+//! Membership: approval, removal, and what stands in the way of it.
+
+use super::*;
+use crate::records::{Guard, PublicKey};
+
+fn remove(hub: &Hub, caller: &Caller, force: bool) -> Result<ClusterAnswer, OpError> {
+    let args = RemoveCluster {
+        name: cluster("eu-1"),
+        force,
+    };
+    ready(hub.ops.remove_cluster(caller, args, hub.now()))
+}
+
+#[test]
+fn a_removed_cluster_is_refused_from_then_on_and_frees_its_claims() {
+    let hub = Hub::new();
+    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().value;
+    row.keys.push(PublicKey {
+        spki: vec![1],
+        serial: "01".to_owned(),
+        certificate: vec![2],
+        not_after: hub.now().wall,
+        revoked: false,
+    });
+    hub.put(&row);
+    hub.start("1.1.0").unwrap();
+    let before: Stored<Guard> = match hub.ops.store.read(&key::guard()).unwrap() {
+        Some(guard) => guard,
+        None => {
+            hub.put(&Guard::default());
+            hub.ops.store.read(&key::guard()).unwrap().unwrap()
+        }
+    };
+    let answer = remove(&hub, &caller(), false).unwrap();
+    assert!(matches!(answer.state, ClusterState::Removed { .. }));
+    let row = hub.ops.cluster(&cluster("eu-1")).unwrap();
+    assert!(row.keys.iter().all(|key| key.revoked));
+    assert_eq!(row.former, [uid("eu-1")]);
+    assert!(hub.claim("eu-1").is_none());
+    assert!(hub.claim("us-1").is_some());
+    let after: Stored<Guard> = hub.ops.store.read(&key::guard()).unwrap().unwrap();
+    assert!(
+        after.modified > before.modified,
+        "P15: membership bumps the guard"
+    );
+    refused(
+        remove(&hub, &caller(), false),
+        OpErrorKind::Refused,
+        "cluster.removed",
+    );
+}
+
+#[test]
+fn p14_a_cluster_with_a_canary_in_flight_leaves_only_by_force_with_a_reason() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.order(
+        "eu-1",
+        "checkout-1",
+        OnDisconnect::Hold,
+        Some(Phase::Progressing),
+    );
+    let error = refused(
+        remove(&hub, &caller(), false),
+        OpErrorKind::Refused,
+        "cluster.unsettled",
+    );
+    assert!(error.message.contains("Progressing at 20%"), "{error}");
+    assert!(error.remedy.contains("--force"));
+    refused(
+        remove(&hub, &caller(), true),
+        OpErrorKind::BadInput,
+        "reason.missing",
+    );
+    remove(&hub, &with_reason(), true).unwrap();
+    let orders = hub.ops.store.list(&key::orders_of(&uid("eu-1"))).unwrap();
+    assert!(orders.rows.is_empty());
+}
+
+#[test]
+fn approval_lets_the_pending_in_and_ends_a_quarantine_with_a_reason() {
+    let hub = Hub::new();
+    let approve =
+        |caller: &Caller| ready(hub.ops.approve_cluster(caller, cluster("eu-1"), hub.now()));
+    refused(approve(&caller()), OpErrorKind::Refused, "cluster.active");
+    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().value;
+    row.state = ClusterState::Pending;
+    hub.put(&row);
+    assert_eq!(approve(&caller()).unwrap().state, ClusterState::Active);
+    row.state = ClusterState::Quarantined {
+        reason: "two live keys".to_owned(),
+    };
+    hub.put(&row);
+    let error = refused(approve(&caller()), OpErrorKind::BadInput, "reason.missing");
+    assert!(error.message.contains("two live keys"), "{error}");
+    approve(&with_reason()).unwrap();
+    let unknown = ready(
+        hub.ops
+            .approve_cluster(&caller(), cluster("eu-9"), hub.now()),
+    );
+    let error = refused(unknown, OpErrorKind::NotFound, "cluster.notFound");
+    assert!(error.remedy.contains("eu-1"), "{}", error.remedy);
+}
