@@ -54,7 +54,7 @@ fn no_secret_is_stored_or_audited() {
     let created = ready(hub.ops.create_enrol_token(&caller(), args, hub.now())).unwrap();
     let token = created.token(Digest::of(b"ca")).unwrap();
     assert_eq!(created.row.secret, token.secret_hash());
-    let secrets = [text.rsplit('_').next().unwrap(), token.secret()];
+    let secrets = [text.splitn(3, '_').last().unwrap(), token.secret()];
     for (key, row) in hub.ops.store.list(key::ALL).unwrap().rows {
         let value = String::from_utf8_lossy(&row.value).into_owned();
         for secret in secrets {
