@@ -1,3 +1,121 @@
-//! The REST API under `/api/v1`: one file a resource; types are the JSON shapes of all of them.
+//! The REST API under `/api/v1`: one file a resource; `types` are the JSON shapes, `view` makes them
+//! from rows, `auth` says who may call what.
+//!
+//! Everything that changes something goes through [`crate::ops`]; reads come from the store's
+//! memory and from the fleet's presence. Errors are RFC 9457 problem documents.
 
+pub mod aborts;
+pub mod audit;
+pub mod body;
+pub mod caller;
+pub mod clusters;
+pub mod error;
+pub mod events;
+pub mod health;
+pub mod openapi;
+pub mod page;
+pub mod plans;
+pub mod rollouts;
+pub mod status;
+pub mod tokens;
 pub mod types;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use flagship_proto::{digest::Digest, model::Tick};
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{fleet::FleetHandle, ops::Ops, store::Store};
+
+/// The largest body that is read.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// What every route works with.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// What people cause.
+    pub ops: Ops,
+    /// Who is connected, and the clock.
+    pub fleet: FleetHandle,
+    /// SHA-256 of the CA certificate's DER, for enrolment tokens.
+    pub ca_hash: Digest,
+    /// Ends event streams, so that a hub that drains does not wait for them.
+    pub stop: CancellationToken,
+}
+
+impl ApiState {
+    /// The store, for reading.
+    pub fn store(&self) -> &Store {
+        self.ops.store()
+    }
+
+    /// This moment.
+    pub fn now(&self) -> Tick {
+        self.fleet.now()
+    }
+}
+
+/// All routes, with authentication, limits and problem documents.
+pub fn router(state: ApiState) -> Router {
+    let (routes, document) = parts();
+    let document = openapi::finish(document);
+    routes
+        .route("/api/v1/openapi.json", get(openapi::serve))
+        .layer(axum::Extension(openapi::Served::new(&document)))
+        .route_layer(middleware::from_fn_with_state(
+            state.clone(),
+            caller::authenticate,
+        ))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(error::guard_headers))
+        .with_state(state)
+}
+
+/// The document that describes every route.
+pub fn document() -> OpenApi {
+    openapi::finish(parts().1)
+}
+
+fn parts() -> (Router<ApiState>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(status::whoami))
+        .routes(routes!(status::status))
+        .routes(routes!(events::events))
+        .routes(routes!(plans::list, plans::apply))
+        .routes(routes!(plans::get))
+        .routes(routes!(rollouts::start))
+        .routes(routes!(rollouts::list))
+        .routes(routes!(rollouts::get))
+        .routes(routes!(rollouts::history))
+        .routes(routes!(rollouts::pause))
+        .routes(routes!(rollouts::resume))
+        .routes(routes!(rollouts::retreat))
+        .routes(routes!(rollouts::retry))
+        .routes(routes!(rollouts::accept))
+        .routes(routes!(clusters::list))
+        .routes(routes!(clusters::get, clusters::remove))
+        .routes(routes!(clusters::approve))
+        .routes(routes!(aborts::list, aborts::create))
+        .routes(routes!(aborts::get))
+        .routes(routes!(aborts::receipts))
+        .routes(routes!(aborts::lift))
+        .routes(routes!(aborts::scopes))
+        .routes(routes!(aborts::preview))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::list_enrol, tokens::create_enrol))
+        .routes(routes!(tokens::revoke_enrol))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
+        .split_for_parts()
+}

@@ -17,7 +17,7 @@ pub mod token;
 
 pub use abort::{
     AbortCluster, AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortTotals, AbortView,
-    Claimed, LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
+    LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
 };
 pub use audit::{AuditEntryView, AuditVerdict};
 pub use cluster::{ClusterView, WorkloadView};

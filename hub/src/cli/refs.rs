@@ -1,6 +1,6 @@
 //! Names as people type them: `rollout/checkout-3`, `shop/checkout-3`, `checkout` for its newest rollout.
 
-use flagship_proto::model::{PlanRef, ProjectName};
+use flagship_proto::model::{InvalidId, PlanRef, ProjectName, Scope, Selector};
 
 use super::{
     client::segment,
@@ -141,19 +141,19 @@ pub async fn plan(session: &Session, text: &str) -> Result<PlanRef, CliError> {
     if text.contains('/') {
         return text
             .parse()
-            .map_err(|error: flagship_proto::model::InvalidId| CliError::bad(error.to_string()));
+            .map_err(|error: InvalidId| CliError::bad(error.to_string()));
     }
     if let Some(project) = &session.project {
         return format!("{project}/{text}")
             .parse()
-            .map_err(|error: flagship_proto::model::InvalidId| CliError::bad(error.to_string()));
+            .map_err(|error: InvalidId| CliError::bad(error.to_string()));
     }
     let list: List<PlanView> = session.client.get("/api/v1/plans?limit=1000").await?;
     let found: Vec<_> = list.items.iter().filter(|plan| plan.name == text).collect();
     match found.as_slice() {
-        [one] => format!("{}/{}", one.project, one.name).parse().map_err(
-            |error: flagship_proto::model::InvalidId| CliError::new(Exit::Error, error.to_string()),
-        ),
+        [one] => format!("{}/{}", one.project, one.name)
+            .parse()
+            .map_err(|error: InvalidId| CliError::new(Exit::Error, error.to_string())),
         [] => Err(CliError::bad(format!("there is no plan {text}"))
             .remedy("`flagship get plans` lists them; `flagship apply -f FILE` stores one")),
         several => {
@@ -175,5 +175,47 @@ pub fn project(text: &str) -> Result<ProjectName, CliError> {
     text.strip_prefix("project/")
         .unwrap_or(text)
         .parse()
-        .map_err(|error: flagship_proto::model::InvalidId| CliError::bad(error.to_string()))
+        .map_err(|error: InvalidId| CliError::bad(error.to_string()))
+}
+
+/// A scope as one word: `project/shop`, `plan/shop/checkout`, `rollout/shop/checkout-3`,
+/// `workload/shop/Deployment/checkout`, or `region=eu` for clusters with labels.
+pub fn scope(text: &str) -> Result<Scope, CliError> {
+    let invalid = |error: InvalidId| CliError::bad(error.to_string());
+    if let Some((kind, name)) = text.split_once('/').filter(|(kind, _)| !kind.contains('=')) {
+        return match kind {
+            "project" => project(name).map(Scope::Project),
+            "plan" => name.parse().map(Scope::Plan).map_err(invalid),
+            "workload" => name.parse().map(Scope::Workload).map_err(invalid),
+            "rollout" => {
+                let (project, id) = name.split_once('/').ok_or_else(|| {
+                    CliError::bad(format!("{text:?} names no rollout"))
+                        .remedy("write rollout/PROJECT/ID")
+                })?;
+                Ok(Scope::Rollout {
+                    project: project.parse().map_err(invalid)?,
+                    id: id.parse().map_err(invalid)?,
+                })
+            }
+            _ => Err(CliError::bad(format!("there is no scope {kind:?}"))
+                .remedy("use project/, plan/, rollout/, workload/ or KEY=VALUE")),
+        };
+    }
+    selector(&[text.to_owned()]).map(Scope::Selector)
+}
+
+/// Labels as `KEY=VALUE`, also several with commas between them.
+pub fn selector(pairs: &[String]) -> Result<Selector, CliError> {
+    let mut selector = Selector::default();
+    for pair in pairs.iter().flat_map(|pairs| pairs.split(',')) {
+        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(
+                CliError::bad(format!("{pair:?} is not a label")).remedy("write it as key=value")
+            );
+        };
+        selector
+            .match_labels
+            .insert(key.to_owned(), value.to_owned());
+    }
+    Ok(selector)
 }

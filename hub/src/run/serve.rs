@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Folder, people};
 use crate::{
+    api::{self, ApiState},
     args::{NameArgs, ServeArgs},
     ca::{Ca, SERVER_LIFE},
     driver::{self, Driver},
@@ -212,7 +213,12 @@ impl Hub {
 
     /// The API's routes.
     fn routes(&self) -> Router {
-        Router::new()
+        api::router(ApiState {
+            ops: self.ops.clone(),
+            fleet: self.fleet.clone(),
+            ca_hash: self.ca.hash(),
+            stop: self.stop.clone(),
+        })
     }
 }
 

@@ -27,10 +27,10 @@ pub struct AbortRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LiftRequest {
-    /// Lift only for this scope; the rest stays stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub except: Option<Scope>,
+    /// Where it goes on standing: parts of its scope.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub except: Vec<Scope>,
 }
 
 /// How far one cluster has stopped.
@@ -261,13 +261,6 @@ pub struct ReceiptView {
     pub signature: String,
     /// The serial of the certificate that signed.
     pub serial: String,
-}
-
-/// A cluster's claim in words, for refusals.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Claimed {
-    /// The cluster.
-    pub cluster: String,
-    /// The rollout that holds it.
-    pub rollout: String,
+    /// That certificate, DER in base64.
+    pub certificate: String,
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use flagship_proto::model::{AbortMode, Scope, Selector};
+use flagship_proto::model::{AbortMode, Scope};
 use tokio::time::Instant;
 
 use super::watch;
@@ -80,15 +80,6 @@ pub struct ScopeArgs {
 }
 
 impl ScopeArgs {
-    /// Whether a scope other than `--project` was typed.
-    pub fn is_given(&self) -> bool {
-        self.fleet
-            || self.plan.is_some()
-            || self.rollout.is_some()
-            || self.workload.is_some()
-            || !self.selector.is_empty()
-    }
-
     /// The scope that was typed.
     pub async fn scope(&self, session: &Session) -> Result<Option<Scope>, CliError> {
         let invalid = |error: flagship_proto::model::InvalidId| CliError::bad(error.to_string());
@@ -109,27 +100,13 @@ impl ScopeArgs {
             return Ok(Some(Scope::Workload(workload.parse().map_err(invalid)?)));
         }
         if !self.selector.is_empty() {
-            return selector(&self.selector).map(|found| Some(Scope::Selector(found)));
+            return refs::selector(&self.selector).map(|found| Some(Scope::Selector(found)));
         }
         let project = session.named_project.as_deref();
         project
             .map(|name| refs::project(name).map(Scope::Project))
             .transpose()
     }
-}
-
-fn selector(pairs: &[String]) -> Result<Selector, CliError> {
-    let mut selector = Selector::default();
-    for pair in pairs.iter().flat_map(|pairs| pairs.split(',')) {
-        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(CliError::bad(format!("--selector {pair:?} is not valid"))
-                .remedy("write it as key=value"));
-        };
-        selector
-            .match_labels
-            .insert(key.to_owned(), value.to_owned());
-    }
-    Ok(selector)
 }
 
 impl Abort {

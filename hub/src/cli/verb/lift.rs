@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::abort::{ScopeArgs, standing};
+use super::abort::standing;
 use crate::{
     api::types::{AbortView, LiftRequest},
     cli::{
@@ -11,17 +11,18 @@ use crate::{
         context::Session,
         exit::{CliError, Exit},
         output::show,
+        refs,
     },
 };
 
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
 New orders are allowed again; what the abort voided stays void. After it, somebody retries, starts
-or retreats. With a scope the abort is narrowed: only that scope is free again.
+or retreats. With --except the abort is narrowed: it goes on standing there, the rest is free.
 
 Examples:
   flagship lift ab12 --reason 'cause found, fixed in 1.9.1'
-  flagship lift ab12 --except --project shop --reason 'hotfix for the shop only'
+  flagship lift ab12 --except plan/shop/checkout --reason 'only checkout is broken'
   flagship lift --reason 'false alarm'";
 
 /// What can be typed after `lift`.
@@ -29,11 +30,10 @@ Examples:
 pub struct Lift {
     /// The abort's id; may be left out where only one stands
     abort: Option<String>,
-    /// Lift only for the scope that follows; the rest stays stopped
-    #[arg(long)]
-    except: bool,
-    #[command(flatten)]
-    scope: ScopeArgs,
+    /// Where it goes on standing: project/P, plan/P/N, rollout/P/ID, workload/NS/KIND/NAME or
+    /// KEY=VALUE for clusters with a label; repeat it for more
+    #[arg(long, value_name = "SCOPE")]
+    except: Vec<String>,
     #[command(flatten)]
     why: Why,
 }
@@ -41,18 +41,8 @@ pub struct Lift {
 impl Lift {
     /// Lifts it.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let except = if self.except {
-            let scope = self.scope.scope(session).await?;
-            Some(scope.ok_or_else(|| {
-                CliError::bad("--except needs a scope")
-                    .remedy("add one, as in --except --project shop")
-            })?)
-        } else if self.scope.is_given() {
-            return Err(CliError::bad("a scope without --except is not clear")
-                .remedy("write --except before it to free only that scope"));
-        } else {
-            None
-        };
+        let except = self.except.iter().map(|text| refs::scope(text));
+        let except = except.collect::<Result<Vec<_>, CliError>>()?;
         let id = match self.abort {
             Some(id) => id.strip_prefix("abort/").unwrap_or(&id).to_owned(),
             None => standing(session).await?,

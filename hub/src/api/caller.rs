@@ -1,0 +1,142 @@
+//! Who calls: the bearer token, the right that the route needs, and why the caller does it.
+
+use axum::{
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use percent_encoding::percent_decode_str;
+
+use super::{ApiState, error::ApiError};
+use crate::{
+    auth::{Access, Role, access, routes::ROUTES},
+    cli::client::{REASON, TICKET},
+    ops::Caller,
+    records::TokenRow,
+};
+
+/// The longest reason, ticket or key that is kept.
+const LONGEST: usize = 2000;
+
+/// Lets a request through if the table of routes says so; without a row in it nobody passes.
+pub async fn authenticate(
+    State(state): State<ApiState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let path = matched.as_ref().map_or("", MatchedPath::as_str);
+    let needed = match access(request.method(), path) {
+        Some(Access::Open) => return next.run(request).await,
+        Some(Access::Needs(right)) => Some(right),
+        // The path may be known for other methods: then the router says so, to those with a token.
+        None if ROUTES.iter().any(|(_, known, _)| *known == path) => None,
+        None => return unlisted().into_response(),
+    };
+    let token = match identify(&state, request.headers()) {
+        Ok(token) => token,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if let Some(right) = needed
+        && !token.role.may(right)
+    {
+        tracing::info!(token = %token.id, actor = token.name, %right, path, "request refused");
+        return ApiError::new(
+            StatusCode::FORBIDDEN,
+            "auth.forbidden",
+            format!("{} may not {right}: its role is {}", token.name, token.role),
+        )
+        .remedy(&format!(
+            "use a token with the role {}",
+            Role::needed_for(right)
+        ))
+        .into_response();
+    }
+    request.extensions_mut().insert(token);
+    next.run(request).await
+}
+
+fn unlisted() -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "auth.unlisted",
+        "nobody may call this route: the table of rights does not list it",
+    )
+}
+
+fn identify(state: &ApiState, headers: &HeaderMap) -> Result<TokenRow, ApiError> {
+    let unknown = |detail: &str| {
+        ApiError::new(StatusCode::UNAUTHORIZED, "auth.token", detail)
+            .field("Authorization")
+            .remedy("log in with `flagship login`, or send `Authorization: Bearer TOKEN`")
+    };
+    let header = headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| unknown("no token came with the request"))?;
+    let text = header.to_str().unwrap_or_default();
+    let (scheme, token) = text.split_once(' ').unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(unknown("the Authorization header carries no bearer token"));
+    }
+    let found = state.ops.authenticate(token.trim(), state.now().wall)?;
+    found.ok_or_else(|| unknown("the token is not known, was revoked, or has ended"))
+}
+
+/// The token that a request came with.
+#[derive(Debug, Clone)]
+pub struct Who(pub TokenRow);
+
+impl<S: Send + Sync> FromRequestParts<S> for Who {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let token = parts.extensions.get::<TokenRow>().cloned();
+        token.map(Self).ok_or_else(unlisted)
+    }
+}
+
+/// Who changes something, and why.
+#[derive(Debug, Clone)]
+pub struct By(pub Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Who(token) = Who::from_request_parts(parts, state).await?;
+        let key = given(&parts.headers, "idempotency-key")?;
+        if parts.method == Method::GET {
+            return Err(unlisted());
+        }
+        Ok(Self(Caller {
+            actor: token.name,
+            reason: given(&parts.headers, REASON)?.unwrap_or_default(),
+            ticket: given(&parts.headers, TICKET)?,
+            idempotency_key: key,
+        }))
+    }
+}
+
+fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    let invalid = |what: &str| {
+        ApiError::bad("header.invalid", format!("{name} is not valid: {what}")).field(name)
+    };
+    let value = value
+        .to_str()
+        .map_err(|_| invalid("write what is not ASCII as percent-encoded UTF-8"))?;
+    let text = percent_decode_str(value)
+        .decode_utf8()
+        .map_err(|_| invalid("it is not UTF-8"))?;
+    let text = text.trim();
+    if text.len() > LONGEST {
+        return Err(invalid(&format!("it has more than {LONGEST} bytes")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid("it has control characters"));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}

@@ -1,0 +1,122 @@
+//! Plans: list, read, apply.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    ApiState,
+    body::{DocumentText, Names, Params, named},
+    caller::By,
+    error::ApiError,
+    page::page,
+    types::{ApplyAnswer, ApplyOutcome, List, PlanView},
+    view::plain,
+};
+use crate::{
+    ops::{self, ApplyPlan},
+    records::{PlanRow, RolloutRow, Stored, key},
+};
+use flagship_proto::model::{PlanRef, ProjectName};
+
+/// Which plans.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// Only of this project.
+    pub project: Option<String>,
+    /// How many at most, 1 to 10000; 100 unless told.
+    #[param(minimum = 1, maximum = 10000)]
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Lists plans, by project and name.
+#[utoipa::path(get, path = "/api/v1/plans", tag = "plans", params(Which),
+    responses((status = 200, description = "a page of plans", body = List<PlanView>)))]
+pub async fn list(
+    State(state): State<ApiState>,
+    Params(which): Params<Which>,
+) -> Result<Json<List<PlanView>>, ApiError> {
+    let seq = state.store().position().seq;
+    let prefix = match &which.project {
+        Some(name) => key::plans_of(&named::<ProjectName>("project", name)?),
+        None => key::PLANS.to_owned(),
+    };
+    let rows: Vec<Stored<PlanRow>> = state.store().read_all(&prefix)?;
+    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    let views: Vec<PlanView> = rows
+        .iter()
+        .map(|row| plain::plan(row, &rollouts, false))
+        .collect();
+    let name = |view: &PlanView| format!("{}/{}", view.project, view.name);
+    page(views, name, which.limit, which.cursor.as_deref(), seq).map(Json)
+}
+
+/// Reads a plan, with the text that was applied.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/plans/{name}", tag = "plans",
+    params(("project" = String, Path), ("name" = String, Path)),
+    responses((status = 200, description = "the plan", body = PlanView)))]
+pub async fn get(
+    State(state): State<ApiState>,
+    Names((project, name)): Names<(String, String)>,
+) -> Result<Json<PlanView>, ApiError> {
+    let id = plan_ref(&project, &name)?;
+    let row: Stored<PlanRow> = state.store().read(&key::plan(&id))?.ok_or_else(|| {
+        ApiError::not_found("plan.notFound", format!("there is no plan {id}"))
+            .field("name")
+            .remedy("`flagship get plans` lists them")
+    })?;
+    let rollouts: Vec<Stored<RolloutRow>> =
+        state.store().read_all(&key::rollouts_of(&id.project))?;
+    Ok(Json(plain::plan(&row, &rollouts, true)))
+}
+
+/// Names of a path as a plan.
+pub fn plan_ref(project: &str, name: &str) -> Result<PlanRef, ApiError> {
+    Ok(PlanRef {
+        project: named("project", project)?,
+        name: named("name", name)?,
+    })
+}
+
+/// How to apply.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct How {
+    /// Check only; store nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Checks a plan and stores it.
+#[utoipa::path(post, path = "/api/v1/plans", tag = "plans", params(How),
+    request_body(content = String, content_type = "application/yaml", description = "the plan, as YAML or JSON"),
+    responses((status = 200, description = "what it changed", body = ApplyAnswer)))]
+pub async fn apply(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Params(how): Params<How>,
+    DocumentText(source): DocumentText,
+) -> Result<Json<ApplyAnswer>, ApiError> {
+    let request = ApplyPlan {
+        source,
+        dry_run: how.dry_run,
+    };
+    let applied = state.ops.apply_plan(&caller, request, state.now()).await?;
+    Ok(Json(ApplyAnswer {
+        outcome: match applied.outcome {
+            ops::ApplyOutcome::Created => ApplyOutcome::Created,
+            ops::ApplyOutcome::Changed => ApplyOutcome::Changed,
+            ops::ApplyOutcome::Unchanged => ApplyOutcome::Unchanged,
+        },
+        dry_run: applied.dry_run,
+        project: applied.plan.project.to_string(),
+        name: applied.plan.name.to_string(),
+        digest: applied.digest.to_string(),
+        notes: applied.findings.into_iter().map(Into::into).collect(),
+    }))
+}

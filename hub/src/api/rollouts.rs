@@ -1,0 +1,253 @@
+//! Rollouts: start, list, read, history, and what people ask of one.
+
+use axum::{Json, extract::State};
+use flagship_proto::{
+    digest::Digest,
+    model::{Change, ProjectName, ReturnTo},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    ApiState,
+    body::{Body, Names, Params, named},
+    caller::By,
+    error::ApiError,
+    page::{Page, page},
+    plans::plan_ref,
+    types::{AcceptRequest, Empty, HistoryView, List, RetreatRequest, RolloutView, StartRequest},
+    view::{Seen, plain, rollout},
+};
+use crate::{
+    ops::{RolloutName, StartRollout},
+    records::{HistoryRow, RolloutRow, Stored, key},
+};
+
+/// Which rollouts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// Only of this project.
+    pub project: Option<String>,
+    /// Only this id, or those of a plan with this name; what has ended too.
+    pub name: Option<String>,
+    /// What has ended too.
+    #[serde(default)]
+    pub all: bool,
+    /// How many at most, 1 to 10000; 100 unless told.
+    #[param(minimum = 1, maximum = 10000)]
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+type Answer = Result<Json<RolloutView>, ApiError>;
+
+/// Lists rollouts, the newest first, without their clusters.
+#[utoipa::path(get, path = "/api/v1/rollouts", tag = "rollouts", params(Which),
+    responses((status = 200, description = "a page of rollouts", body = List<RolloutView>)))]
+pub async fn list(
+    State(state): State<ApiState>,
+    Params(which): Params<Which>,
+) -> Result<Json<List<RolloutView>>, ApiError> {
+    let seen = Seen::read(&state)?;
+    let prefix = match &which.project {
+        Some(name) => key::rollouts_of(&named::<ProjectName>("project", name)?),
+        None => key::ROLLOUTS.to_owned(),
+    };
+    let mut rows: Vec<Stored<RolloutRow>> = state.store().read_all(&prefix)?;
+    rows.retain(|row| match &which.name {
+        Some(name) => row.id.as_str() == name || row.plan.metadata.name.as_str() == name,
+        None => which.all || !row.state.is_over(),
+    });
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+    let views = rows
+        .iter()
+        .map(|row| rollout::view(&seen, row, false))
+        .collect();
+    let name = |view: &RolloutView| format!("{}/{}", view.project, view.id);
+    page(views, name, which.limit, which.cursor.as_deref(), seen.seq).map(Json)
+}
+
+fn rollout_name(project: &str, id: &str) -> Result<RolloutName, ApiError> {
+    Ok(RolloutName {
+        project: named("project", project)?,
+        id: named("id", id)?,
+    })
+}
+
+fn show(state: &ApiState, name: &RolloutName) -> Answer {
+    let seen = Seen::read(state)?;
+    let row: Option<Stored<RolloutRow>> =
+        state.store().read(&key::rollout(&name.project, &name.id))?;
+    let row = row.ok_or_else(|| {
+        ApiError::not_found("rollout.notFound", format!("there is no rollout {name}"))
+            .field("id")
+            .remedy("`flagship get rollouts --all` lists them")
+    })?;
+    Ok(Json(rollout::view(&seen, &row, true)))
+}
+
+/// Reads a rollout: what it waits for and since when, and each of its clusters.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/rollouts/{id}", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path)),
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn get(
+    State(state): State<ApiState>,
+    Names((project, id)): Names<(String, String)>,
+) -> Answer {
+    show(&state, &rollout_name(&project, &id)?)
+}
+
+/// Reads what happened in a rollout, oldest first.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/rollouts/{id}/history", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path), Page),
+    responses((status = 200, description = "a page of its history", body = List<HistoryView>)))]
+pub async fn history(
+    State(state): State<ApiState>,
+    Names((project, id)): Names<(String, String)>,
+    Params(asked): Params<Page>,
+) -> Result<Json<List<HistoryView>>, ApiError> {
+    let name = rollout_name(&project, &id)?;
+    let Json(_) = show(&state, &name)?;
+    let seq = state.store().position().seq;
+    let rows: Vec<Stored<HistoryRow>> = state
+        .store()
+        .read_all(&key::history_of(&name.project, &name.id))?;
+    let views = rows.iter().map(|row| plain::history(row)).collect();
+    let limit = asked.limit.or(Some(10_000));
+    let name = |view: &HistoryView| view.seq.to_string();
+    page(views, name, limit, asked.cursor.as_deref(), seq).map(Json)
+}
+
+/// Starts a rollout of a plan.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/plans/{name}/start", tag = "rollouts",
+    params(("project" = String, Path), ("name" = String, Path)), request_body = StartRequest,
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn start(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, name)): Names<(String, String)>,
+    Body(request): Body<StartRequest>,
+) -> Answer {
+    let plan = plan_ref(&project, &name)?;
+    let version = request
+        .to_version
+        .filter(|version| !version.is_empty())
+        .ok_or_else(|| {
+            ApiError::bad("start.noVersion", "what to release is not said")
+                .field("toVersion")
+                .remedy("give the version: flagship start PLAN --to-version VERSION")
+        })?;
+    let started = state
+        .ops
+        .start(
+            &caller,
+            StartRollout {
+                plan,
+                change: Change::Version(version),
+                again: request.again,
+                supersede: request.supersede,
+            },
+            state.now(),
+        )
+        .await?;
+    let name = RolloutName {
+        project: started.project,
+        id: started.rollout,
+    };
+    show(&state, &name)
+}
+
+/// Holds a rollout: weights stay, nothing new starts.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/rollouts/{id}/pause", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path)), request_body = Empty,
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn pause(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, id)): Names<(String, String)>,
+    Body(Empty {}): Body<Empty>,
+) -> Answer {
+    let name = rollout_name(&project, &id)?;
+    state.ops.pause(&caller, name.clone(), state.now()).await?;
+    show(&state, &name)
+}
+
+/// Lets a paused rollout go on.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/rollouts/{id}/resume", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path)), request_body = Empty,
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn resume(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, id)): Names<(String, String)>,
+    Body(Empty {}): Body<Empty>,
+) -> Answer {
+    let name = rollout_name(&project, &id)?;
+    state.ops.resume(&caller, name.clone(), state.now()).await?;
+    show(&state, &name)
+}
+
+/// Takes every cluster of a rollout back, Done ones too.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/rollouts/{id}/retreat", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path)), request_body = RetreatRequest,
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn retreat(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, id)): Names<(String, String)>,
+    Body(request): Body<RetreatRequest>,
+) -> Answer {
+    let name = rollout_name(&project, &id)?;
+    let to = return_to(request.to.as_deref())?;
+    let now = state.now();
+    state
+        .ops
+        .retreat(&caller, name.clone(), to, request.now, now)
+        .await?;
+    show(&state, &name)
+}
+
+/// A version or a digest (S6).
+fn return_to(text: Option<&str>) -> Result<ReturnTo, ApiError> {
+    match text {
+        None => Ok(ReturnTo::LastPromoted),
+        Some("") => Err(ApiError::bad("retreat.to", "to is empty").field("to")),
+        Some(text) if text.starts_with("sha256:") => {
+            named::<Digest>("to", text).map(ReturnTo::Digest)
+        }
+        Some(text) => Ok(ReturnTo::Version(text.to_owned())),
+    }
+}
+
+/// Runs a failed or aborted rollout again; Done clusters stay, the others begin at step 0.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/rollouts/{id}/retry", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path)), request_body = Empty,
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn retry(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, id)): Names<(String, String)>,
+    Body(Empty {}): Body<Empty>,
+) -> Answer {
+    let name = rollout_name(&project, &id)?;
+    state.ops.retry(&caller, name.clone(), state.now()).await?;
+    show(&state, &name)
+}
+
+/// Takes a mixed state as final.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/rollouts/{id}/accept", tag = "rollouts",
+    params(("project" = String, Path), ("id" = String, Path)), request_body = AcceptRequest,
+    responses((status = 200, description = "the rollout", body = RolloutView)))]
+pub async fn accept(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, id)): Names<(String, String)>,
+    Body(AcceptRequest {}): Body<AcceptRequest>,
+) -> Answer {
+    let name = rollout_name(&project, &id)?;
+    state.ops.accept(&caller, name.clone(), state.now()).await?;
+    show(&state, &name)
+}

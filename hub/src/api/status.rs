@@ -1,0 +1,78 @@
+//! The fleet at a glance, and who asks.
+
+use axum::{Json, extract::State};
+
+use super::{
+    ApiState,
+    caller::Who,
+    error::ApiError,
+    types::{Banner, StatusView, WhoAmI},
+    view::{Seen, rollout},
+};
+use crate::records::{ClusterState, FleetMeta, RolloutRow, Stored, TermRow, key};
+
+fn fleet(state: &ApiState) -> Result<String, ApiError> {
+    let row: Option<Stored<FleetMeta>> = state.store().read(&key::fleet())?;
+    Ok(row.map_or_else(String::new, |row| row.fleet.to_string()))
+}
+
+/// Says whose token this is and what it may do.
+#[utoipa::path(get, path = "/api/v1/whoami", tag = "status",
+    responses((status = 200, description = "who asks", body = WhoAmI)))]
+pub async fn whoami(
+    State(state): State<ApiState>,
+    Who(token): Who,
+) -> Result<Json<WhoAmI>, ApiError> {
+    Ok(Json(WhoAmI {
+        name: token.name,
+        role: token.role,
+        fleet: fleet(&state)?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }))
+}
+
+/// The fleet at a glance: standing aborts, clusters, rollouts under way.
+#[utoipa::path(get, path = "/api/v1/status", tag = "status",
+    responses((status = 200, description = "the fleet", body = StatusView)))]
+pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, ApiError> {
+    let seen = Seen::read(&state)?;
+    let term: Option<Stored<TermRow>> = state.store().read(&key::term())?;
+    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    rollouts.retain(|row| !row.state.is_over());
+    rollouts.sort_by_key(|row| std::cmp::Reverse(row.created));
+    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    let (here, away): (Vec<_>, Vec<_>) = members.partition(|row| seen.connected(&row.uid));
+    let pending = seen
+        .clusters
+        .values()
+        .filter(|row| row.state == ClusterState::Pending);
+    let names = |rows: Vec<String>| {
+        let mut rows = rows;
+        rows.sort();
+        rows
+    };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let mut banners = seen.banners();
+    banners.extend(state.fleet.behind().map(|why| Banner {
+        kind: "behind".to_owned(),
+        id: "hub".to_owned(),
+        text: format!("the hub gives no orders and no leases: {why}"),
+        since: seen.now.wall,
+        remedy: "flagship-hub recover".to_owned(),
+    }));
+    Ok(Json(StatusView {
+        fleet: fleet(&state)?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        term: term.map_or_else(|| "-".to_owned(), |row| row.term.to_string()),
+        banners,
+        clusters: count(here.len() + away.len()),
+        connected: count(here.len()),
+        not_heard: names(away.iter().map(|row| row.name.to_string()).collect()),
+        pending: names(pending.map(|row| row.name.to_string()).collect()),
+        rollouts: rollouts
+            .iter()
+            .map(|row| rollout::view(&seen, row, false))
+            .collect(),
+        seq: seen.seq,
+    }))
+}

@@ -1,0 +1,1 @@
+//! Routes against rights, bad input, events, and the document.

@@ -1,0 +1,238 @@
+//! An abort as a view: who is concerned, how far each has stopped, by when, and what is not fixed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use flagship_proto::model::{AbortId, ClusterUid, Scope, lease::Bound};
+use flagship_waves::ClusterPhase;
+use jiff::Timestamp;
+
+use super::{Seen, stopped::Stopped};
+use crate::{
+    api::{
+        ApiState,
+        types::{
+            AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, LiftView, NotFixed,
+        },
+    },
+    records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
+    store::StoreError,
+};
+
+/// Everything that is known of one abort.
+pub fn view(
+    state: &ApiState,
+    seen: &Seen,
+    row: &Stored<AbortRow>,
+) -> Result<AbortView, StoreError> {
+    let order = row.unplaced();
+    let lift: Option<Stored<LiftRow>> = state.store().read(&key::lift(&order.id))?;
+    let bound = bound(row);
+    let bound_at = later(order.at, bound);
+    let receipts: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&order.id))?;
+    let receipts: BTreeMap<ClusterUid, ReceiptRow> = receipts
+        .into_iter()
+        .map(|row| (row.receipt.receipt.uid.clone(), row.value))
+        .collect();
+    let not_fixed = not_fixed(state, seen, row)?;
+    let mut clusters = Vec::new();
+    for (uid, orders) in concerned(state, seen, row, &receipts)? {
+        let stopped = Stopped {
+            seen,
+            abort: order,
+            uid: &uid,
+            orders: &orders,
+            receipt: receipts.get(&uid),
+            bound_at,
+            not_fixed: &not_fixed,
+        };
+        clusters.push(stopped.cluster());
+    }
+    clusters.sort_by(|a, b| (a.state, &a.cluster).cmp(&(b.state, &b.cluster)));
+    let totals = totals(&clusters);
+    let past = seen.now.wall >= bound_at;
+    let outcome = outcome(&totals, past);
+    Ok(AbortView {
+        id: order.id.to_string(),
+        scope: order.scope.to_string(),
+        scope_of: order.scope.clone(),
+        mode: order.mode.to_string(),
+        at: order.at,
+        actor: order.actor.clone(),
+        reason: order.reason.clone(),
+        standing: lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall)),
+        durable: true,
+        lifted: lift.map(|lift| LiftView {
+            at: lift.effective,
+            actor: lift.actor.clone(),
+            reason: lift.reason.clone(),
+        }),
+        bound_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
+        bound_at,
+        outcome,
+        summary: summary(&totals, outcome),
+        totals,
+        clusters,
+        not_fixed,
+        seq: seen.seq,
+    })
+}
+
+/// How long nothing can be certain about who is not heard (P5).
+pub fn bound(row: &AbortRow) -> Duration {
+    let lease = Duration::from_millis(row.lease_ms);
+    Bound { lease }.length()
+}
+
+fn later(at: Timestamp, wait: Duration) -> Timestamp {
+    at.saturating_add(wait).unwrap_or(at)
+}
+
+type Orders = Vec<Stored<OrderRow>>;
+
+/// Members in scope with their orders in scope, and whoever answered.
+fn concerned(
+    state: &ApiState,
+    seen: &Seen,
+    row: &Stored<AbortRow>,
+    receipts: &BTreeMap<ClusterUid, ReceiptRow>,
+) -> Result<Vec<(ClusterUid, Orders)>, StoreError> {
+    let scope = &row.unplaced().scope;
+    let mut found = Vec::new();
+    for (uid, cluster) in &seen.clusters {
+        let mut orders = super::orders_of(state, uid)?;
+        orders.retain(|stored| {
+            let order = stored.unplaced();
+            scope.covers(&order.workload, &order.plan, &order.rollout)
+        });
+        let by_work = match scope {
+            Scope::Fleet | Scope::Selector(_) => true,
+            Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } | Scope::Workload(_) => {
+                !orders.is_empty()
+            }
+        };
+        let meant = cluster.state.is_member() && row.concerns(uid) && by_work;
+        if meant || receipts.contains_key(uid) {
+            found.push((uid.clone(), orders));
+        }
+    }
+    Ok(found)
+}
+
+/// Who is Done in a rollout that this abort stopped, and so still serves what was aborted.
+pub fn not_fixed(
+    state: &ApiState,
+    seen: &Seen,
+    row: &Stored<AbortRow>,
+) -> Result<Vec<NotFixed>, StoreError> {
+    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    let order = row.unplaced();
+    let mut found = Vec::new();
+    for rollout in &rollouts {
+        if !stopped_by(rollout, &order.id, &order.scope, order.at) {
+            continue;
+        }
+        found.extend(still_serving(seen, rollout, |uid| row.concerns(uid)));
+    }
+    Ok(found)
+}
+
+fn stopped_by(rollout: &RolloutRow, id: &AbortId, scope: &Scope, at: Timestamp) -> bool {
+    match &rollout.state.aborted {
+        Some(aborted) if aborted.id == *id => true,
+        Some(_) => false,
+        // The engine may not have looked yet.
+        None => {
+            !rollout.state.is_over()
+                && rollout.started < at
+                && scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id)
+        }
+    }
+}
+
+/// Clusters of a rollout that are Done and still serve its change.
+pub fn still_serving(
+    seen: &Seen,
+    rollout: &RolloutRow,
+    meant: impl Fn(&ClusterUid) -> bool,
+) -> Vec<NotFixed> {
+    let clusters = rollout.state.clusters.iter();
+    clusters
+        .filter(|(uid, cluster)| cluster.phase.succeeded() && meant(uid))
+        .map(|(uid, cluster)| {
+            let report = seen.report(uid, &rollout.workload);
+            let serves = report.and_then(|report| report.status.primary_version.clone());
+            NotFixed {
+                cluster: cluster.name.to_string(),
+                workload: rollout.workload.to_string(),
+                version: serves.or_else(|| Some(rollout.change.to_string())),
+                rollout: Some(format!("{}/{}", rollout.project, rollout.id)),
+                soaked: cluster.phase == ClusterPhase::Done,
+                command: format!(
+                    "flagship retreat {}/{} --reason …",
+                    rollout.project, rollout.id
+                ),
+            }
+        })
+        .collect()
+}
+
+fn totals(clusters: &[AbortCluster]) -> AbortTotals {
+    let mut totals = AbortTotals::default();
+    for cluster in clusters {
+        totals.clusters += 1;
+        *match cluster.state {
+            AbortState::NotStopped => &mut totals.not_stopped,
+            AbortState::NotHeard => &mut totals.not_heard,
+            AbortState::Returning => &mut totals.returning,
+            AbortState::Returned => &mut totals.returned,
+            AbortState::Held => &mut totals.held,
+            AbortState::Done => &mut totals.done,
+            AbortState::Idle => &mut totals.idle,
+        } += 1;
+    }
+    totals
+}
+
+fn outcome(totals: &AbortTotals, past_bound: bool) -> AbortOutcome {
+    if totals.not_stopped > 0 {
+        AbortOutcome::NotStopped
+    } else if totals.not_heard == 0 && totals.returning == 0 {
+        AbortOutcome::Stopped
+    } else if past_bound && totals.not_heard > 0 {
+        AbortOutcome::Bounded
+    } else {
+        AbortOutcome::Stopping
+    }
+}
+
+fn summary(totals: &AbortTotals, outcome: AbortOutcome) -> String {
+    let parts: Vec<String> = [
+        (totals.not_stopped, "NOT stopped"),
+        (totals.not_heard, "not heard"),
+        (totals.returning, "returning"),
+        (totals.returned, "returned"),
+        (totals.held, "held"),
+        (totals.done, "done before"),
+        (totals.idle, "idle"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| format!("{number} {word}"))
+    .collect();
+    let all = totals.clusters;
+    let head = match outcome {
+        AbortOutcome::Stopped if all == 0 => return "no cluster is in scope".to_owned(),
+        AbortOutcome::Stopped => format!("all {all} clusters stopped"),
+        AbortOutcome::Stopping => format!("stopping {all} clusters"),
+        AbortOutcome::Bounded => {
+            format!(
+                "{} of {all} clusters did not answer; nothing advances there",
+                totals.not_heard
+            )
+        }
+        AbortOutcome::NotStopped => {
+            format!("{} of {all} clusters could not stop", totals.not_stopped)
+        }
+    };
+    format!("{head}: {}", parts.join(", "))
+}

@@ -1,0 +1,88 @@
+//! A cluster as a view: whether it takes part, when it was heard, what it runs.
+
+use flagship_proto::model::InventoryWorkload;
+
+use super::Seen;
+use crate::{
+    api::types::{ClusterView, Why, WorkloadView},
+    records::{ClusterRow, ClusterState, ReportRow},
+};
+
+/// The view.
+pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> ClusterView {
+    let connected = seen.connected(&row.uid);
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let (state, text) = standing(row, quarantine, connected);
+    let live_key = row.keys.iter().find(|key| !key.revoked);
+    ClusterView {
+        name: row.name.to_string(),
+        uid: row.uid.to_string(),
+        labels: row.labels.clone(),
+        state,
+        text,
+        connected,
+        last_heard: seen.last_heard(&row.uid),
+        enrolled_at: Some(row.enrolled.at),
+        certificate_ends: live_key.map(|key| key.not_after),
+        agent: some(&row.inventory.agent),
+        platform: some(&row.inventory.platform),
+        workloads: row
+            .inventory
+            .workloads
+            .iter()
+            .map(|has| workload(has, seen.report(&row.uid, &has.workload)))
+            .collect(),
+    }
+}
+
+fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -> (String, String) {
+    if let (ClusterState::Active, Some(reason)) = (&row.state, quarantine) {
+        return ("Quarantined".to_owned(), amiss(row, &reason));
+    }
+    let text = match &row.state {
+        ClusterState::Pending => {
+            format!("waits for approval: flagship cluster approve {}", row.name)
+        }
+        ClusterState::Active if connected => "connected".to_owned(),
+        ClusterState::Active => {
+            "not connected: nothing advances there; what serves goes on".to_owned()
+        }
+        ClusterState::Quarantined { reason } => amiss(row, reason),
+        ClusterState::Removed { at } => {
+            format!(
+                "removed {}; its certificates are refused",
+                at.strftime("%F %H:%M:%SZ")
+            )
+        }
+    };
+    (row.state.word().to_owned(), text)
+}
+
+fn amiss(row: &ClusterRow, reason: &str) -> String {
+    format!(
+        "{reason}: look into it, then flagship cluster approve {} --reason …, or enrol it anew",
+        row.name
+    )
+}
+
+fn workload(has: &InventoryWorkload, report: Option<&ReportRow>) -> WorkloadView {
+    let status = report.map(|report| &report.status);
+    WorkloadView {
+        workload: has.workload.to_string(),
+        version: status
+            .and_then(|status| status.primary_version.clone())
+            .or_else(|| has.version.clone()),
+        digest: status
+            .and_then(|status| status.primary_digest)
+            .or(has.digest)
+            .map(|digest| digest.to_string()),
+        phase: status.map(|status| status.phase.to_string()),
+        weight: status.map(|status| status.weight.get()),
+        rollout: status.and_then(|status| status.rollout.as_ref().map(ToString::to_string)),
+        why: status.map_or_else(Why::default, |status| Why {
+            code: status.reason.clone(),
+            message: status.message.clone(),
+            since: Some(status.since),
+        }),
+    }
+}

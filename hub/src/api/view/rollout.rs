@@ -1,0 +1,303 @@
+//! A rollout as a view: its state, what it waits for and since when, and each of its clusters.
+
+use flagship_proto::model::ClusterUid;
+use flagship_waves::{Activity, ClusterPhase, ClusterState, RolloutPhase, RolloutState, Stage};
+
+use super::{Seen, banner, steps};
+use crate::{
+    api::types::{RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
+    records::{RolloutRow, Stored},
+};
+
+/// The view; without its clusters for lists.
+pub fn view(seen: &Seen, row: &Stored<RolloutRow>, with_clusters: bool) -> RolloutView {
+    let state = &row.state;
+    let (wave, stage) = match &state.phase {
+        RolloutPhase::Progressing { wave, stage } => {
+            (Some(wave.to_string()), Some(capital(&stage.to_string())))
+        }
+        RolloutPhase::Pending
+        | RolloutPhase::Succeeded
+        | RolloutPhase::Paused
+        | RolloutPhase::Retreating
+        | RolloutPhase::RolledBack
+        | RolloutPhase::Aborted
+        | RolloutPhase::Failed
+        | RolloutPhase::Superseded => (None, None),
+    };
+    let members = state
+        .clusters
+        .values()
+        .filter(|c| c.phase != ClusterPhase::Left);
+    let succeeded = members.clone().filter(|c| c.phase.succeeded()).count();
+    RolloutView {
+        project: row.project.to_string(),
+        id: row.id.to_string(),
+        plan: row.plan.metadata.name.to_string(),
+        plan_digest: row.plan_digest.to_string(),
+        workload: row.workload.to_string(),
+        change: row.change.to_string(),
+        state: word(state).to_owned(),
+        ended: state.is_over(),
+        wave,
+        stage,
+        attempt: state.attempt,
+        why: why(state),
+        next_steps: steps::next(seen, row),
+        requests: row
+            .open_requests()
+            .map(|request| format!("{} by {}", request.wish.verb(), request.actor))
+            .collect(),
+        started_at: row.started,
+        started_by: row.started_by.clone(),
+        reason: row.reason.clone(),
+        ticket: row.ticket.clone(),
+        ended_at: state.ended,
+        advancing_ms: millis(state.times.advanced()),
+        waiting_ms: waited(state),
+        waves: waves(row),
+        clusters: if with_clusters {
+            clusters(seen, row)
+        } else {
+            Vec::new()
+        },
+        done: u32::try_from(succeeded).unwrap_or(u32::MAX),
+        total: u32::try_from(members.count()).unwrap_or(u32::MAX),
+        banners: seen.covering(row).map(banner).collect(),
+        seq: seen.seq,
+    }
+}
+
+/// The state in one word.
+pub fn word(state: &RolloutState) -> &'static str {
+    if state.accepted.is_some() {
+        "Accepted"
+    } else {
+        state.phase.word()
+    }
+}
+
+/// What it waits for, or why it is as it is.
+pub fn why(state: &RolloutState) -> Why {
+    let standing = standing(state);
+    let Some(first) = state.waiting.first().filter(|_| !state.is_over()) else {
+        return Why {
+            code: word(state).to_owned(),
+            message: standing.unwrap_or_else(|| resting(state)),
+            since: Some(state.ended.unwrap_or(state.since)),
+        };
+    };
+    let mut sentences: Vec<String> = standing.into_iter().collect();
+    sentences.extend(
+        state
+            .waiting
+            .iter()
+            .map(|waiting| waiting.reason.to_string()),
+    );
+    Why {
+        code: first.reason.code().to_owned(),
+        message: sentences.join("; "),
+        since: Some(first.since),
+    }
+}
+
+/// Why it ended or was stopped, where something is known of that.
+fn standing(state: &RolloutState) -> Option<String> {
+    if let Some(accepted) = &state.accepted {
+        return Some(format!(
+            "accepted as it is by {}: {}",
+            accepted.actor, accepted.reason
+        ));
+    }
+    match &state.phase {
+        RolloutPhase::Failed => state.failed.as_ref().map(ToString::to_string),
+        RolloutPhase::Aborted => state.aborted.as_ref().map(|aborted| {
+            format!(
+                "stopped by abort {} of {}: {}",
+                aborted.id, aborted.actor, aborted.reason
+            )
+        }),
+        RolloutPhase::Retreating | RolloutPhase::RolledBack => {
+            state.retreat.as_ref().map(|retreat| match &retreat.actor {
+                Some(actor) => format!("taken back by {actor}: {}", retreat.reason),
+                None => format!("taken back: {}", retreat.reason),
+            })
+        }
+        RolloutPhase::Superseded => state
+            .superseded_by
+            .as_ref()
+            .map(|by| format!("superseded by {by}")),
+        RolloutPhase::Pending
+        | RolloutPhase::Progressing { .. }
+        | RolloutPhase::Succeeded
+        | RolloutPhase::Paused => None,
+    }
+}
+
+fn resting(state: &RolloutState) -> String {
+    match &state.phase {
+        RolloutPhase::Pending => "it was stored and is about to begin",
+        RolloutPhase::Progressing { .. } => "clusters are being released",
+        RolloutPhase::Succeeded => {
+            "every cluster was seen on the new version and soaked, or is listed as skipped"
+        }
+        RolloutPhase::Paused => "a person paused it",
+        RolloutPhase::Retreating => "clusters go back",
+        RolloutPhase::RolledBack => "all clusters have gone back",
+        RolloutPhase::Aborted => "an abort stopped it",
+        RolloutPhase::Failed => "it stopped by its failure policy",
+        RolloutPhase::Superseded => "another rollout took over",
+    }
+    .to_owned()
+}
+
+fn waited(state: &RolloutState) -> std::collections::BTreeMap<String, u64> {
+    let spent = state.times.spent.iter();
+    spent
+        .filter(|(activity, _)| **activity != Activity::Advancing)
+        .map(|(activity, watch)| (activity.to_string(), watch.elapsed_ms))
+        .collect()
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn waves(row: &RolloutRow) -> Vec<RolloutWave> {
+    let state = &row.state;
+    let planned = row.plan.spec.waves.iter();
+    planned
+        .zip(&state.waves)
+        .enumerate()
+        .map(|(place, (plan, wave))| {
+            let mut clusters: Vec<String> = state
+                .clusters
+                .values()
+                .filter(|cluster| cluster.wave == place)
+                .map(|cluster| cluster.name.to_string())
+                .collect();
+            clusters.sort();
+            let needed = plan.soak.time.get();
+            RolloutWave {
+                name: wave.name.to_string(),
+                state: wave_word(state, place).to_owned(),
+                clusters,
+                max_concurrent: plan.max_concurrent.to_string(),
+                soak: (!needed.is_zero()).then(|| SoakView {
+                    needed_ms: millis(needed),
+                    elapsed_ms: wave.soak.elapsed_ms,
+                }),
+            }
+        })
+        .collect()
+}
+
+fn wave_word(state: &RolloutState, place: usize) -> &'static str {
+    let wave = &state.waves[place];
+    if wave.finished.is_some() {
+        return "done";
+    }
+    match &state.phase {
+        RolloutPhase::Progressing { wave: now, stage } if *now == wave.name => match stage {
+            Stage::Gate => "gate",
+            Stage::Running => "running",
+            Stage::Soaking => "soaking",
+        },
+        RolloutPhase::Progressing { .. }
+        | RolloutPhase::Pending
+        | RolloutPhase::Succeeded
+        | RolloutPhase::Paused
+        | RolloutPhase::Retreating
+        | RolloutPhase::RolledBack
+        | RolloutPhase::Aborted
+        | RolloutPhase::Failed
+        | RolloutPhase::Superseded => {
+            if wave.started.is_some() {
+                "begun"
+            } else {
+                "waiting"
+            }
+        }
+    }
+}
+
+fn clusters(seen: &Seen, row: &RolloutRow) -> Vec<RolloutCluster> {
+    let mut clusters: Vec<(usize, RolloutCluster)> = row
+        .state
+        .clusters
+        .iter()
+        .map(|(uid, state)| (state.wave, cluster(seen, row, uid, state)))
+        .collect();
+    clusters.sort_by(|(one, a), (other, b)| (one, &a.cluster).cmp(&(other, &b.cluster)));
+    clusters.into_iter().map(|(_, cluster)| cluster).collect()
+}
+
+fn cluster(
+    seen: &Seen,
+    row: &RolloutRow,
+    uid: &ClusterUid,
+    state: &ClusterState,
+) -> RolloutCluster {
+    let report = seen.report(uid, &row.workload).map(|report| &report.status);
+    let own = report.filter(|status| status.rollout.as_ref() == Some(&row.id));
+    let wave = row.state.waves.get(state.wave);
+    let inventory = seen.clusters.get(uid).and_then(|cluster| {
+        let workloads = cluster.inventory.workloads.iter();
+        let found = workloads.clone().find(|has| has.workload == row.workload);
+        found.and_then(|has| has.version.clone())
+    });
+    let why = match (&state.phase, own) {
+        (ClusterPhase::Failed { reason } | ClusterPhase::Skipped { reason }, _) => Why {
+            code: state.phase.word().to_owned(),
+            message: reason.clone(),
+            since: Some(state.since),
+        },
+        (
+            ClusterPhase::Waiting
+            | ClusterPhase::Ordered
+            | ClusterPhase::Running { .. }
+            | ClusterPhase::Soaking
+            | ClusterPhase::Done
+            | ClusterPhase::Retreating { .. }
+            | ClusterPhase::RolledBack
+            | ClusterPhase::Unreachable
+            | ClusterPhase::Left,
+            Some(status),
+        ) if state.touched || state.attempt > 0 => Why {
+            code: status.reason.clone(),
+            message: status.message.clone(),
+            since: Some(status.since),
+        },
+        (phase, _) => Why {
+            code: phase.word().to_owned(),
+            message: String::new(),
+            since: Some(state.since),
+        },
+    };
+    RolloutCluster {
+        cluster: state.name.to_string(),
+        wave: wave.map_or_else(String::new, |wave| wave.name.to_string()),
+        state: state.phase.word().to_owned(),
+        phase: own.map(|status| status.phase.to_string()),
+        weight: own.map(|status| status.weight.get()),
+        observed: own
+            .and_then(|status| status.observed)
+            .map(|weight| weight.get()),
+        failed_checks: own.map_or(0, |status| status.failed_checks),
+        version: own.and_then(|status| status.version.clone()),
+        primary_version: report
+            .and_then(|status| status.primary_version.clone())
+            .or(inventory),
+        why,
+        connected: seen.connected(uid),
+        last_heard: seen.last_heard(uid),
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
