@@ -2,12 +2,13 @@
 
 mod check;
 mod port;
+mod work;
 
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use flagship_proto::{
-    model::{EnrolToken, Inventory, InventoryWorkload},
+    model::{EnrolToken, Inventory},
     process::{Clock, shutdown, telemetry},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,6 +25,8 @@ use crate::{
     },
     release::{Kept, files::Files},
 };
+
+use work::Work;
 
 /// Exit status of bad input, as everywhere in Flagship.
 const BAD_INPUT: u8 = 2;
@@ -77,11 +80,18 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
     let (files, kept) = Files::open(&config.data)?;
     let folder = IdentityFolder::new(&config.data);
     let identity = folder.load()?;
+    let clock = Clock::new();
+    let link = LinkHandle::new(clock);
     let joining = Joining::new(&config, token, hub, folder, identity.is_some())?;
-    let link = LinkHandle::new(Clock::new());
 
     let tasks = TaskTracker::new();
     let ended = CancellationToken::new();
+    let work = Work::start(&config, clock, ended.clone()).await?;
+    let joining = Joining {
+        inventory: work.inventory(),
+        ..joining
+    };
+    work.drive(&config.data, &link, &tasks, &shutdown)?;
     let keeper = tasks.spawn({
         let (link, shutdown) = (link.clone(), shutdown.clone());
         async move { link.keep(files, shutdown).await }
@@ -95,11 +105,12 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        () = ended.cancelled() => Ok(()),
+        () = ended.cancelled() => Err(anyhow::anyhow!("the platform ended early")),
         kept = keeper => kept.context("the task that keeps releases ended early"),
         joined = member => joined.context("the task of the hub ended early").and_then(|outcome| outcome),
     };
     shutdown.cancel();
+    work.platform.stop_soon();
     if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
         tracing::warn!("some tasks did not end in time");
     }
@@ -132,7 +143,7 @@ impl Joining {
             folder,
             token,
             cluster,
-            inventory: inventory(config),
+            inventory: Inventory::default(),
         })
     }
 
@@ -204,21 +215,4 @@ fn token(args: &TokenArgs) -> anyhow::Result<EnrolToken> {
         ),
     };
     Ok(text.trim().parse::<EnrolToken>()?)
-}
-
-fn inventory(config: &AgentConfig) -> Inventory {
-    let workloads = config.workloads.iter();
-    Inventory {
-        agent: env!("CARGO_PKG_VERSION").to_owned(),
-        platform: "envoy".to_owned(),
-        features: FEATURES.iter().map(ToString::to_string).collect(),
-        workloads: workloads
-            .map(|of| InventoryWorkload {
-                workload: of.workload.clone(),
-                version: Some(of.version.clone()),
-                digest: None,
-            })
-            .collect(),
-        ..Inventory::default()
-    }
 }
