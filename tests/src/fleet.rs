@@ -25,8 +25,9 @@ use crate::{
     sample::{Counts, read_counts},
 };
 
-/// The variable that marks every process of a fleet, by which the fleet finds them at its end.
-const MARK: &str = "FLAGSHIP_FLEET";
+/// The variable that marks every process of a fleet, by which the fleet finds them at its end. Not
+/// `FLAGSHIP_…`: an agent keeps its own settings from what it starts.
+const MARK: &str = "TEST_FLEET";
 /// How long a process may take to start, or a fleet to settle.
 const START: Duration = Duration::from_secs(30);
 

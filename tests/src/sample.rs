@@ -47,10 +47,10 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     pub port: u16,
     /// How a version behaves: `VERSION:errors=0.1,latency=300ms,crash-at-start,crash-after=2s,slow-start=5s`.
-    #[arg(long = "when", env = "FLAGSHIP_SAMPLE_WHEN", value_delimiter = ';')]
+    #[arg(long = "when", env = "SAMPLE_WHEN", value_delimiter = ';')]
     pub when: Vec<Rule>,
     /// The folder for the file of counts, `VERSION-PORT-PID.json`.
-    #[arg(long, env = "FLAGSHIP_SAMPLE_COUNTS")]
+    #[arg(long, env = "SAMPLE_COUNTS")]
     pub counts: Option<PathBuf>,
 }
 

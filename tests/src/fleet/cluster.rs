@@ -94,8 +94,8 @@ impl Cluster {
             .arg(self.folder.join("agent.yaml"))
             .arg("--token-file")
             .arg(self.folder.join("token"))
-            .env("FLAGSHIP_SAMPLE_COUNTS", &self.counts)
-            .env("FLAGSHIP_SAMPLE_WHEN", &self.when)
+            .env("SAMPLE_COUNTS", &self.counts)
+            .env("SAMPLE_WHEN", &self.when)
             .env(self.mark.0, &self.mark.1);
         self.agent = Some(Running::start("agent", &self.folder, &mut command)?);
         Ok(())
