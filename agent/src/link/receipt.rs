@@ -151,8 +151,12 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     // Zero counts only once the canary was told to go back: before, an Advance may be on its way.
     let at_zero = observed == Weight::ZERO && status.weight == Weight::ZERO;
     let settled = is_returning || !(in_flight || done);
+    // The hub sends a void order as a Retreat, so the order itself may no longer name the abort.
+    let went_back =
+        status.phase == Phase::Failed && status.rollout.as_ref() == Some(&release.order().rollout);
+    let untouched = !in_flight && !done && !went_back && status.aborted_by.is_none();
     match (at_zero, settled) {
-        (true, true) if !in_flight && status.aborted_by.is_none() && !done => ReceiptState::Idle,
+        (true, true) if untouched => ReceiptState::Idle,
         (true, true) => ReceiptState::Returned,
         (false, true) if in_flight || done || status.aborted_by.is_some() => {
             ReceiptState::Returning {
