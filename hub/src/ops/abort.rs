@@ -2,7 +2,7 @@
 //! scope that names nothing; where the disk is full it is given back without a position, to be
 //! pushed all the same (P7, trap 12).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use flagship_proto::{
     digest::Digest,
@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::{Caller, OpError, OpErrorKind, Ops, Prepared, RolloutName, error::named};
 use crate::{
     records::{
-        AbortRow, ClusterRow, ClusterState, Guard, OrderRow, ProjectRow, Record as _, Stored, key,
+        self, AbortRow, ClusterRow, ClusterState, Guard, OrderRow, ProjectRow, Record as _, Stored,
+        key,
     },
     store::Txn,
 };
@@ -76,20 +77,21 @@ impl Ops {
         tries: u32,
         now: Tick,
     ) -> Result<Prepared<AbortAnswer>, OpError> {
-        let guard: Option<Stored<Guard>> = self.store.read(&key::guard())?;
+        // read before the clusters: who joins in between changes it
+        let guard = self.store.get(&key::guard())?;
         let matched = self.evaluate(&args.scope)?;
         let is_selector = matched.is_some();
         let abort = self.draw_abort(caller, args, tries, now);
-        let mut row = AbortRow::new(abort, matched, self.lease_in(&args.scope)?);
+        let mut row = AbortRow::new(abort, matched, self.lease_in(&args.scope));
         row.ticket.clone_from(&caller.ticket);
         let object = format!("abort {} ({})", row.id(), args.scope);
         let answer = answer(&row, None);
         let by = format!("abort {}", row.id());
         let mut txn = Txn::new().absent(row.key());
         if is_selector {
-            // who matches was read: who joins at the same moment must not be overlooked
+            // who joins at the same moment must not be overlooked
             txn = match &guard {
-                Some(guard) => txn.unchanged(guard),
+                Some(guard) => txn.at(key::guard(), guard.modified),
                 None => txn.absent(key::guard()),
             };
         }
@@ -107,7 +109,7 @@ impl Ops {
         now: Tick,
     ) -> Result<AbortAnswer, OpError> {
         let matched = self.evaluate(&args.scope)?;
-        let lease = self.lease_in(&args.scope)?;
+        let lease = self.lease_in(&args.scope);
         let abort = self.draw_abort(caller, args, 0, now);
         let row = AbortRow::new(abort, matched, lease);
         Ok(answer(&row, Some(error.message.clone())))
@@ -226,17 +228,23 @@ impl Ops {
             .collect())
     }
 
-    /// The longest lease that an order in scope can have now, in milliseconds (S10).
-    pub(super) fn lease_in(&self, scope: &Scope) -> Result<u64, OpError> {
-        let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
-        let longest = orders
-            .iter()
-            .map(|row| row.unplaced())
-            .filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
-            .map(|order| order.lease.min(self.lease))
-            .max()
-            .unwrap_or(self.lease);
-        Ok(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX))
+    /// The longest lease that an order in scope can have now, in milliseconds (S10). An order that
+    /// cannot be read counts with the longest there is: no row may stand in the way of an abort.
+    pub(super) fn lease_in(&self, scope: &Scope) -> u64 {
+        let millis = |lease: Duration| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let Ok(orders) = self.store.list(key::ORDERS) else {
+            return millis(self.lease);
+        };
+        let leases = orders.rows.iter().filter_map(|(key, row)| {
+            let Ok(row) = records::decode::<OrderRow>(key, row) else {
+                return Some(self.lease);
+            };
+            let order = row.unplaced();
+            scope
+                .covers(&order.workload, &order.plan, &order.rollout)
+                .then(|| order.lease.min(self.lease))
+        });
+        millis(leases.max().unwrap_or(self.lease))
     }
 }
 
@@ -249,7 +257,7 @@ fn nothing_was_stopped(mut error: OpError) -> OpError {
 /// When nothing in an abort's scope advances any more, whoever is cut off (P5).
 pub(super) fn bound_of(row: &AbortRow) -> Timestamp {
     let bound = Bound {
-        lease: std::time::Duration::from_millis(row.lease_ms),
+        lease: Duration::from_millis(row.lease_ms),
     };
     let at = row.unplaced().at;
     at.saturating_add(bound.length()).unwrap_or(at)

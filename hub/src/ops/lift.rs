@@ -197,7 +197,7 @@ impl Ops {
             ),
             ..self.draw_abort(caller, &order, number, now)
         };
-        let mut row = AbortRow::new(drawn, matched, self.lease_in(scope)?);
+        let mut row = AbortRow::new(drawn, matched, self.lease_in(scope));
         row.narrowed_from = Some(abort.id().clone());
         row.ticket.clone_from(&caller.ticket);
         Ok(row)

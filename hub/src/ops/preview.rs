@@ -58,7 +58,7 @@ impl Ops {
     pub fn preview_abort(&self, args: &AbortOrder, now: Tick) -> Result<AbortPreview, OpError> {
         let matched = self.evaluate(&args.scope)?;
         let bound = Bound {
-            lease: std::time::Duration::from_millis(self.lease_in(&args.scope)?),
+            lease: std::time::Duration::from_millis(self.lease_in(&args.scope)),
         };
         let mut preview = AbortPreview {
             scope: args.scope.clone(),

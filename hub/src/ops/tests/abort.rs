@@ -182,3 +182,19 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
         .unwrap();
     assert_eq!(names(&eu.stops), ["us-1"]);
 }
+
+#[test]
+fn no_row_that_cannot_be_read_stands_in_the_way_of_a_fleet_abort() {
+    let hub = Hub::new();
+    let mut txn = Txn::new();
+    for prefix in [key::ORDERS, key::CLUSTERS, key::ROLLOUTS, key::ABORTS] {
+        txn.writes.push(crate::store::Write::Put {
+            key: crate::store::Key::from_path(&format!("{prefix}x/y")),
+            value: bytes::Bytes::from_static(b"torn"),
+        });
+    }
+    ready(hub.ops.store.txn(txn)).unwrap();
+    let answer = ready(hub.ops.abort(&caller(), order(Scope::Fleet), hub.now())).unwrap();
+    assert!(answer.durable);
+    assert!(answer.nothing_advances_after > hub.now().wall);
+}

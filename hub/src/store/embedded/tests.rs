@@ -142,6 +142,71 @@ async fn trap_12_on_a_nearly_full_disk_only_urgent_transactions_are_taken() {
     ));
 }
 
+/// With this set, the test process is the child whose file may not grow for a while.
+const FULL: &str = "FLAGSHIP_TEST_STORE_FULL";
+
+#[test]
+fn the_child_whose_disk_is_full() {
+    let Ok(folder) = std::env::var(FULL) else {
+        return;
+    };
+    let grow_up_to = |bytes: Option<u64>| {
+        let maximum = rustix::process::getrlimit(rustix::process::Resource::Fsize).maximum;
+        let limit = rustix::process::Rlimit {
+            current: bytes.or(maximum),
+            maximum,
+        };
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = reopened(Path::new(&folder));
+        let size = std::fs::metadata(path_in(Path::new(&folder)))
+            .unwrap()
+            .len();
+        store.txn(put("before", "1")).await.unwrap();
+        grow_up_to(Some(size));
+        let large = "x".repeat(usize::try_from(size).unwrap());
+        let failed = store.txn(put("large", &large)).await.unwrap_err();
+        assert!(failed.is_retryable(), "{failed}");
+        assert_eq!(store.get(&key("large")).unwrap(), None);
+        store.txn(put("small", "1").urgent()).await.unwrap();
+        grow_up_to(None);
+        store.txn(put("large", &large)).await.unwrap();
+        for name in ["before", "small", "large"] {
+            assert!(store.get(&key(name)).unwrap().is_some(), "{name}");
+        }
+        assert_eq!(store.list("/v1/audit/").unwrap().rows, []);
+    });
+    println!("the store came back");
+}
+
+/// The shell ignores the signal that comes with a file that may not grow, and so does its child.
+#[test]
+fn trap_12_after_a_full_disk_the_store_goes_on_and_keeps_what_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(EmbeddedStore::init(folder.path(), SMALL).unwrap());
+    drop(reopened(folder.path()));
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "store::embedded::tests::the_child_whose_disk_is_full",
+            "--nocapture",
+        ])
+        .env(FULL, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the store came back"), "{said}{errors}");
+    let store = reopened(folder.path());
+    assert!(store.get(&key("small")).unwrap().is_some());
+}
+
 #[test]
 fn the_child_that_is_killed() {
     let Ok(folder) = std::env::var(CHILD) else {
