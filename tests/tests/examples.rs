@@ -10,7 +10,7 @@ fn the_example_plan_has_no_error_and_its_canary_neither() {
     assert!(!has_errors(&findings), "{findings:#?}");
     let plan = parse_plan(text).unwrap();
     let canary = CanaryDocument {
-        spec: serde_json::from_value(plan.spec.canary).unwrap(),
+        spec: plan.spec.canary,
         ..CanaryDocument::default()
     };
     assert_eq!(canary.validate(), []);

@@ -152,8 +152,9 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     let at_zero = observed == Weight::ZERO && status.weight == Weight::ZERO;
     let settled = is_returning || !(in_flight || done);
     // The hub sends a void order as a Retreat, so the order itself may no longer name the abort.
-    let went_back =
-        status.phase == Phase::Failed && status.rollout.as_ref() == Some(&release.order().rollout);
+    let went_back = is_returning
+        && status.phase == Phase::Failed
+        && status.rollout.as_ref() == Some(&release.order().rollout);
     let untouched = !in_flight && !done && !went_back && status.aborted_by.is_none();
     match (at_zero, settled) {
         (true, true) if untouched => ReceiptState::Idle,

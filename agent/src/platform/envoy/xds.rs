@@ -3,8 +3,6 @@
 mod resources;
 pub(super) mod server;
 mod session;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

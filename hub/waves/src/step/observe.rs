@@ -50,9 +50,8 @@ impl Turn<'_> {
             let Some(cluster) = self.state.clusters.get(&uid) else {
                 continue;
             };
-            let status = member
-                .status_under(&self.state.rollout)
-                .filter(|status| status.attempt == cluster.attempt);
+            let answer = member.status_under(&self.state.rollout);
+            let status = answer.filter(|status| status.attempt == cluster.attempt);
             let returned = cluster.returned;
             match cluster.phase {
                 ClusterPhase::Ordered
@@ -65,12 +64,12 @@ impl Turn<'_> {
                 ClusterPhase::Soaking | ClusterPhase::Done if !over => {
                     self.observe_succeeded(&uid, status);
                 }
-                ClusterPhase::Retreating { .. } => self.observe_return(&uid, member, status),
+                ClusterPhase::Retreating { .. } => self.observe_return(&uid, member, answer),
                 ClusterPhase::Failed { .. } if !returned && !over => {
-                    self.observe_return(&uid, member, status);
+                    self.observe_return(&uid, member, answer);
                 }
                 ClusterPhase::Skipped { .. } if self.may_advance() => {
-                    self.observe_skipped(&uid, member, status);
+                    self.observe_skipped(&uid, member, answer);
                 }
                 ClusterPhase::Waiting
                 | ClusterPhase::Ordered
@@ -181,6 +180,8 @@ impl Turn<'_> {
         }
     }
 
+    /// A cluster that goes back is judged by where its traffic is, whichever attempt its status is
+    /// about: one that never took up the attempt has nothing to report of it.
     fn observe_return(
         &mut self,
         uid: &ClusterUid,
