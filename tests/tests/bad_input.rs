@@ -209,9 +209,13 @@ async fn a_wrong_used_or_expired_token_is_said_so_and_audited() {
     let used = refusal(&enrol(&folder, &hub, token));
     assert!(used.contains("used"), "{used}");
 
-    let swapped = if token.ends_with('0') { "1" } else { "0" };
-    let wrong = format!("{}{swapped}", &token[..token.len() - 1]);
-    refusal(&enrol(&folder, &hub, &wrong));
+    // The secret is the third of four parts; the last one pins the hub's CA.
+    let mut parts: Vec<&str> = token.split('.').collect();
+    let secret = format!("{}xx", &parts[2][..parts[2].len() - 2]);
+    parts[2] = &secret;
+    let wrong = parts.join(".");
+    let wrong = refusal(&enrol(&folder, &hub, &wrong));
+    assert!(wrong.contains("wrong"), "{wrong}");
 
     let short = fleet
         .cli

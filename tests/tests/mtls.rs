@@ -230,12 +230,6 @@ async fn an_enrolled_agent_is_welcome_and_nobody_else_gets_a_session() {
         assert_ne!(answer, "welcome", "{what}");
         assert_ne!(answer, "no answer", "{what}");
     }
-    assert!(
-        refused["expired"].to_lowercase().contains("expired"),
-        "{}",
-        refused["expired"]
-    );
-
     let imposter = hub.dial(&chain, &key, "hub.example.com").await;
     let words = imposter.map(|_| ()).unwrap_err();
     assert!(

@@ -58,7 +58,11 @@ impl EnrolError {
     /// Whether another try may succeed without a person.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect(ConnectError::Unreachable { .. }) | Self::Unavailable(_) => true,
+            // Under a pin an unknown issuer is another CA than the token's, and stays one.
+            Self::Connect(ConnectError::Unreachable { .. }) => {
+                !self.to_string().contains("UnknownIssuer")
+            }
+            Self::Unavailable(_) => true,
             Self::Connect(ConnectError::Tls(_))
             | Self::Refused(_)
             | Self::Identity(_)

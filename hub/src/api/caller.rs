@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 
 use super::{ApiState, error::ApiError};
 use crate::{
+    api::types::common::{REASON, TICKET},
     auth::{Access, Role, access, routes::ROUTES},
-    cli::client::{REASON, TICKET},
     ops::Caller,
     records::TokenRow,
 };

@@ -14,10 +14,7 @@ use crate::api::types::Problem;
 /// How long an ordinary request may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Names of headers that say why something is done; values are percent-encoded UTF-8.
-pub const REASON: &str = "flagship-reason";
-/// The header with the ticket.
-pub const TICKET: &str = "flagship-ticket";
+pub use crate::api::types::common::{REASON, TICKET};
 
 /// Why a mutation is made, and the key under which it happens only once.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,7 @@
 //! Real mutual TLS on the loopback: who gets a session, what it is told, and what a peer may cost.
 
+mod costs;
+
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use flagship_proto::{
@@ -341,68 +343,5 @@ async fn a_member_renews_over_its_own_connection_and_the_new_certificate_is_good
         let mut session = Session::open(&mut client).await.unwrap();
         assert!(matches!(session.next().await, Some(HubMessage::Welcome(_))));
     }
-    hub.end().await;
-}
-
-#[tokio::test]
-async fn trap_37_a_message_that_is_too_large_or_none_at_all_ends_the_session() {
-    let hub = Hub::start(Limits::default()).await;
-    let member = hub.enrol("eu-1").await;
-    let mut client = hub.dial_as(&member).await.unwrap();
-    let mut session = Session::open(&mut client).await.unwrap();
-    session.next().await;
-    let nothing = wire::AgentMessage { message: None };
-    session.say.send(nothing).await.unwrap();
-    let last = session.next().await;
-    assert!(
-        matches!(last, Some(HubMessage::Goodbye(last)) if last.code == GoodbyeCode::BadMessage)
-    );
-
-    let mut session = Session::open(&mut client).await.unwrap();
-    session.next().await;
-    let receipt = wire::SignedReceipt {
-        body: vec![0; LARGEST_MESSAGE],
-        ..Default::default()
-    };
-    let large = wire::AgentMessage {
-        message: Some(wire::agent_message::Message::Receipt(receipt)),
-    };
-    session.say.send(large).await.unwrap();
-    assert_eq!(session.next().await, None);
-    hub.end().await;
-}
-
-#[tokio::test]
-async fn trap_36_who_does_not_finish_the_handshake_is_cut_and_holds_nobody_up() {
-    let limits = Limits {
-        handshake: Duration::from_millis(300),
-        ..Limits::default()
-    };
-    let hub = Hub::start(limits).await;
-    let silent = TcpStream::connect(hub.address).await.unwrap();
-    hub.enrol("eu-1").await;
-    let mut buffer = [0; 1];
-    let read = async {
-        silent.readable().await.unwrap();
-        silent.try_read(&mut buffer)
-    };
-    let ended = tokio::time::timeout(SOON, read).await.unwrap();
-    assert!(matches!(ended, Ok(0) | Err(_)), "the hub closed it");
-    hub.end().await;
-}
-
-#[tokio::test]
-async fn a_hub_that_stops_says_so_to_every_session() {
-    let hub = Hub::start(Limits::default()).await;
-    let member = hub.enrol("eu-1").await;
-    let mut client = hub.dial_as(&member).await.unwrap();
-    let mut session = Session::open(&mut client).await.unwrap();
-    session.next().await;
-    hub.stop.cancel();
-    let last = session.next().await;
-    assert!(
-        matches!(last, Some(HubMessage::Goodbye(last)) if last.code == GoodbyeCode::Draining),
-        "not said"
-    );
     hub.end().await;
 }

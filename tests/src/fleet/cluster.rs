@@ -95,8 +95,10 @@ impl Cluster {
             .arg("--token-file")
             .arg(self.folder.join("token"))
             .env("SAMPLE_COUNTS", &self.counts)
-            .env("SAMPLE_WHEN", &self.when)
             .env(self.mark.0, &self.mark.1);
+        if !self.when.is_empty() {
+            command.env("SAMPLE_WHEN", &self.when);
+        }
         self.agent = Some(Running::start("agent", &self.folder, &mut command)?);
         Ok(())
     }

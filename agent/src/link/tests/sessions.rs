@@ -6,7 +6,7 @@ use super::*;
 use crate::link::{Session, Then};
 
 fn report(bench: &mut Bench, now: Tick) -> Option<Report> {
-    let reports = bench
+    let mut reports = bench
         .messages(now)
         .into_iter()
         .filter_map(|message| match message {
@@ -15,7 +15,7 @@ fn report(bench: &mut Bench, now: Tick) -> Option<Report> {
                 None
             }
         });
-    reports.last()
+    reports.next_back()
 }
 
 fn ack(bench: &mut Bench, seq: u64, now: Tick) {

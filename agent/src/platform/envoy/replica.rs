@@ -2,16 +2,19 @@
 //! after a crash, and in the end drained without cutting a request (trap 20).
 
 mod drain;
+mod key;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use flagship_proto::{model::WorkloadRef, process::retry::Backoff};
+use flagship_proto::process::retry::Backoff;
 use rustix::process::Signal;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
 use tracing::{info, warn};
+
+pub(super) use key::{ReplicaKey, Wish};
 
 use super::{
     command::{self, NotStartable, Own},
@@ -30,21 +33,6 @@ const STABLE: Duration = Duration::from_secs(60);
 
 /// Before another look at a version that cannot be started.
 const NOT_STARTABLE: Duration = Duration::from_secs(3);
-
-/// Which process.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ReplicaKey {
-    pub workload: WorkloadRef,
-    pub version: String,
-    pub number: u32,
-}
-
-/// Whether it should run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    Run,
-    End,
-}
 
 /// Why a task stopped looking after a process.
 enum Outcome {

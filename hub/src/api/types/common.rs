@@ -4,6 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The header that carries a person's reason.
+pub const REASON: &str = "flagship-reason";
+
+/// The header that carries a ticket's number.
+pub const TICKET: &str = "flagship-ticket";
+
 /// A list of anything: one page of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct List<T> {

@@ -180,11 +180,8 @@ const LOCAL: &str = "on its machine: stop the new version's processes; the agent
 
 fn read_back(receipt: &WorkloadReceipt) -> String {
     match receipt.read_back {
-        Some(weight) => format!(
-            "; read back {weight} from {}",
-            crate::cli::render::words::count(receipt.proxies as usize, "proxy")
-                .replace("proxys", "proxies")
-        ),
+        Some(weight) if receipt.proxies == 1 => format!("; read back {weight} from 1 proxy"),
+        Some(weight) => format!("; read back {weight} from {} proxies", receipt.proxies),
         None => String::new(),
     }
 }
