@@ -11,7 +11,7 @@ use crate::{
         context::{Session, read},
         exit::{CliError, Exit},
         output::{Format, remark, show},
-        render::lists,
+        render::{lists, words::count},
     },
 };
 
@@ -52,7 +52,12 @@ impl Apply {
             Err(mut error) => {
                 if !error.notes.is_empty() {
                     remark(lists::findings(session.look, &name, &error.notes).trim_end());
+                    let faults = error.notes.len();
                     error.notes.clear();
+                    error.what = format!(
+                        "the plan is refused ({}): nothing was stored",
+                        count(faults, "finding")
+                    );
                 }
                 return Err(error);
             }

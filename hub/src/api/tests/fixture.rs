@@ -1,0 +1,156 @@
+//! The API on a store in memory, called without a network.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use flagship_proto::{digest::Digest, model::Term, process::Clock, sign::SignKey};
+use futures::StreamExt as _;
+use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::{
+    api::{ApiState, router, types::Problem},
+    auth::Role,
+    fleet::{Config, Fleet, FleetHandle},
+    leader::draw_incarnation,
+    ops::{Caller, CreateToken, Ops},
+    records::TokenScope,
+    store::Store,
+};
+
+pub(super) struct Api {
+    routes: Router,
+    state: ApiState,
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) kind: String,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn problem(&self) -> Problem {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Api {
+    pub(super) async fn new() -> Self {
+        let store = Store::memory();
+        let clock = Clock::new();
+        let fleet: flagship_proto::model::FleetId = "f-1".parse().unwrap();
+        crate::leader::found(&store, fleet.clone(), "shop.example", clock.now().wall)
+            .await
+            .unwrap();
+        let term = Term {
+            epoch: 1,
+            counter: 1,
+        };
+        let config = Config::new(fleet, "shop.example", term, draw_incarnation());
+        let key = Arc::new(SignKey::generate().unwrap());
+        let (fleet, _) = FleetHandle::new(Fleet::new(config, key), store.clone(), clock).unwrap();
+        let state = ApiState {
+            ops: Ops::new(store),
+            fleet,
+            ca_hash: Digest::of(b"ca"),
+            stop: CancellationToken::new(),
+        };
+        let routes = router(state.clone());
+        Self { routes, state }
+    }
+
+    pub(super) fn seq(&self) -> u64 {
+        self.state.store().position().seq
+    }
+
+    pub(super) async fn token(&self, role: Role) -> String {
+        let args = CreateToken {
+            name: format!("test-{role}"),
+            role,
+            scope: TokenScope::default(),
+            ttl: None,
+        };
+        let caller = Caller::new("test").because("a test");
+        let made = self
+            .state
+            .ops
+            .create_token(&caller, args, self.state.now())
+            .await;
+        made.unwrap().secret.reveal()
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        token: Option<&str>,
+        kind: &str,
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        self.call(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    pub(super) async fn get(&self, path: &str, token: &str) -> String {
+        let answer = self.send(&Method::GET, path, Some(token), "", "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        answer.body
+    }
+
+    pub(super) async fn post_with(
+        &self,
+        path: &str,
+        token: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.call(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    /// The first event after a sequence number.
+    pub(super) async fn event(&self, token: &str, last: u64) -> String {
+        let request = Request::get("/api/v1/events")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("last-event-id", last.to_string())
+            .body(Body::empty())
+            .unwrap();
+        let answer = self.routes.clone().oneshot(request).await.unwrap();
+        let mut stream = answer.into_body().into_data_stream();
+        let first = stream.next().await.unwrap().unwrap();
+        String::from_utf8(first.to_vec()).unwrap()
+    }
+
+    async fn call(&self, request: Request<Body>) -> Answer {
+        let answer = self.routes.clone().oneshot(request).await.unwrap();
+        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        Answer {
+            status,
+            kind,
+            body: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+}
