@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{admin, state::Shared};
 
 /// Between two looks; sooner when there is a reason.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// Two starts computed from whole seconds of uptime that lie closer than this are the same start.
 const SAME_START: Duration = Duration::from_secs(3);

@@ -35,7 +35,7 @@ pub(super) fn bootstrap(node: &str, admin: SocketAddr, xds: SocketAddr) -> Value
     json!({
         "node": {"id": node, "cluster": "flagship"},
         "admin": {"address": socket(admin)},
-        "stats_flush_interval": "1s",
+        "stats_flush_interval": "0.250s",
         "dynamic_resources": {
             "ads_config": {
                 "api_type": "GRPC",
