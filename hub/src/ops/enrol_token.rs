@@ -21,6 +21,9 @@ use crate::{
 /// How long a token is good where nothing is said.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
+const SHORTEST_TTL: Duration = Duration::from_secs(1);
+
+/// The longest life of a token.
 const LONGEST_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 const MOST_USES: u32 = 100_000;
 
@@ -168,12 +171,12 @@ fn check(args: &CreateEnrolToken, uses: u32, ttl: Duration) -> Result<(), OpErro
             remedy,
         );
     }
-    if ttl < Duration::from_secs(60) || ttl > LONGEST_TTL {
+    if ttl < SHORTEST_TTL || ttl > LONGEST_TTL {
         return refuse(
             "token.ttl",
             "ttl",
             &format!("a life of {} s is not possible", ttl.as_secs()),
-            "use 1m to 90d",
+            "use 1s to 90d",
         );
     }
     for (label, value) in &args.labels {
