@@ -76,6 +76,25 @@ impl Look {
         }
     }
 
+    /// How many rows of the terminal a text takes, colours not counted: what a picture that is drawn
+    /// over has to go up by.
+    pub fn rows(self, text: &str) -> usize {
+        let rows = text.lines().map(|line| {
+            let mut columns = 0;
+            let mut in_colour = false;
+            for c in line.chars() {
+                match c {
+                    '\x1b' => in_colour = true,
+                    'm' if in_colour => in_colour = false,
+                    _ if in_colour => {}
+                    _ => columns += 1,
+                }
+            }
+            columns.div_ceil(self.width.max(1)).max(1)
+        });
+        rows.sum()
+    }
+
     /// Text in a tone.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         if !self.colour || text.is_empty() {

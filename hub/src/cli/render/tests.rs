@@ -1,1 +1,95 @@
-//! Snapshots of pages.
+//! Pages as snapshots: the same view, several widths.
+
+mod fixture;
+
+use insta::assert_snapshot;
+
+use super::{abort, fleet, rollout};
+use crate::cli::output::Look;
+use fixture::{at, banner, held_up, rolling, status};
+
+const WIDE: Look = Look {
+    width: 120,
+    colour: false,
+};
+const NARROW: Look = Look {
+    width: 20,
+    colour: false,
+};
+
+#[test]
+fn a_rollout_in_words() {
+    assert_snapshot!(rollout::describe(WIDE, &rolling(), at(300)));
+}
+
+#[test]
+fn a_stopped_rollout_shows_the_banner_and_what_can_be_done() {
+    let mut view = rolling();
+    view.state = "Aborted".into();
+    view.banners = vec![banner()];
+    view.next_steps = vec!["flagship lift a-1 --reason …".into()];
+    assert_snapshot!(rollout::describe(WIDE, &view, at(300)));
+}
+
+#[test]
+fn the_live_picture_of_a_rollout() {
+    assert_snapshot!(rollout::picture(WIDE, &rolling(), at(300)));
+}
+
+#[test]
+fn a_narrow_terminal_still_shows_who_has_how_much() {
+    let picture = rollout::picture(NARROW, &rolling(), at(300));
+    assert!(
+        picture.contains("eu-1") && picture.contains("50%"),
+        "{picture}"
+    );
+}
+
+#[test]
+fn plain_lines_come_only_where_something_changed() {
+    let before = rolling();
+    assert_eq!(
+        rollout::changes(Some(&before), &before, at(301)),
+        Vec::<String>::new()
+    );
+    let mut after = before.clone();
+    after.clusters[1].weight = Some(80);
+    after.banners = vec![banner()];
+    let first = rollout::changes(None, &before, at(300)).join("\n");
+    let second = rollout::changes(Some(&before), &after, at(302)).join("\n");
+    let third = rollout::changes(Some(&after), &before, at(303)).join("\n");
+    assert_snapshot!(format!("{first}\n--\n{second}\n--\n{third}"));
+}
+
+#[test]
+fn an_abort_says_who_has_stopped_who_has_not_and_what_is_not_fixed() {
+    assert_snapshot!(abort::page(WIDE, &held_up(), at(12)));
+}
+
+#[test]
+fn the_fleet_at_a_glance() {
+    assert_snapshot!(fleet::status(WIDE, &status(), at(300)));
+}
+
+#[test]
+fn colours_are_only_where_they_are_wanted() {
+    let coloured = Look {
+        width: 120,
+        colour: true,
+    };
+    assert!(rollout::picture(coloured, &rolling(), at(300)).contains("\x1b["));
+    assert!(!rollout::picture(WIDE, &rolling(), at(300)).contains('\x1b'));
+}
+
+#[test]
+fn a_line_that_wraps_counts_for_the_rows_that_it_takes() {
+    let look = Look {
+        width: 10,
+        colour: true,
+    };
+    let text = format!(
+        "{}\n\nshort\n",
+        look.paint(crate::cli::output::Tone::Bad, "0123456789ab")
+    );
+    assert_eq!(look.rows(&text), 4);
+}

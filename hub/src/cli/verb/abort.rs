@@ -257,7 +257,7 @@ impl Screen {
                 0 => String::new(),
                 lines => format!("\x1b[{lines}A"),
             };
-            self.drawn = page.lines().count();
+            self.drawn = session.look.rows(&page);
             return print(&format!("{up}{}\x1b[J", page.replace('\n', "\x1b[K\n")));
         }
         if self.printed.is_empty() {

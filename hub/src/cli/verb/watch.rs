@@ -207,7 +207,7 @@ impl Screen {
                 0 => String::new(),
                 lines => format!("\x1b[{lines}A"),
             };
-            self.drawn = picture.lines().count();
+            self.drawn = session.look.rows(&picture);
             let erased = picture.replace('\n', "\x1b[K\n");
             return print(&format!("{up}{erased}\x1b[J"));
         }
