@@ -80,7 +80,7 @@ impl Look {
     /// over has to go up by.
     pub fn rows(self, text: &str) -> usize {
         let rows = text.lines().map(|line| {
-            let mut columns = 0;
+            let mut columns = 0_usize;
             let mut in_colour = false;
             for c in line.chars() {
                 match c {
