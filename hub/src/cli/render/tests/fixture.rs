@@ -1,4 +1,4 @@
-//! Views to draw.
+//! Views to draw: a rollout under way, an abort that did not reach everybody, the fleet at a glance.
 
 use std::collections::BTreeMap;
 
