@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode},
-    routing::get,
+    routing::{any, get},
 };
 use tokio::net::TcpListener;
 
@@ -45,7 +45,7 @@ async fn serve(version: String, port: u16, data: PathBuf) {
         .route("/die", get(|| async { std::process::abort() as () }))
         .route("/wait/{ms}", get(wait))
         .route("/status/{code}", get(status))
-        .route("/grpc/{status}", get(grpc))
+        .route("/grpc/{status}", any(grpc))
         .fallback(|State(version): State<String>| async move { version })
         .with_state(version.clone());
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();

@@ -15,7 +15,7 @@ use flagship_agent::platform::{
     },
 };
 use flagship_canary::{Direction, Revision, Route, Scale};
-use flagship_proto::model::{Weight, WorkloadRef, canary::GoDuration};
+use flagship_proto::model::{Counts, Weight, WorkloadRef, canary::GoDuration};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -228,6 +228,38 @@ impl Cluster {
             Ok(answer) => answer.text().await.unwrap_or_default(),
             Err(error) => format!("no answer: {error}"),
         }
+    }
+
+    /// What a version has counted so far.
+    pub(crate) async fn seen_counts(&self, version: &str) -> Counts {
+        let served = |seen: &Seen| {
+            seen.totals
+                .as_ref()
+                .and_then(|t| t.versions.get(version).cloned())
+        };
+        // The request that saw the listener come up is counted at the next look.
+        let seen = self
+            .until("counters", |seen| {
+                served(seen).is_some_and(|s| s.counts.total > 0)
+            })
+            .await;
+        served(&seen).unwrap().counts
+    }
+
+    /// The pid of an Envoy.
+    pub(crate) fn envoy_pid(&self, node: &str) -> i32 {
+        let text = std::fs::read_to_string(self.config.data.join("envoy/platform.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let pid = record["nodes"][node]["process"]["pid"].as_i64().unwrap();
+        pid.try_into().unwrap()
+    }
+
+    pub(crate) fn signal(&self, pid: i32, signal: &str) {
+        let done = std::process::Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(pid.to_string())
+            .status();
+        assert!(done.unwrap().success());
     }
 
     /// The pid of a version's process.

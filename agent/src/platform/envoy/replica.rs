@@ -1,6 +1,7 @@
 //! One process of one version, for as long as it is wanted: started or adopted, checked, started again
 //! after a crash, and in the end drained without cutting a request (trap 20).
 
+mod book;
 mod drain;
 mod key;
 
@@ -22,7 +23,7 @@ use super::{
     http, ports,
     process::{self, Launch, Running},
     record::ReplicaRecord,
-    state::{Shared, Troubles},
+    state::Shared,
 };
 
 /// Between two checks of a process that is not ready yet.
@@ -91,6 +92,10 @@ impl Replica {
                     return self.forget().await;
                 }
             };
+            if matches!(outcome, Outcome::Left) {
+                // It goes on serving: no Envoy hears of the agent's end.
+                return;
+            }
             self.set_ready(false).await;
             match outcome {
                 Outcome::Left => return,
@@ -300,96 +305,6 @@ impl Replica {
             () = sleep(wait) => *self.wish.borrow() == Wish::Run,
             () = shutdown.cancelled() => false,
             _ = wish.wait_for(|wish| *wish == Wish::End) => false,
-        }
-    }
-
-    /// Takes or gives traffic; with none left on the canary, its weight goes at once (trap 22).
-    async fn set_ready(&self, ready: bool) {
-        let (changed, lowered, first) = {
-            let mut state = self.shared.lock();
-            let Some(known) = state.workloads.get_mut(&self.key.workload) else {
-                return;
-            };
-            let live = known.live(&self.key.version, self.key.number);
-            let changed = live.ready != ready;
-            live.ready = ready;
-            let lowered = !ready && known.lower_if_dead();
-            let record = known.replica_record(&self.key.version, self.key.number);
-            let first = record
-                .is_some_and(|record| ready && !std::mem::replace(&mut record.was_ready, true));
-            (changed, lowered, first)
-        };
-        if changed || lowered {
-            self.shared.want();
-        }
-        if (lowered || first)
-            && let Err(error) = self.shared.keep(&self.key.workload).await
-        {
-            warn!(%error, "what was seen of a process could not be kept");
-        }
-    }
-
-    fn record<T>(&self, read: impl FnOnce(&ReplicaRecord) -> T) -> Option<T> {
-        let mut state = self.shared.lock();
-        let known = state.workloads.get_mut(&self.key.workload)?;
-        known
-            .replica_record(&self.key.version, self.key.number)
-            .map(|record| read(record))
-    }
-
-    async fn keep_record(&self, record: ReplicaRecord) {
-        {
-            let mut state = self.shared.lock();
-            let known = state.workloads.get_mut(&self.key.workload);
-            let version = known.and_then(|known| known.record.versions.get_mut(&self.key.version));
-            if let Some(version) = version {
-                version.replicas.insert(self.key.number, record);
-            }
-        }
-        if let Err(error) = self.shared.keep(&self.key.workload).await {
-            warn!(%error, "a process could not be kept on record");
-        }
-    }
-
-    /// The process has ended and is wanted no more.
-    async fn forget(&self) {
-        {
-            let mut state = self.shared.lock();
-            if let Some(known) = state.workloads.get_mut(&self.key.workload) {
-                known
-                    .live
-                    .remove(&(self.key.version.clone(), self.key.number));
-                if let Some(version) = known.record.versions.get_mut(&self.key.version) {
-                    version.replicas.remove(&self.key.number);
-                }
-            }
-        }
-        if let Err(error) = self.shared.keep(&self.key.workload).await {
-            warn!(%error, "the end of a process could not be kept on record");
-        }
-        self.shared.want();
-    }
-
-    fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
-        let mut state = self.shared.lock();
-        if let Some(known) = state.workloads.get_mut(&self.key.workload) {
-            change(known.troubles(&self.key.version));
-        }
-        drop(state);
-        self.shared.saw();
-    }
-
-    fn log(&self) -> std::path::PathBuf {
-        let key = &self.key;
-        self.shared
-            .folders
-            .log_of(&key.workload, &key.version, key.number)
-    }
-
-    fn with_log(&self, words: &str) -> String {
-        match process::last_lines(&self.log(), 3) {
-            lines if lines.is_empty() => words.to_owned(),
-            lines => format!("{words}; its last lines: {lines}"),
         }
     }
 }

@@ -89,6 +89,9 @@ pub(super) struct Troubles {
     pub held: Option<String>,
 }
 
+/// In place of routes that were read before the newest ones were acknowledged: it passes by itself.
+pub(super) const TO_BE_READ: &str = "not read since the route was acknowledged";
+
 /// One proxy.
 pub(super) struct NodeState {
     pub admin: SocketAddr,

@@ -3,6 +3,8 @@
 mod resources;
 pub(super) mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flagship_canary::{Revision, RouteSeen, Sample, Share, Totals, VersionSeen};
 use flagship_proto::model::{Counts, Latency, Weight, WorkloadRef};
 
-use super::{NodeState, State, WorkloadState};
+use super::{NodeState, State, TO_BE_READ, WorkloadState};
 use crate::platform::{
     ProxySeen, Seen,
     envoy::{admin::VersionCounters, xds::Kind},
@@ -95,7 +95,11 @@ impl State {
             if node.stream.is_none() {
                 return Some(format!("Envoy {id} is not connected"));
             }
-            let error = node.routes.as_ref().err()?;
+            let error = node
+                .routes
+                .as_ref()
+                .err()
+                .filter(|words| *words != TO_BE_READ)?;
             Some(format!(
                 "the routes of Envoy {id} could not be read: {error}"
             ))

@@ -46,14 +46,21 @@ impl WorkloadState {
 
     /// Ports of a version's processes that take requests.
     pub(in super::super) fn ports(&self, version: &str) -> Vec<u16> {
+        self.ports_of(version, |live| live.ready && !live.draining)
+    }
+
+    fn ports_of(&self, version: &str, wanted: impl Fn(&Live) -> bool) -> Vec<u16> {
         let Some(record) = self.record.versions.get(version) else {
             return Vec::new();
         };
-        let takes = |number: &u32| {
+        let is_wanted = |number: &u32| {
             let live = self.live.get(&(version.to_owned(), *number));
-            live.is_some_and(|live| live.ready && !live.draining)
+            live.is_some_and(&wanted)
         };
-        let chosen = record.replicas.iter().filter(|(number, _)| takes(number));
+        let chosen = record
+            .replicas
+            .iter()
+            .filter(|(number, _)| is_wanted(number));
         chosen.map(|(_, replica)| replica.port).collect()
     }
 
@@ -173,8 +180,11 @@ impl WorkloadState {
     fn desired(&self, node: &NodeState) -> DesiredWorkload<'_> {
         let clusters = self.record.versions.keys().filter_map(|version| {
             let name = self.cluster(version)?;
-            let ports = self.ports(version);
-            Some(DesiredCluster { name, ports })
+            Some(DesiredCluster {
+                name,
+                ports: self.ports(version),
+                draining: self.ports_of(version, |live| live.ready && live.draining),
+            })
         });
         let route = self.record.route.as_ref().and_then(|route| {
             let canary = route.canary.as_ref().and_then(|version| {

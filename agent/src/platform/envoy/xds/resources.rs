@@ -15,7 +15,7 @@ use envoy_types::{
                     },
                 },
                 core::v3::{
-                    Address, AggregatedConfigSource, ApiVersion, ConfigSource,
+                    Address, AggregatedConfigSource, ApiVersion, ConfigSource, HealthStatus,
                     Http2ProtocolOptions, SocketAddress, address, config_source,
                     socket_address::PortSpecifier,
                 },
@@ -68,6 +68,9 @@ pub(in super::super) struct DesiredCluster {
     pub name: String,
     /// Ports of the processes that take requests.
     pub ports: Vec<u16>,
+    /// Ports of those that take no new ones and still answer their last: a host that is taken out
+    /// at once is no longer counted by Envoy, however many requests it still answers (trap 20).
+    pub draining: Vec<u16>,
 }
 
 /// Where requests go, by cluster name.
@@ -179,13 +182,23 @@ fn cluster_of(name: &str, protocol: Protocol) -> Cluster {
 }
 
 fn endpoints(cluster: &DesiredCluster) -> ClusterLoadAssignment {
-    let hosts = cluster.ports.iter().map(|port| LbEndpoint {
+    let host = |port: &u16, status: HealthStatus| LbEndpoint {
         host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(Endpoint {
             address: Some(socket("127.0.0.1".to_owned(), *port)),
             ..Default::default()
         })),
+        health_status: status.into(),
         ..Default::default()
-    });
+    };
+    let taking = cluster
+        .ports
+        .iter()
+        .map(|port| host(port, HealthStatus::Unknown));
+    let draining = cluster
+        .draining
+        .iter()
+        .map(|port| host(port, HealthStatus::Draining));
+    let hosts = taking.chain(draining);
     ClusterLoadAssignment {
         cluster_name: cluster.name.clone(),
         endpoints: vec![LocalityLbEndpoints {

@@ -19,7 +19,11 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::{info, warn};
 
 use super::session::{Answer, Session};
-use crate::platform::envoy::{admin, state::Shared, xds::Kind};
+use crate::platform::envoy::{
+    admin,
+    state::{Shared, TO_BE_READ},
+    xds::Kind,
+};
 
 /// Serves until shutdown.
 pub(in super::super) async fn serve(
@@ -188,7 +192,7 @@ impl Stream {
                     .map(|(name, version)| ((kind, name), version));
                 known.acknowledged.extend(named);
                 if kind == Kind::Route {
-                    known.routes = Err("not read since the route was acknowledged".to_owned());
+                    known.routes = Err(TO_BE_READ.to_owned());
                     known.look.notify_one();
                 }
             }

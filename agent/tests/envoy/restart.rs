@@ -1,0 +1,160 @@
+//! The agent is gone and comes back; Envoys and processes are not disturbed, and nothing advances.
+
+use std::time::Duration;
+
+use flagship_canary::{Direction, Scale};
+use reqwest::Method;
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, Counted};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_23_an_agent_that_dies_leaves_traffic_alone_and_adopts_what_runs() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    cluster.ready("1.1.0", Scale::Canary).await;
+    cluster.settle("1.0.0", Some("1.1.0"), 40).await;
+    let pids = (
+        cluster.pid("1.0.0"),
+        cluster.pid("1.1.0"),
+        cluster.envoy_pid("envoy"),
+    );
+    let dump = "/config_dump?resource=dynamic_route_configs";
+    let before = cluster.admin("envoy", Method::GET, dump).await;
+
+    cluster.agent_dies().await;
+    let counted = cluster.requests(100).await;
+    assert!(
+        counted.keys().all(|answer| answer.starts_with("1.")),
+        "{counted:?}"
+    );
+
+    cluster.up().await;
+    let mut counted = Counted::new();
+    let back = cluster.until("everything is adopted", |seen| {
+        seen.route.known && seen.proxies.iter().all(|proxy| proxy.acknowledged)
+    });
+    tokio::pin!(back);
+    let seen = loop {
+        tokio::select! {
+            seen = &mut back => break seen,
+            answer = cluster.get("/") => *counted.entry(answer).or_default() += 1,
+        }
+    };
+    assert!(
+        counted.keys().all(|answer| answer.starts_with("1.")),
+        "trap 5: {counted:?}"
+    );
+    assert_eq!(seen.route.share("1.1.0").unwrap().max.get(), 40);
+    let now = (
+        cluster.pid("1.0.0"),
+        cluster.pid("1.1.0"),
+        cluster.envoy_pid("envoy"),
+    );
+    assert_eq!(pids, now);
+    let after = cluster.admin("envoy", Method::GET, dump).await;
+    assert_eq!(before, after, "trap 5: equal content has an equal version");
+    cluster.settle("1.0.0", Some("1.1.0"), 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s04_a_restarted_agent_serves_the_lower_of_recorded_and_observed() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    cluster.ready("1.1.0", Scale::Canary).await;
+    cluster.settle("1.0.0", Some("1.1.0"), 20).await;
+    cluster.agent_dies().await;
+    // An advance that was kept and never sent.
+    let path = cluster
+        .config
+        .data
+        .join("envoy/workload-shop.Deployment.checkout.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    record["route"]["weight"] = 80.into();
+    std::fs::write(&path, record.to_string()).unwrap();
+
+    cluster.up().await;
+    let seen = cluster
+        .until("the route is acknowledged", |seen| {
+            seen.route.known && seen.proxies.iter().all(|proxy| proxy.acknowledged)
+        })
+        .await;
+    assert_eq!(seen.route.share("1.1.0").unwrap().max.get(), 20);
+    cluster.settle("1.0.0", Some("1.1.0"), 80).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s04_an_envoy_of_which_nothing_is_known_gives_the_canary_nothing() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    cluster.ready("1.1.0", Scale::Canary).await;
+    cluster.settle("1.0.0", Some("1.1.0"), 50).await;
+    cluster.agent_dies().await;
+    cluster.signal(cluster.envoy_pid("envoy"), "KILL");
+    cluster.up().await;
+    cluster
+        .until("a new Envoy has its route", |seen| {
+            seen.route.known && seen.proxies.iter().all(|proxy| proxy.acknowledged)
+        })
+        .await;
+    cluster.until_serving().await;
+    assert_eq!(
+        cluster.requests(40).await,
+        [("1.0.0".to_owned(), 40)].into()
+    );
+    cluster
+        .route(("1.0.0", Some("1.1.0"), 50), Direction::Retreat)
+        .await
+        .unwrap();
+    assert_eq!(
+        cluster.seen().proxies[0].weight.unwrap().get(),
+        0,
+        "only an advance raises it"
+    );
+    cluster.settle("1.0.0", Some("1.1.0"), 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_04_an_envoy_finds_a_restarted_agent_within_seconds() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    let admin = cluster.platform().admin_address("envoy").unwrap();
+    cluster.agent_dies().await;
+    // Long enough that Envoy's own back-off would have grown to tens of seconds.
+    let tries = "/stats?filter=flagship_xds.upstream_cx_connect_fail";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = cluster
+            .client
+            .get(format!("http://{admin}{tries}"))
+            .send()
+            .await
+            .unwrap();
+        let text = answer.text().await.unwrap();
+        let count = text.trim().rsplit(' ').next().unwrap().parse().unwrap_or(0);
+        if count >= 8 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cluster.up().await;
+    let back = Instant::now();
+    cluster
+        .until("the Envoy is back", |seen| seen.proxies[0].connected)
+        .await;
+    assert!(
+        back.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        back.elapsed()
+    );
+}
