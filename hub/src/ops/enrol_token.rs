@@ -21,7 +21,8 @@ use crate::{
 /// How long a token is good where nothing is said.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
-const SHORTEST_TTL: Duration = Duration::from_secs(1);
+/// The shortest life of a token: long enough to be typed.
+const SHORTEST_TTL: Duration = Duration::from_secs(60);
 
 /// The longest life of a token.
 const LONGEST_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -176,7 +177,7 @@ fn check(args: &CreateEnrolToken, uses: u32, ttl: Duration) -> Result<(), OpErro
             "token.ttl",
             "ttl",
             &format!("a life of {} s is not possible", ttl.as_secs()),
-            "use 1s to 90d",
+            "use 1m to 90d",
         );
     }
     for (label, value) in &args.labels {

@@ -113,7 +113,7 @@ fn bad_input_of_tokens_is_refused_by_field() {
         ("eu/1", 1, 3600, "token.pattern"),
         ("eu-*", 0, 3600, "token.uses"),
         ("eu-1", 2, 3600, "token.uses"),
-        ("eu-*", 2, 0, "token.ttl"),
+        ("eu-*", 2, 1, "token.ttl"),
         ("eu-*", 2, u64::MAX, "token.ttl"),
     ] {
         let args = CreateEnrolToken {
