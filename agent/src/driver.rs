@@ -8,6 +8,7 @@
 mod answer;
 mod ask;
 mod edge;
+mod look;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::{hook::HookCall, provider::Samples};
 pub use answer::QueryClient;
 pub use ask::{Asked, QueryCall, Settings};
 pub use edge::{Drive, LinkPort, drive, load_status};
+pub use look::look;
 
 /// Waits are stored at least this often while they run.
 const CHECKPOINT: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ mod load;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cell::OnceCell, collections::BTreeMap, time::Duration};
 
 use flagship_proto::model::{ACTION_DEADLINE, ClusterUid, FleetId, Tick};
 use flagship_waves::{Commit, FleetView, RolloutState};
@@ -76,7 +76,7 @@ impl Driver {
         let keys = self.loaded.open_rollouts(&self.store)?;
         for key in keys {
             for _ in 0..TRIES {
-                let loaded = self.loaded.load(&self.store, now)?;
+                let loaded = self.loaded.load(&self.store)?;
                 let Some(rollout) = loaded.rollouts.get(&key) else {
                     break;
                 };
@@ -115,6 +115,7 @@ impl Driver {
             rollout,
             first_number: first,
             now,
+            canary: OnceCell::new(),
         };
         let (txn, entries) = committing.txn(&decision);
         match self.store.txn(txn).await? {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::{Carried, Effect, Seen, WorkloadDriver};
 use crate::{
     hook::{HookCall, Payload, event_metadata},
+    platform::envoy::cluster_name,
     provider::{Builtin, Variables, envoy_query, render},
 };
 
@@ -59,7 +60,7 @@ pub struct Asked {
 /// What names a version in the proxies' metrics.
 pub(crate) fn metric_name(workload: &WorkloadRef, revision: &Revision) -> String {
     match revision.digest {
-        Some(digest) => format!("{}@{}", workload.name(), digest.short()),
+        Some(digest) => cluster_name(workload, &digest),
         None => format!("{}@{}", workload.name(), revision.version),
     }
 }

@@ -5,15 +5,17 @@
 //! could not be stored.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use flagship_canary::{Action, Answer, CanaryStatus, Direction, Permission, Revision};
+use flagship_canary::{Action, Answer, CanaryStatus, Direction, Revision};
 use flagship_proto::{
+    digest::Digest,
     model::{
-        ACTION_DEADLINE, Change, Evidence, Intent, ReturnTo, RolloutId, Tick, WorkloadRef,
+        ACTION_DEADLINE, Change, Evidence, Intent, Order, RolloutId, Tick, WorkloadRef,
         WorkloadStatus,
     },
     process::{Clock, files},
@@ -21,7 +23,7 @@ use flagship_proto::{
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Effect, QueryClient, Seen, Turn, WorkloadDriver};
+use super::{Effect, QueryClient, Turn, WorkloadDriver, look};
 use crate::{
     hook::HookClient,
     link,
@@ -168,7 +170,10 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
             return Duration::from_secs(60);
         };
         let proxies = seen.route.proxies;
-        let seen = look(seen, ruling.as_ref(), identified);
+        let digest = ruling
+            .as_ref()
+            .and_then(|ruling| digest_of(ruling.order(), identified, &seen.digests));
+        let seen = look(seen, ruling.as_ref(), digest);
         let turn = self.driver.turn(seen, now);
         let stored = !turn.persist || self.store(workload, now);
         if let Some(report) = turn.report.clone() {
@@ -345,47 +350,16 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
     }
 }
 
-/// Puts together what the state machine sees.
-fn look(
-    seen: crate::platform::Seen,
-    ruling: Option<&link::Permission>,
+/// The digest that this attempt was identified by, else the one that its version had before.
+fn digest_of(
+    order: &Order,
     identified: &Identified,
-) -> Seen {
-    let permission = ruling.map_or_else(
-        || Permission::hold("nothing is ordered"),
-        |ruling| Permission {
-            intent: ruling.intent,
-            may_advance: ruling.may_advance,
-            why: ruling.why.to_string(),
-        },
-    );
-    let order = ruling.map(|ruling| {
-        let mut order = ruling.order().clone();
-        // The intent that counts may be stronger than the order's; where it goes comes with it.
-        order.return_to = match ruling.intent {
-            Intent::Retreat => ruling.return_to.clone(),
-            Intent::Run | Intent::Hold | Intent::Remove => ReturnTo::LastPromoted,
-        };
-        order.now = ruling.now;
-        order
-    });
-    let change_digest = order.as_ref().and_then(|order| {
-        let version = order.change.to_string();
-        let known = identified
-            .as_ref()
-            .filter(|((rollout, attempt, of), _)| {
-                *rollout == order.rollout && *attempt == order.attempt && *of == version
-            })
-            .and_then(|(_, revision)| revision.digest);
-        known.or_else(|| seen.digests.get(&version).copied())
-    });
-    Seen {
-        permission,
-        order,
-        aborted_by: ruling.and_then(|ruling| ruling.aborted_by.clone()),
-        change_digest,
-        versions: seen.versions,
-        route: seen.route,
-        totals: seen.totals,
-    }
+    known: &BTreeMap<String, Digest>,
+) -> Option<Digest> {
+    let version = order.change.to_string();
+    let of = (order.rollout.clone(), order.attempt, version);
+    let fresh = identified.as_ref().filter(|(known, _)| *known == of);
+    fresh
+        .and_then(|(_, revision)| revision.digest)
+        .or_else(|| known.get(&of.2).copied())
 }

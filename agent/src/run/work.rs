@@ -56,32 +56,7 @@ impl Work {
 
     /// What the cluster is and has now.
     pub(super) fn inventory(&self) -> Inventory {
-        let workloads = self.platform.workloads().into_iter().map(|workload| {
-            let seen = self.platform.observe(&workload);
-            let primary = seen.as_ref().and_then(|seen| {
-                let told = seen.route.told.as_ref();
-                told.map(|route| route.primary.clone())
-            });
-            let version = primary.or_else(|| Some(seen.as_ref()?.initial.version.clone()));
-            let digest = version.as_ref().and_then(|version| {
-                let seen = seen.as_ref()?;
-                let initial = (seen.initial.version == *version).then_some(seen.initial.digest)?;
-                seen.digests.get(version).copied().or(initial)
-            });
-            InventoryWorkload {
-                workload,
-                version,
-                digest,
-            }
-        });
-        Inventory {
-            agent: env!("CARGO_PKG_VERSION").to_owned(),
-            platform: "envoy".to_owned(),
-            features: FEATURES.iter().map(ToString::to_string).collect(),
-            workloads: workloads.collect(),
-            proxies: self.platform.proxies(),
-            ..Inventory::default()
-        }
+        inventory(&self.platform)
     }
 
     /// One task a workload, and one that keeps the inventory true.
@@ -118,15 +93,11 @@ impl Work {
                 stop: stop.clone(),
             }));
         }
-        let work = Self {
-            platform: Arc::clone(&self.platform),
-            clock: self.clock,
-            settings: Settings::default(),
-        };
+        let platform = Arc::clone(&self.platform);
         let (link, stop) = (link.clone(), stop.clone());
         tasks.spawn(async move {
             while !stop.is_cancelled() {
-                link.set_inventory(work.inventory());
+                link.set_inventory(inventory(&platform));
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(INVENTORY) => {}
@@ -134,5 +105,34 @@ impl Work {
             }
         });
         Ok(())
+    }
+}
+
+fn inventory(platform: &EnvoyPlatform) -> Inventory {
+    let workloads = platform.workloads().into_iter().map(|workload| {
+        let seen = platform.observe(&workload);
+        let primary = seen.as_ref().and_then(|seen| {
+            let told = seen.route.told.as_ref();
+            told.map(|route| route.primary.clone())
+        });
+        let version = primary.or_else(|| Some(seen.as_ref()?.initial.version.clone()));
+        let digest = version.as_ref().and_then(|version| {
+            let seen = seen.as_ref()?;
+            let initial = (seen.initial.version == *version).then_some(seen.initial.digest)?;
+            seen.digests.get(version).copied().or(initial)
+        });
+        InventoryWorkload {
+            workload,
+            version,
+            digest,
+        }
+    });
+    Inventory {
+        agent: env!("CARGO_PKG_VERSION").to_owned(),
+        platform: "envoy".to_owned(),
+        features: FEATURES.iter().map(ToString::to_string).collect(),
+        workloads: workloads.collect(),
+        proxies: platform.proxies(),
+        ..Inventory::default()
     }
 }

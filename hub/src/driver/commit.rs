@@ -1,6 +1,8 @@
 //! One decision as one transaction: the rollout's state, orders, claims, what is good and what is
 //! rejected, history and audit, all or nothing.
 
+use std::cell::OnceCell;
+
 use flagship_proto::model::{Change, ClusterName, Document, Fence, FleetId, Intent, Order, Tick};
 use flagship_waves::{Action, Commit, Decision, OrderAction};
 
@@ -24,6 +26,8 @@ pub(super) struct Committing<'a> {
     pub(super) rollout: &'a Stored<RolloutRow>,
     pub(super) first_number: u64,
     pub(super) now: Tick,
+    /// As it travels; made once for all orders of a decision.
+    pub(super) canary: OnceCell<Document>,
 }
 
 impl Committing<'_> {
@@ -155,7 +159,10 @@ impl Committing<'_> {
             change: action.change.clone(),
             return_to: action.return_to.clone(),
             now: action.now,
-            canary: canary_document(self.rollout),
+            canary: self
+                .canary
+                .get_or_init(|| canary_document(self.rollout))
+                .clone(),
             plan_digest: self.rollout.plan_digest,
             not_after: action.not_after,
             lease: plan.lease(),

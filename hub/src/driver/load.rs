@@ -104,7 +104,7 @@ impl Cache {
     }
 
     /// Everything, as of now. Reads nothing if nothing was committed since the last call.
-    pub(super) fn load(&mut self, store: &Store, _now: Tick) -> Result<Arc<Loaded>, StoreError> {
+    pub(super) fn load(&mut self, store: &Store) -> Result<Arc<Loaded>, StoreError> {
         // Taken before the lists: what is committed meanwhile is read again the next time.
         let at = store.position().seq;
         if let (Some(latest), true) = (&self.latest, self.at == Some(at)) {

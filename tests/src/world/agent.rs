@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use flagship_agent::{
-    driver::{Effect, Seen, Settings, WorkloadDriver},
+    driver::{Effect, Settings, WorkloadDriver, look},
     link::{Keys, Link, Member, Session},
     release::Kept,
 };
-use flagship_canary::{Action, Answer, CanaryStatus, Direction, Permission};
+use flagship_canary::{Action, Answer, CanaryStatus, Direction};
 use flagship_hub::{
     ca::{Ca, Request},
     fleet::SessionId,
@@ -17,9 +17,7 @@ use flagship_hub::{
 use flagship_proto::{
     digest::Digest,
     identity::PeerId,
-    model::{
-        AgentMessage, HubMessage, Intent, Inventory, InventoryWorkload, Labels, ReturnTo, Tick,
-    },
+    model::{AgentMessage, HubMessage, Inventory, InventoryWorkload, Labels, Tick},
     sign::{HubKeys, SignKey},
 };
 
@@ -277,35 +275,11 @@ impl Agent {
         for _ in 0..8 {
             let process = self.process.as_mut().expect("it runs");
             let ruling = process.link.permission(&workload, now);
-            let (versions, route, totals) = self.cluster.observe(now);
-            let proxies = route.proxies;
-            let order = ruling.as_ref().map(|ruling| {
-                let mut order = ruling.order().clone();
-                order.return_to = match ruling.intent {
-                    Intent::Retreat => ruling.return_to.clone(),
-                    Intent::Run | Intent::Hold | Intent::Remove => ReturnTo::LastPromoted,
-                };
-                order.now = ruling.now;
-                order
-            });
-            let seen = Seen {
-                permission: ruling.as_ref().map_or_else(
-                    || Permission::hold("nothing is ordered"),
-                    |ruling| Permission {
-                        intent: ruling.intent,
-                        may_advance: ruling.may_advance,
-                        why: ruling.why.to_string(),
-                    },
-                ),
-                change_digest: order
-                    .as_ref()
-                    .and_then(|o| revision(&o.change.to_string()).digest),
-                order,
-                aborted_by: ruling.as_ref().and_then(|ruling| ruling.aborted_by.clone()),
-                versions,
-                route,
-                totals,
-            };
+            let seen = self.cluster.observe(now);
+            let proxies = seen.route.proxies;
+            let change = ruling.as_ref().map(|ruling| ruling.change().to_string());
+            let digest = change.and_then(|version| revision(&version).digest);
+            let seen = look(seen, ruling.as_ref(), digest);
             let turn = process.driver.turn(seen, now);
             let stored = !turn.persist || !self.disk.is_full;
             if turn.persist && stored {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use flagship_agent::platform::Seen;
 use flagship_canary::{
     Action, Revision, Route, RouteSeen, Sample, Scale, Share, Totals, VersionSeen,
 };
@@ -179,10 +180,7 @@ impl SimCluster {
     }
 
     /// What the platform sees.
-    pub fn observe(
-        &mut self,
-        now: Tick,
-    ) -> (BTreeMap<String, VersionSeen>, RouteSeen, Option<Totals>) {
+    pub fn observe(&mut self, now: Tick) -> Seen {
         self.advance(now);
         let seen = |(version, instance): (&String, &Instance)| {
             let wanted = match instance.scale {
@@ -201,8 +199,14 @@ impl SimCluster {
             };
             (version.clone(), seen)
         };
-        let versions = self.instances.iter().map(seen).collect();
-        (versions, self.route_seen(), Some(self.totals(now.wall)))
+        Seen {
+            initial: self.initial.clone(),
+            versions: self.instances.iter().map(seen).collect(),
+            digests: BTreeMap::new(),
+            route: self.route_seen(),
+            totals: Some(self.totals(now.wall)),
+            proxies: Vec::new(),
+        }
     }
 
     fn route_seen(&self) -> RouteSeen {
