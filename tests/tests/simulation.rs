@@ -6,7 +6,11 @@ use std::{panic, time::Duration};
 use flagship_proto::model::{AbortMode, ReturnTo, Scope};
 use flagship_tests::{
     invariant,
-    world::{World, cluster::Behaviour, script::PLAN},
+    world::{
+        World,
+        cluster::Behaviour,
+        script::{PLAN, slow_plan},
+    },
 };
 use flagship_waves::Wish;
 
@@ -46,11 +50,18 @@ fn live(seed: u64) -> Result<(), String> {
         }
     }
     world.run(Duration::from_secs(3));
-    world.start(PLAN, 1, "1.1.0");
+    // Half of the canaries are in flight for longer than a lease lasts.
+    let plan = if dice.roll(2) == 0 {
+        PLAN.to_owned()
+    } else {
+        slow_plan()
+    };
+    world.start(&plan, 1, "1.1.0");
     let mut standing: Option<String> = None;
     let mut aborts = 0;
     for _ in 0..25 {
         let name = FLEET[usize::try_from(dice.roll(4)).unwrap_or(0)].0;
+        let mut seconds = dice.roll(8);
         match dice.roll(12) {
             0 => world.cut(name),
             1 | 2 => world.mend(name),
@@ -61,6 +72,11 @@ fn live(seed: u64) -> Result<(), String> {
             8 if standing.is_none() => {
                 aborts += 1;
                 let id = format!("a-{aborts}");
+                // The case of rule 3: an abort that somebody does not hear, and time past the bound.
+                if dice.roll(2) == 0 {
+                    world.cut(name);
+                    seconds += 70;
+                }
                 world.abort(&id, Scope::Fleet, AbortMode::Return);
                 standing = Some(id);
             }
@@ -73,7 +89,7 @@ fn live(seed: u64) -> Result<(), String> {
             11 => world.wish("checkout-1", Wish::Resume),
             _ => {}
         }
-        for _ in 0..=dice.roll(8) {
+        for _ in 0..=seconds {
             world.run(Duration::from_secs(1));
             for rule in &mut rules {
                 let name = rule.rule();

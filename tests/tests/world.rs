@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use flagship_proto::model::{AbortMode, ReturnTo, Scope, Weight};
-use flagship_tests::world::{World, cluster::Behaviour, script::PLAN};
+use flagship_tests::world::{
+    World,
+    cluster::Behaviour,
+    script::{PLAN, slow_plan},
+};
 use flagship_waves::Wish;
 
 const FLEET: &[(&str, &[(&str, &str)])] = &[
@@ -172,22 +176,49 @@ fn after_the_lift_a_retry_goes_on_from_step_0_where_it_was_not_done() {
 #[test]
 fn p05_a_cluster_that_is_cut_off_in_mid_canary_advances_no_further_than_the_bound() {
     let mut world = fleet(6);
-    world.start(PLAN, 1, "1.3.0");
+    world.start(&slow_plan(), 1, "1.3.0");
     world.run_till(MINUTES, "the pilot has traffic", |w| {
         w.agents["pilot-1"].cluster.share("1.3.0") > Weight::ZERO
     });
+    let before = world.agent("pilot-1").cluster.share("1.3.0");
     world.cut("pilot-1");
     world.abort("a-1", Scope::Fleet, AbortMode::Return);
     world.run(Duration::from_millis(35_300));
     let frozen = world.agent("pilot-1").cluster.share("1.3.0");
-    world.run(Duration::from_secs(120));
-    assert!(world.agent("pilot-1").cluster.share("1.3.0") <= frozen);
+    assert!(
+        frozen > before && frozen < Weight::saturating(50),
+        "its lease let it go on: {frozen}"
+    );
+    world.run(Duration::from_secs(180));
+    assert_eq!(world.agent("pilot-1").cluster.share("1.3.0"), frozen);
     world.mend("pilot-1");
     world.run_till(MINUTES, "it comes back, as its order was void", |w| {
         w.agents["pilot-1"].cluster.share("1.3.0") == Weight::ZERO
     });
     world.run_till(MINUTES, "it says so", |w| {
         w.final_receipts("a-1").len() == 5
+    });
+}
+
+#[test]
+fn p08_a_cluster_that_finished_while_it_was_cut_off_comes_back_from_a_void_order() {
+    let mut world = fleet(10);
+    world.start(PLAN, 1, "1.3.0");
+    world.run_till(MINUTES, "the pilot has traffic", |w| {
+        w.agents["pilot-1"].cluster.share("1.3.0") > Weight::ZERO
+    });
+    world.cut("pilot-1");
+    world.abort("a-1", Scope::Fleet, AbortMode::Return);
+    world.run(Duration::from_secs(30));
+    assert_eq!(
+        world.agent("pilot-1").cluster.primary(),
+        Some("1.3.0"),
+        "within its lease"
+    );
+    world.mend("pilot-1");
+    world.run_till(MINUTES, "it is back", |w| {
+        w.agents["pilot-1"].cluster.primary() == Some("1.0.0")
+            && w.agents["pilot-1"].cluster.share("1.3.0") == Weight::ZERO
     });
 }
 

@@ -259,6 +259,34 @@ fn p21_a_deposed_leader_writes_nothing() {
 }
 
 #[test]
+fn p15_nothing_starts_on_a_view_from_before_the_guard_was_bumped() {
+    let mut hub = Hub::new();
+    hub.join("a");
+    hub.start();
+    let loaded = hub.driver.loaded.load(&hub.store).unwrap();
+    let rollout = loaded.rollouts.values().next().unwrap().clone();
+    let presence = Presence {
+        connected: true,
+        last_heard: Some(at(1)),
+        lease_until: None,
+    };
+    let view = loaded.view(&rollout, &[(uid("a"), presence)].into(), at(0), at(1));
+    let by = "an abort that the view does not show".to_owned();
+    commit(&hub.store, Txn::new().put(&Guard { by }));
+
+    let stepped = hub.driver.step(&loaded, &rollout, &view, at(1));
+    let stepped = stepped.now_or_never().expect("memory is ready at once");
+    assert!(matches!(stepped, Ok(Stepped::Again)));
+    assert!(hub.orders().is_empty(), "nothing was ordered");
+    hub.pass().unwrap();
+    assert_eq!(
+        hub.orders(),
+        [(uid("a"), Intent::Run)],
+        "on a fresh view it is"
+    );
+}
+
+#[test]
 fn p16_a_cluster_that_another_rollout_holds_is_not_ordered() {
     let mut hub = Hub::new();
     ["a", "b"].iter().for_each(|name| hub.join(name));

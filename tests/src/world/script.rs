@@ -33,6 +33,12 @@ spec:
     - {name: rest, clusters: {}, maxConcurrent: 50%}
 ";
 
+/// The same with a canary that is in flight for minutes, longer than a lease lasts.
+pub fn slow_plan() -> String {
+    PLAN.replace("interval: 2s", "interval: 12s")
+        .replace("stepWeight: 25", "stepWeight: 5")
+}
+
 impl World {
     /// Starts a release of `version` by a plan; the rollout's id is `checkout-<number>`.
     pub fn start(&mut self, plan: &str, number: u32, version: &str) -> String {
