@@ -17,6 +17,8 @@ use flagship_proto::{
 };
 use serde::Serialize;
 
+use crate::outside::{Clients, unreachable};
+
 /// Most bytes of an answer that are read; more are left.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
@@ -57,26 +59,16 @@ pub struct HookAnswer {
 
 /// The client of all hooks of an agent.
 #[derive(Debug, Clone)]
-pub struct HookClient {
-    verified: reqwest::Client,
-    unverified: reqwest::Client,
+pub struct HookClient(Clients);
+
+impl Default for HookClient {
+    /// It follows no redirects: a 3xx is an answer, and not a success.
+    fn default() -> Self {
+        Self(Clients::new(false))
+    }
 }
 
 impl HookClient {
-    /// A client that follows no redirects: a 3xx is an answer, and not a success.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent(concat!("flagship-agent/", env!("CARGO_PKG_VERSION")))
-                .pool_max_idle_per_host(1)
-        };
-        Ok(Self {
-            verified: builder().build()?,
-            unverified: builder().tls_danger_accept_invalid_certs(true).build()?,
-        })
-    }
-
     /// Asks, and asks again after failures that may pass, as often as the hook says.
     pub async fn call(&self, call: &HookCall) -> HookAnswer {
         let tries = call.hook.retries.unwrap_or(0).min(20) + 1;
@@ -96,11 +88,10 @@ impl HookClient {
     }
 
     async fn once(&self, call: &HookCall) -> Result<u16, CallError> {
-        let client = if call.hook.disable_tls {
-            &self.unverified
-        } else {
-            &self.verified
-        };
+        let client = self
+            .0
+            .get(call.hook.disable_tls)
+            .map_err(CallError::Unreachable)?;
         let deadline = call.hook.timeout();
         let exchange = async {
             let response = client
@@ -109,7 +100,7 @@ impl HookClient {
                 .json(&call.payload)
                 .send()
                 .await
-                .map_err(CallError::unreachable)?;
+                .map_err(|error| CallError::Unreachable(unreachable(error)))?;
             let status = response.status();
             if status.is_success() {
                 return Ok(status.as_u16());
@@ -152,13 +143,6 @@ enum CallError {
 }
 
 impl CallError {
-    /// The URL stays out of the words: it may hold a secret.
-    fn unreachable(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        Self::Unreachable(cause.unwrap_or_else(|| error.to_string()))
-    }
-
     /// A closed gate (4xx) is an answer; asking it again at once changes nothing.
     fn is_retryable(&self) -> bool {
         match self {

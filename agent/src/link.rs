@@ -43,7 +43,7 @@ pub use permission::{NoLease, Permission, Why};
 pub use seal::{Keys, Seal};
 pub use session::{Hangup, Refused, Session, Then};
 
-use crate::release::{AbortBook, Kept, KeptAbort, Record, Save, SaveKey, Saved};
+use crate::release::{AbortBook, Kept, KeptAbort, Record, Release, Save, SaveKey, Saved};
 use keep::{Keep, reached};
 use lease::Leases;
 use permission::{Case, rule};
@@ -70,6 +70,8 @@ pub struct Link {
     record: Keep<Record>,
     aborts: Keep<AbortBook>,
     slots: BTreeMap<WorkloadRef, Slot>,
+    /// Releases of an earlier life of this cluster: not obeyed, only settled and forgotten (P1).
+    left: BTreeMap<WorkloadRef, Release>,
     seen: BTreeMap<WorkloadRef, Seen>,
     leases: Leases,
     outbox: Outbox,
@@ -95,6 +97,13 @@ impl Link {
     /// A link with what was kept. The record's incarnation is the one of this start: raise it
     /// before. No lease survives a restart (S3).
     pub fn new(member: Member, kept: Kept, inventory: Inventory, seal: Box<dyn Seal>) -> Self {
+        let of = kept.record.fleet.clone();
+        let moved = of.is_some_and(|of| of != member.fleet);
+        let (kept, left) = kept.of_member(&member.fleet, &member.uid);
+        for (workload, release) in &left {
+            let (uid, rollout) = (&release.order().uid, &release.order().rollout);
+            tracing::warn!(%workload, %uid, %rollout, "a release of an earlier life of this cluster is not obeyed");
+        }
         let slots = kept
             .releases
             .into_iter()
@@ -105,8 +114,14 @@ impl Link {
             seal,
             inventory,
             record: Keep::fresh(kept.record),
-            aborts: Keep::loaded(kept.aborts),
+            // What another fleet ordered is gone from disk before the record says whose it is.
+            aborts: if moved {
+                Keep::fresh(kept.aborts)
+            } else {
+                Keep::loaded(kept.aborts)
+            },
             slots,
+            left,
             seen: BTreeMap::new(),
             leases: Leases::default(),
             outbox: Outbox::default(),
@@ -157,7 +172,9 @@ impl Link {
     /// What a workload may do now. None: no order is in force, so nothing is to be released. Ask
     /// right before each Advance, and act within `lease_left`.
     pub fn permission(&self, workload: &WorkloadRef, now: Tick) -> Option<Permission> {
-        let slot = self.slots.get(workload)?;
+        let Some(slot) = self.slots.get(workload) else {
+            return self.left.get(workload).map(Permission::of_left);
+        };
         let release = slot.in_force()?;
         let case = Case {
             release,

@@ -8,8 +8,8 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::model::{
-    Abort, AbortId, HubIncarnation, Incarnation, Lift, Mono, Order, Position, Signed, Term, Tick,
-    WorkloadRef,
+    Abort, AbortId, ClusterUid, FleetId, HubIncarnation, Incarnation, Lift, Mono, Order, Position,
+    Signed, Term, Tick, WorkloadRef,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,17 @@ pub struct Tombstone {
     pub abort: Option<KeptAbort>,
 }
 
+/// The most tombstones that are kept, by the positions of their lifts.
+///
+/// A lifted id has to stay dead for as long as some hub may still send its abort. On one session the
+/// lift comes after its abort. A replica that lags, or a session that was cut between the two, is
+/// behind by the lifts of seconds, not by this many. A hub whose store was put back is behind by more,
+/// but P22 stops it, and what it can do to a forgotten id is to stop things once more: the abort is
+/// then listed in `Hello`, and the first hub that has the lift's row sends it again. Nothing ever
+/// advances because of a forgotten tombstone: the releases that its abort voided are marked so
+/// themselves, and the hub sends such rows as Retreat (P8).
+pub const MOST_TOMBSTONES: usize = 256;
+
 /// All aborts that stand, and the tombstones of those that were lifted (P7).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -136,6 +147,20 @@ pub struct AbortBook {
     pub standing: BTreeMap<AbortId, KeptAbort>,
     /// Lifted, by id.
     pub lifted: BTreeMap<AbortId, Tombstone>,
+}
+
+impl AbortBook {
+    /// Forgets the oldest lifts beyond [`MOST_TOMBSTONES`].
+    pub fn prune(&mut self) {
+        while self.lifted.len() > MOST_TOMBSTONES {
+            let oldest = self
+                .lifted
+                .iter()
+                .min_by_key(|(_, tombstone)| tombstone.lift.value.position)
+                .map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.lifted.remove(&id));
+        }
+    }
 }
 
 /// The hub that was first seen under a term (P21).
@@ -154,6 +179,9 @@ pub struct Binding {
 pub struct Record {
     /// Grows with each start (P2).
     pub incarnation: Incarnation,
+    /// The fleet whose aborts and terms are kept here; none before the first enrolment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetId>,
     /// The newest term seen, and its hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<Binding>,
@@ -213,6 +241,31 @@ impl Save {
 }
 
 impl Kept {
+    /// What of it is this member's, and the releases that are not: those of an earlier life of the
+    /// cluster, or of another fleet (P1). Aborts and the term outlive the uid, as only a lift ends an
+    /// abort (P7), but not the fleet: of another one no hub could ever lift them.
+    pub fn of_member(
+        mut self,
+        fleet: &FleetId,
+        uid: &ClusterUid,
+    ) -> (Self, BTreeMap<WorkloadRef, Release>) {
+        let is_own = |release: &Release| {
+            let order = release.order();
+            order.fleet == *fleet && order.uid == *uid
+        };
+        let (own, left) = self
+            .releases
+            .into_iter()
+            .partition(|(_, release)| is_own(release));
+        self.releases = own;
+        if self.record.fleet.as_ref().is_some_and(|of| of != fleet) {
+            self.aborts = AbortBook::default();
+            self.record.bound = None;
+        }
+        self.record.fleet = Some(fleet.clone());
+        (self, left)
+    }
+
     /// Takes over what was saved, as a disk would; a store in memory for simulations.
     pub fn apply(&mut self, what: Saved) {
         match what {

@@ -54,6 +54,17 @@ pub fn built(program: &str) -> PathBuf {
     path
 }
 
+/// A process's memory as the kernel counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Memory {
+    /// Resident: all pages that it has in memory, those of its program and libraries too.
+    pub rss_kib: u64,
+    /// The same, a page that several processes share counted by its share.
+    pub pss_kib: u64,
+    /// What of it is its own data: heap and stacks.
+    pub anonymous_kib: u64,
+}
+
 /// A program that runs; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -99,13 +110,18 @@ impl Running {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Its resident memory, in KiB; none once it has ended.
-    pub fn rss_kib(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.split_whitespace().next()?.parse().ok()
+    /// Its memory; none once it has ended.
+    pub fn memory(&self) -> Option<Memory> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).ok()?;
+        let kib = |what: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(what))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Some(Memory {
+            rss_kib: kib("Rss:")?,
+            pss_kib: kib("Pss:")?,
+            anonymous_kib: kib("Anonymous:")?,
+        })
     }
 
     /// Sends it a signal.

@@ -5,29 +5,22 @@ use std::collections::BTreeMap;
 use flagship_canary::{Answer, Measurement};
 
 use super::QueryCall;
-use crate::provider::{self, Prometheus, QueryError};
+use crate::{
+    outside::Clients,
+    provider::{self, Prometheus, QueryError},
+};
 
 /// The HTTP clients of all queries of an agent.
 #[derive(Debug, Clone)]
-pub struct QueryClient {
-    verified: reqwest::Client,
-    unverified: reqwest::Client,
+pub struct QueryClient(Clients);
+
+impl Default for QueryClient {
+    fn default() -> Self {
+        Self(Clients::new(true))
+    }
 }
 
 impl QueryClient {
-    /// Clients that keep at most one idle connection a server.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("flagship-agent/", env!("CARGO_PKG_VERSION")))
-                .pool_max_idle_per_host(1)
-        };
-        Ok(Self {
-            verified: builder().build()?,
-            unverified: builder().tls_danger_accept_invalid_certs(true).build()?,
-        })
-    }
-
     /// The answer, errors included: an error is Inconclusive with words, never a pass.
     pub async fn ask(&self, call: &QueryCall) -> Answer {
         let measurement = self
@@ -46,11 +39,10 @@ impl QueryClient {
 
     async fn measure(&self, call: &QueryCall) -> Result<Measurement, QueryError> {
         let asked = &call.asked;
-        let client = if asked.insecure_skip_verify {
-            &self.unverified
-        } else {
-            &self.verified
-        };
+        let client = self
+            .0
+            .get(asked.insecure_skip_verify)
+            .map_err(QueryError::Unreachable)?;
         let headers: BTreeMap<String, Vec<String>> = asked.headers.clone();
         let server = Prometheus::new(client.clone(), &asked.address, headers)?;
         let canary = server.query(&asked.canary, asked.at).await?;

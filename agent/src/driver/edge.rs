@@ -4,6 +4,9 @@
 //! deadline inside the lease. What returns traffic needs neither, and is done also when the status
 //! could not be stored.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

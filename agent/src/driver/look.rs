@@ -23,7 +23,7 @@ pub fn look(
             why: ruling.why.to_string(),
         },
     );
-    let order = ruling.map(|ruling| {
+    let order = ruling.filter(|ruling| ruling.is_ours()).map(|ruling| {
         let mut order = ruling.order().clone();
         // The intent that counts may be stronger than the order's; where it goes comes with it.
         order.return_to = match ruling.intent {

@@ -23,7 +23,7 @@ fn revision(version: &str) -> Revision {
     }
 }
 
-fn order(canary: serde_json::Value) -> Order {
+pub(super) fn order(canary: serde_json::Value) -> Order {
     Order {
         fleet: "fleet-1".parse().unwrap(),
         cluster: "eu-1".parse().unwrap(),

@@ -73,8 +73,7 @@ fn call(url: String, retries: u32) -> HookCall {
 #[tokio::test]
 async fn w25_any_2xx_is_success_and_the_payload_is_flaggers() {
     let (base, seen) = serve().await;
-    let answer = HookClient::new()
-        .unwrap()
+    let answer = HookClient::default()
         .call(&call(format!("{base}/keep"), 0))
         .await;
     assert!(answer.ok, "{}", answer.words);
@@ -87,8 +86,7 @@ async fn w25_any_2xx_is_success_and_the_payload_is_flaggers() {
 #[tokio::test]
 async fn a_closed_gate_says_what_it_said_and_is_not_asked_again() {
     let (base, _) = serve().await;
-    let answer = HookClient::new()
-        .unwrap()
+    let answer = HookClient::default()
         .call(&call(format!("{base}/closed"), 3))
         .await;
     let words = "confirm-rollout hook gate answered 403: gate closed";
@@ -98,8 +96,7 @@ async fn a_closed_gate_says_what_it_said_and_is_not_asked_again() {
 #[tokio::test]
 async fn a_passing_failure_is_tried_again() {
     let (base, seen) = serve().await;
-    let answer = HookClient::new()
-        .unwrap()
+    let answer = HookClient::default()
         .call(&call(format!("{base}/flaky"), 1))
         .await;
     assert!(answer.ok, "{}", answer.words);
@@ -109,8 +106,7 @@ async fn a_passing_failure_is_tried_again() {
 #[tokio::test]
 async fn a_silent_hook_ends_at_its_deadline() {
     let (base, _) = serve().await;
-    let answer = HookClient::new()
-        .unwrap()
+    let answer = HookClient::default()
         .call(&call(format!("{base}/slow"), 0))
         .await;
     assert_eq!(
@@ -122,7 +118,7 @@ async fn a_silent_hook_ends_at_its_deadline() {
 #[tokio::test]
 async fn a_redirect_is_no_success_and_an_error_shows_no_url() {
     let (base, _) = serve().await;
-    let client = HookClient::new().unwrap();
+    let client = HookClient::default();
     assert!(!client.call(&call(format!("{base}/moved"), 0)).await.ok);
     let answer = client
         .call(&call("http://127.0.0.1:1/?secret=abc".into(), 0))

@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use flagship_proto::{
-    model::{AbortId, AbortMode, Change, Intent, OnDisconnect, Order, ReturnTo, Signed, Tick},
+    model::{
+        AbortId, AbortMode, Change, ClusterUid, Intent, OnDisconnect, Order, ReturnTo, Signed, Tick,
+    },
     precedence::effective_intent,
 };
 use jiff::Timestamp;
@@ -43,6 +45,29 @@ impl Permission {
     pub fn change(&self) -> &Change {
         &self.order.value.change
     }
+
+    /// Whether the order speaks to this cluster; else it is of an earlier life of it, and nothing of
+    /// it counts but that what it left behind is settled and forgotten.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.why, Why::Left { .. })
+    }
+
+    /// For what an earlier life of this cluster left (P1): an unfinished canary goes back, what is
+    /// done stays, and the run is forgotten, so that a new order begins at step 0.
+    pub(super) fn of_left(release: &Release) -> Self {
+        Self {
+            intent: Intent::Remove,
+            may_advance: false,
+            lease_left: Duration::ZERO,
+            why: Why::Left {
+                uid: release.order().uid.clone(),
+            },
+            return_to: ReturnTo::LastPromoted,
+            now: false,
+            aborted_by: None,
+            order: Arc::clone(&release.order),
+        }
+    }
 }
 
 /// Why a permission is as it is.
@@ -77,6 +102,11 @@ pub enum Why {
     Continues {
         /// Until then.
         until: Timestamp,
+    },
+    /// The order is of an earlier life of this cluster (P1).
+    Left {
+        /// Whom it was for.
+        uid: ClusterUid,
     },
     /// Too long without a lease, and the plan says `retreat`.
     Lapsed {
@@ -122,6 +152,7 @@ impl Why {
             Self::NotAfter { .. } => "NotAfter",
             Self::WaitingForLease(_) => "WaitingForLease",
             Self::Continues { .. } => "ContinuesWithoutLease",
+            Self::Left { .. } => "LeftBehind",
             Self::Lapsed { .. } => "LeaseLapsed",
         }
     }
@@ -150,6 +181,10 @@ impl fmt::Display for Why {
             Self::Continues { until } => {
                 write!(f, "goes on without a lease until {until}, as the plan says")
             }
+            Self::Left { uid } => write!(
+                f,
+                "the order was for {uid}, an earlier life of this cluster, and is not obeyed"
+            ),
             Self::Lapsed { after, since } => write!(
                 f,
                 "without a lease since {since}; the plan takes it back after {} s",

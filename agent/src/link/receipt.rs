@@ -97,10 +97,31 @@ fn without_order(workload: &WorkloadRef, seen: Option<&Seen>) -> WorkloadReceipt
     WorkloadReceipt {
         workload: workload.clone(),
         fence: Fence::default(),
-        state: ReceiptState::Idle,
+        state: seen.map_or(ReceiptState::Idle, orderless),
         read_back: seen.and_then(|seen| seen.status.observed),
         proxies: seen.map_or(0, |seen| seen.proxies),
         digest: seen.and_then(|seen| seen.status.digest),
+    }
+}
+
+/// A canary that no order speaks for may still have traffic: it goes back by itself, or stands still.
+fn orderless(seen: &Seen) -> ReceiptState {
+    let status = &seen.status;
+    let settled = match status.phase {
+        Phase::Failed => status.weight == Weight::ZERO && status.observed == Some(Weight::ZERO),
+        phase => !phase.is_active(),
+    };
+    match (settled, status.phase, status.observed) {
+        (true, _, _) => ReceiptState::Idle,
+        (false, Phase::Failed, Some(observed)) => ReceiptState::Returning {
+            capacity: observed.rest(),
+        },
+        (false, _, None) => ReceiptState::NotStopped {
+            reason: not_read(status),
+        },
+        (false, _, Some(_)) => ReceiptState::NotStopped {
+            reason: "a canary is in flight here that no order speaks for".to_owned(),
+        },
     }
 }
 
@@ -128,7 +149,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     let in_flight = status.phase.is_active();
     let is_returning = status.intent == Some(Intent::Retreat);
     if done && abort.mode != AbortMode::RetreatDone {
-        return ReceiptState::Done;
+        return finished(abort, release, status);
     }
     let Some(observed) = status.observed else {
         return if in_flight || done || status.aborted_by.is_some() {
@@ -159,17 +180,48 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     match (at_zero, settled) {
         (true, true) if untouched => ReceiptState::Idle,
         (true, true) => ReceiptState::Returned,
-        (false, true) if in_flight || done || status.aborted_by.is_some() => {
-            ReceiptState::Returning {
-                capacity: observed.rest(),
-            }
-        }
+        (false, true) if !untouched => ReceiptState::Returning {
+            capacity: observed.rest(),
+        },
         // Ended before the abort, and what is read back belongs to no canary.
         (false, true) => ReceiptState::Idle,
         (_, false) => ReceiptState::NotStopped {
             reason: "the canary has not been told to go back yet".to_owned(),
         },
     }
+}
+
+/// What a finished canary answers. It stays where the hub knew that it was done: then its row is not
+/// void, or comes as Hold (P11). One that finished before the hub heard of it holds a void order: it
+/// is taken back as soon as the hub's word is here (P8), and says so until then.
+fn finished(abort: &Abort, release: &Release, status: &WorkloadStatus) -> ReceiptState {
+    let told = status.intent == Some(Intent::Retreat);
+    let is_void = release.voided_by.is_some() && abort.mode == AbortMode::Return;
+    let goes_back = match release.order().intent {
+        Intent::Run => is_void,
+        Intent::Retreat => !told,
+        Intent::Hold | Intent::Remove => false,
+    };
+    if told && status.reason == cannot_return() {
+        return ReceiptState::NotStopped {
+            reason: status.message.clone(),
+        };
+    }
+    match status.observed {
+        _ if !goes_back => ReceiptState::Done,
+        Some(observed) => ReceiptState::Returning {
+            capacity: observed.rest(),
+        },
+        None => ReceiptState::NotStopped {
+            reason: not_read(status),
+        },
+    }
+}
+
+/// The code of a way back that leads nowhere.
+fn cannot_return() -> &'static str {
+    let (to, words) = (String::new(), String::new());
+    flagship_canary::Reason::CannotReturn { to, words }.code()
 }
 
 fn not_read(status: &WorkloadStatus) -> String {

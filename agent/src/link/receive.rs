@@ -159,6 +159,8 @@ impl Link {
         match self.slots.get_mut(&workload) {
             Some(slot) => slot.take(release),
             None => {
+                // Its file replaces the one that an earlier life of the cluster left.
+                self.left.remove(&workload);
                 self.slots.insert(workload, Slot::first(release));
             }
         }
@@ -230,6 +232,7 @@ impl Link {
                 abort,
             },
         );
+        book.prune();
         let standing: BTreeSet<AbortId> = book.standing.keys().cloned().collect();
         self.receipts.only(&standing);
         Ok(())

@@ -2,6 +2,7 @@
 
 mod aborts;
 mod leases;
+mod lives;
 mod orders;
 mod properties;
 mod receipts;

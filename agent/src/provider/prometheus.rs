@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Answer;
+use crate::outside::unreachable;
 
 /// Time for one query.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -114,11 +115,7 @@ impl Prometheus {
                 request = request.header(name, value);
             }
         }
-        let unreachable = |error: reqwest::Error| {
-            let error = error.without_url();
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            QueryError::Unreachable(cause.unwrap_or_else(|| error.to_string()))
-        };
+        let unreachable = |error| QueryError::Unreachable(unreachable(error));
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();

@@ -69,8 +69,8 @@ impl Work {
     ) -> anyhow::Result<()> {
         let folder = data.join("canaries");
         files::private_folder(&folder)?;
-        let hooks = HookClient::new().context("the client of hooks cannot be made")?;
-        let queries = QueryClient::new().context("the client of queries cannot be made")?;
+        let hooks = HookClient::default();
+        let queries = QueryClient::default();
         let workers = Arc::new(Semaphore::new(WORKERS));
         for workload in self.platform.workloads() {
             let stored = load_status(&folder, &workload)?;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     fleet::{Fleet, Members},
-    process::{Running, built, until},
+    process::{Memory, Running, built, until},
 };
 
 /// Requests a second at each cluster.
@@ -27,7 +27,7 @@ pub(super) struct Stage {
     lines: PathBuf,
     began: Instant,
     quiet: bool,
-    idle_agent_kib: u64,
+    idle_agent: Memory,
 }
 
 impl Stage {
@@ -45,11 +45,7 @@ impl Stage {
             );
         }
         let mut fleet = Fleet::start(folder, members).await?;
-        let idle = fleet
-            .clusters
-            .values_mut()
-            .filter_map(|c| c.agent().rss_kib())
-            .max();
+        let idle = largest_agent(&mut fleet);
         let lines = folder.join("load.jsonl");
         let mut command = Command::new(built("flagship-load"));
         command
@@ -72,7 +68,7 @@ impl Stage {
             lines,
             began,
             quiet,
-            idle_agent_kib: idle.context("the agents ended")?,
+            idle_agent: idle.context("the agents ended")?,
         };
         stage.note(&format!(
             "every cluster serves 1.0.0 at {RATE} requests a second"
@@ -128,9 +124,10 @@ impl Stage {
         if !keep {
             self.load.stop(Duration::from_secs(15)).await;
         }
+        let later = largest_agent(&mut self.fleet).context("the agents ended")?;
         Ok(Ends::of(
             &self.moment()?,
-            self.idle_agent_kib,
+            [self.idle_agent, later],
             self.began.elapsed(),
             keep,
         ))
@@ -159,6 +156,12 @@ impl Stage {
         std::mem::forget(self);
         Ok(())
     }
+}
+
+/// The memory of the agent that has the most.
+fn largest_agent(fleet: &mut Fleet) -> Option<Memory> {
+    let agents = fleet.clusters.values_mut();
+    agents.filter_map(|cluster| cluster.agent().memory()).max()
 }
 
 /// How a command ended.

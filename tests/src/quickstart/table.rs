@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::{acts::Act, traffic::Moment};
+use crate::process::Memory;
+
+/// What an idle agent may have.
+const IDLE_AGENT_MIB: u64 = 15;
 
 /// What both ends counted over the whole of it.
 pub(super) struct Ends {
@@ -12,7 +16,12 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(all: &Moment, idle_agent_kib: u64, took: Duration, kept: bool) -> Self {
+    pub(super) fn of(
+        all: &Moment,
+        [fresh, later]: [Memory; 2],
+        took: Duration,
+        kept: bool,
+    ) -> Self {
         let served: u64 = all.served.values().sum();
         let mut ends = Self {
             lines: vec![format!(
@@ -28,15 +37,39 @@ impl Ends {
                 all.sent
             ));
         }
+        let is_optimised = !cfg!(debug_assertions);
         ends.lines.push(format!(
-            "idle agent: {:.1} MiB resident (at most 15 in an optimised build; this one is {})",
-            idle_agent_kib as f64 / 1_024.0,
-            if cfg!(debug_assertions) { "not" } else { "one" }
+            "the largest idle agent: {}; after three releases: {}",
+            words(fresh),
+            words(later)
         ));
+        ends.lines.push(format!(
+            "         (resident: at most {IDLE_AGENT_MIB} MiB in an optimised build; this one is {})",
+            if is_optimised { "one" } else { "not" }
+        ));
+        if is_optimised && fresh.rss_kib > IDLE_AGENT_MIB * 1_024 {
+            ends.missed
+                .push(format!("an idle agent has {}", words(fresh)));
+        }
         ends.lines
             .push(format!("all of it took {} s", took.as_secs()));
         ends
     }
+}
+
+fn words(memory: Memory) -> String {
+    let mib = |kib: u64| kib as f64 / 1_024.0;
+    let Memory {
+        rss_kib,
+        pss_kib,
+        anonymous_kib,
+    } = memory;
+    format!(
+        "{:.1} MiB resident (RSS), {:.1} as its share (PSS), {:.1} of it data",
+        mib(rss_kib),
+        mib(pss_kib),
+        mib(anonymous_kib)
+    )
 }
 
 /// Requests by act, version and cluster.

@@ -99,7 +99,6 @@ fn every_state_has_its_answer() {
     };
     let rows = [
         (AbortMode::Hold, hold(Some(20)), ReceiptState::Held),
-        (AbortMode::Return, done.clone(), ReceiptState::Done),
         (AbortMode::Hold, done, ReceiptState::Done),
         (AbortMode::RetreatDone, going, returning),
         (AbortMode::Return, failed, ReceiptState::Idle),
@@ -132,4 +131,87 @@ fn a_workload_without_an_order_is_idle_and_one_out_of_scope_is_not_named() {
     bench.abort(elsewhere, secs(1)).unwrap();
     let receipts = bench.receipts(secs(1));
     assert!(receipts[0].workloads.is_empty());
+}
+
+/// What is answered after an order that comes with or after the abort.
+fn answered_after(bench: &mut Bench, order: Option<Order>, now: Tick) -> (ReceiptState, bool) {
+    if let Some(order) = order {
+        bench.order(order, now).unwrap();
+    }
+    bench.sync(now);
+    let receipts = bench.receipts(now);
+    let last = receipts.last().expect("the answer changed");
+    (state(last).clone(), last.is_final())
+}
+
+#[test]
+fn p11_who_is_known_to_be_done_answers_so_at_once() {
+    let mut bench = Bench::running(secs(0));
+    let done = status(Phase::Succeeded, 100, Some(100), Intent::Hold);
+    bench.link.observe(done, 1, secs(1));
+    bench.order(order(15, Intent::Hold), secs(1)).unwrap();
+    bench.sync(secs(1));
+    bench
+        .abort(abort("a1", Some(20), AbortMode::Return), secs(2))
+        .unwrap();
+    let answer = answered_after(&mut bench, None, secs(2));
+    assert_eq!(answer, (ReceiptState::Done, true));
+}
+
+#[test]
+fn p08_who_finished_unheard_is_not_final_before_the_hub_says_what_became_of_its_order() {
+    let returning = ReceiptState::Returning {
+        capacity: Weight::ZERO,
+    };
+    for (word, expected) in [
+        (Intent::Hold, (ReceiptState::Done, true)),
+        (Intent::Retreat, (returning.clone(), false)),
+    ] {
+        let mut bench = Bench::running(secs(0));
+        bench.link.disconnected();
+        let done = status(Phase::Succeeded, 100, Some(100), Intent::Run);
+        bench.link.observe(done.clone(), 1, secs(1));
+        bench.meet(1, "h1", secs(2)).unwrap();
+        bench
+            .abort(abort("a1", Some(20), AbortMode::Return), secs(2))
+            .unwrap();
+        bench.sync(secs(2));
+        let first = answered_after(&mut bench, None, secs(2));
+        assert_eq!(first, (returning.clone(), false), "p11: not Done yet");
+        assert_eq!(bench.may(secs(2)).intent, Intent::Hold, "s02: it stays");
+
+        bench.order(order(20, word), secs(3)).unwrap();
+        let mut told = done.clone();
+        told.intent = Some(Intent::Hold);
+        bench.link.observe(told, 1, secs(3));
+        if expected.1 {
+            assert_eq!(answered_after(&mut bench, None, secs(3)), expected);
+            continue;
+        }
+        let back = |observed| status(Phase::Failed, 0, Some(observed), Intent::Retreat);
+        bench.link.observe(back(60), 1, secs(4));
+        let capacity = Weight::saturating(40);
+        let on_its_way = (ReceiptState::Returning { capacity }, false);
+        assert_eq!(answered_after(&mut bench, None, secs(4)), on_its_way);
+        bench.link.observe(back(0), 1, secs(5));
+        let answer = answered_after(&mut bench, None, secs(5));
+        assert_eq!(answer, (ReceiptState::Returned, true));
+    }
+}
+
+#[test]
+fn p18_a_done_cluster_that_cannot_go_back_says_so_and_is_not_final() {
+    let mut bench = Bench::running(secs(0));
+    let mut stuck = status(Phase::Succeeded, 100, Some(100), Intent::Retreat);
+    stuck.reason = "CannotReturn".into();
+    stuck.message = "cannot return to 1.0.0: this cluster does not know it any more".into();
+    bench.link.observe(stuck, 1, secs(1));
+    bench
+        .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
+        .unwrap();
+    let (said, is_final) = answered_after(&mut bench, Some(order(20, Intent::Retreat)), secs(2));
+    let ReceiptState::NotStopped { reason } = said else {
+        panic!("{said:?}");
+    };
+    assert!(reason.contains("1.0.0") && !is_final, "{reason}");
 }
