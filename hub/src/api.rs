@@ -12,6 +12,7 @@ pub mod clusters;
 pub mod error;
 pub mod events;
 pub mod health;
+pub mod notices;
 pub mod openapi;
 pub mod page;
 pub mod plans;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{fleet::FleetHandle, ops::Ops, store::Store};
+use crate::{fleet::FleetHandle, notify::Notifier, ops::Ops, store::Store};
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -44,6 +45,8 @@ pub struct ApiState {
     pub fleet: FleetHandle,
     /// SHA-256 of the CA certificate's DER, for enrolment tokens.
     pub ca_hash: Digest,
+    /// Who is told what, if anybody.
+    pub notifier: Option<Notifier>,
     /// Ends event streams, so that a hub that drains does not wait for them.
     pub stop: CancellationToken,
 }
@@ -114,6 +117,9 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::list_enrol, tokens::create_enrol))
         .routes(routes!(tokens::revoke_enrol))
+        .routes(routes!(notices::list))
+        .routes(routes!(notices::channels))
+        .routes(routes!(notices::test))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
         .routes(routes!(audit::export))

@@ -118,6 +118,12 @@ pub struct ServeArgs {
         value_name = "SECONDS"
     )]
     pub lease_seconds: u64,
+    /// Who is told what: a YAML file with channels, routes and links; nobody is told without it
+    #[arg(long, env = "FLAGSHIP_HUB_NOTIFICATIONS", value_name = "FILE")]
+    pub notifications: Option<PathBuf>,
+    /// The hub's address as people reach it, for links in messages (https://hub.example.com:8440)
+    #[arg(long, env = "FLAGSHIP_HUB_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "described where it is defined")]
     pub names: NameArgs,

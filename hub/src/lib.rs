@@ -13,6 +13,7 @@ pub mod enrol;
 pub mod fleet;
 pub mod grpc;
 pub mod leader;
+pub mod notify;
 pub mod ops;
 pub mod records;
 pub mod run;

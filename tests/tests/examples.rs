@@ -16,3 +16,10 @@ fn the_example_plan_has_no_error_and_its_canary_neither() {
     assert_eq!(canary.validate(), []);
     assert_eq!(canary.unsupported(), []);
 }
+
+#[test]
+fn the_example_notifications_are_what_the_hub_reads() {
+    let text = include_str!("../../deploy/example/notifications.yaml");
+    let settings = flagship_notify::Settings::parse(text).unwrap();
+    assert_eq!(settings.channels.len(), 4);
+}

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod common;
 pub mod event;
 pub mod history;
+pub mod notice;
 pub mod plan;
 pub mod rollout;
 pub mod status;
@@ -24,6 +25,7 @@ pub use cluster::{ClusterView, WorkloadView};
 pub use common::{Banner, List, Problem, Why};
 pub use event::EventView;
 pub use history::HistoryView;
+pub use notice::{ChannelView, NoticeState, NoticeTest, NoticeView};
 pub use plan::{ApplyAnswer, ApplyOutcome, LintLevel, LintNote, PlanView};
 pub use rollout::{
     AcceptRequest, Empty, RetreatRequest, RolloutCluster, RolloutView, RolloutWave, SoakView,

@@ -136,6 +136,9 @@ pub enum Verb {
     /// Make, list and revoke tokens: of people, and with which clusters enrol
     #[command(after_help = verb::token::EXAMPLES)]
     Token(verb::token::Token),
+    /// What people are told: list it, and test the channels
+    #[command(after_help = verb::notify::EXAMPLES)]
+    Notify(verb::notify::Notify),
     /// Read, verify and export the audit log
     #[command(after_help = verb::audit::EXAMPLES)]
     Audit(verb::audit::Audit),

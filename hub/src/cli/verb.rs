@@ -10,6 +10,7 @@ pub mod help;
 pub mod lift;
 pub mod lint;
 pub mod login;
+pub mod notify;
 pub mod rollout;
 pub mod start;
 pub mod status;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Accept(verb) => verb.run(&open()?).await,
         Verb::Cluster(verb) => verb.run(&open()?).await,
         Verb::Token(verb) => verb.run(&open()?).await,
+        Verb::Notify(verb) => verb.run(&open()?).await,
         Verb::Audit(verb) => verb.run(&global).await,
         Verb::Lint(verb) => verb.run(&global),
         Verb::Login(verb) => verb.run(&global).await,

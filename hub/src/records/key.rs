@@ -79,6 +79,8 @@ pub const REJECTED: &str = "/v1/rejected/";
 pub const LAST_GOOD: &str = "/v1/lastgood/";
 /// Prefix of all history.
 pub const HISTORY: &str = "/v1/history/";
+/// Prefix of all notifications.
+pub const NOTICES: &str = "/v1/notice/";
 /// Prefix of all audit entries.
 pub const AUDIT: &str = "/v1/audit/";
 /// Prefix of all idempotency keys.
@@ -220,6 +222,16 @@ pub fn history_of(project: &ProjectName, id: &RolloutId) -> String {
 /// A remembered answer.
 pub fn idempotency(hash: &Digest) -> Key {
     key("idempotency", &[&hash.hex()])
+}
+
+/// A message for one channel.
+pub fn notice(id: &str) -> Key {
+    key("notice", &[id])
+}
+
+/// Up to where changes were made into messages.
+pub fn notified() -> Key {
+    key("meta", &["notified"])
 }
 
 /// An audit entry; 20 digits, so that key order is index order.

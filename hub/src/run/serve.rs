@@ -23,6 +23,7 @@ use crate::{
     fleet::{Config, Fleet, FleetHandle, handle::Running},
     grpc::{self, Agents, Limits},
     leader::{self, Leadership},
+    notify::{self, Notifier},
     ops::Ops,
     records::Stored,
     store::Store,
@@ -63,6 +64,7 @@ pub struct Hub {
     fleet: FleetHandle,
     running: Running,
     ops: Ops,
+    notifier: Option<Notifier>,
     stop: CancellationToken,
 }
 
@@ -75,6 +77,8 @@ impl Hub {
             listen_api,
             listen_agents,
             lease_seconds,
+            notifications,
+            public_url,
             names,
         } = args;
         let folder = Folder::new(&data.data);
@@ -82,6 +86,9 @@ impl Hub {
         let ca = Arc::new(Ca::open(folder.path())?);
         let key = Arc::new(folder.sign_key()?);
         let certificate = folder.certificate(&ca, &names)?;
+        let notifier = notifications
+            .map(|path| Notifier::open(&path, public_url.as_deref()))
+            .transpose()?;
         let people = bind(listen_api, "--listen-api").await?;
         let agents = bind(listen_agents, "--listen-agents").await?;
         let bound = Bound {
@@ -117,6 +124,7 @@ impl Hub {
             fleet,
             running,
             ops,
+            notifier,
             stop,
         })
     }
@@ -148,6 +156,7 @@ impl Hub {
             fleet,
             running,
             ops: _,
+            notifier,
             stop,
         } = self;
         // The fleet outlives the ports, so that last words are told and last reports stored.
@@ -179,6 +188,10 @@ impl Hub {
             stop.clone(),
         );
         parts.spawn(async { ("the driver", driving.await.map_err(Into::into)) });
+        if let Some(notifier) = notifier {
+            let telling = notify::run(notifier, store, clock, stop.clone())?;
+            parts.spawn(async { ("the notifications", telling.await) });
+        }
         let renewing = renew(folder.clone(), certificate, ca, names, stop.clone());
         parts.spawn(async { ("the hub's certificate", renewing.await) });
         let mut keeping = tokio::spawn(fleet.run(running, last.clone()));
@@ -217,6 +230,7 @@ impl Hub {
             ops: self.ops.clone(),
             fleet: self.fleet.clone(),
             ca_hash: self.ca.hash(),
+            notifier: self.notifier.clone(),
             stop: self.stop.clone(),
         })
     }

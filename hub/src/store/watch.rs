@@ -140,11 +140,13 @@ impl Watch {
             if !found.events.is_empty() {
                 return Ok(found);
             }
-            self.changed
-                .changed()
-                .await
-                .map_err(|_| WatchError::Closed)?;
+            self.changed().await?;
         }
+    }
+
+    /// Waits until anything was committed, under the prefix or not. Cancelling loses nothing.
+    pub async fn changed(&mut self) -> Result<(), WatchError> {
+        self.changed.changed().await.map_err(|_| WatchError::Closed)
     }
 
     /// Everything up to this sequence number has been seen.

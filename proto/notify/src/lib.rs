@@ -21,6 +21,6 @@ pub mod send;
 pub use channel::{Channel, Kind, Tls};
 pub use message::{Fact, Link, Message, Severity, Subject};
 pub use outbox::{Entry, Outcome, State};
-pub use route::Route;
+pub use route::{Place, Route};
 pub use secret::{Secret, SecretError, SecretRef};
 pub use settings::{Settings, SettingsError};

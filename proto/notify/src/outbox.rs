@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::message::Message;
+use crate::{message::Message, route::Place};
 
 /// Within this time a channel is not told the same of the same story twice.
 pub const SAME: SignedDuration = SignedDuration::from_mins(10);
@@ -84,17 +84,20 @@ pub fn id(message: &str, channel: &str) -> String {
 pub fn admit(
     kept: &BTreeMap<String, Entry>,
     message: &Message,
-    places: &BTreeMap<String, Option<Timestamp>>,
+    places: &BTreeMap<String, Place>,
     now: Timestamp,
 ) -> Vec<Entry> {
     let mut changed = Vec::new();
-    for (channel, wait) in places {
+    for (channel, place) in places {
         let id = id(&message.id, channel);
         let story = || {
             kept.values()
                 .filter(|entry| entry.channel == *channel && entry.message.key == message.key)
         };
         if kept.contains_key(&id) || story().any(|entry| entry.says(message, now)) {
+            continue;
+        }
+        if place.only_closes && story().next().is_none() {
             continue;
         }
         let overtaken = story()
@@ -110,7 +113,7 @@ pub fn admit(
             message: message.clone(),
             since: now,
             tries: 0,
-            state: State::Waiting(wait.unwrap_or(now)),
+            state: State::Waiting(place.until.unwrap_or(now)),
             error: None,
         });
     }

@@ -54,26 +54,37 @@ impl Route {
                 let rest = message.code.strip_prefix(known.as_str());
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             });
-        // The end of a story goes wherever its beginning may have gone.
-        let severity = message.resolves || message.severity >= self.min_severity;
-        project && labels && code && severity
+        project && labels && code
     }
 }
 
-/// Channels by name, and until when each waits; `None` is at once.
-pub fn places(
-    routes: &[Route],
-    message: &Message,
-    now: Timestamp,
-) -> BTreeMap<String, Option<Timestamp>> {
+/// When a channel gets a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// It matters too little for this channel, and goes there only to close a story that was opened
+    /// there.
+    pub only_closes: bool,
+    /// Until when it waits; none is at once.
+    pub until: Option<Timestamp>,
+}
+
+/// Channels by name, and when each gets the message.
+pub fn places(routes: &[Route], message: &Message, now: Timestamp) -> BTreeMap<String, Place> {
     let mut places = BTreeMap::new();
     for route in routes.iter().filter(|route| route.matches(message)) {
+        let only_closes = message.severity < route.min_severity;
+        if only_closes && !message.resolves {
+            continue;
+        }
         let hours = route.quiet_hours.as_ref().filter(|_| !message.never_muted);
-        let wait = hours.and_then(|hours| hours.until(now));
+        let place = Place {
+            only_closes,
+            until: hours.and_then(|hours| hours.until(now)),
+        };
         for channel in &route.to {
-            let known = places.entry(channel.clone()).or_insert(wait);
-            // `None` sorts first: at once is the soonest.
-            *known = (*known).min(wait);
+            let known = places.entry(channel.clone()).or_insert(place);
+            // `false` and `None` sort first: for certain, and at once.
+            *known = (*known).min(place);
         }
     }
     places
@@ -110,7 +121,7 @@ mod tests {
             resolves: true,
             ..message()
         };
-        assert!(to(&routes, &resolved).contains(&"pager".into()));
+        assert!(places(&routes, &resolved, resolved.at)["pager"].only_closes);
     }
 
     #[test]
@@ -122,9 +133,9 @@ mod tests {
         let mut message = message();
         message.subject.project = Some("bank".into());
         let waits = places(&routes, &message, message.at);
-        assert!(waits["bank"].is_some_and(|until| until > message.at));
+        assert!(waits["bank"].until.is_some_and(|until| until > message.at));
         message.never_muted = true;
-        assert_eq!(places(&routes, &message, message.at)["bank"], None);
+        assert_eq!(places(&routes, &message, message.at)["bank"].until, None);
         message.subject.project = None;
         assert_eq!(to(&routes, &message), ["bank"], "an abort of the fleet");
     }
@@ -135,6 +146,6 @@ mod tests {
             "[{to: [a], quietHours: {from: '00:00', to: '23:59', timezone: UTC}}, {to: [a]}]",
         );
         let message = message();
-        assert_eq!(places(&routes, &message, message.at)["a"], None);
+        assert_eq!(places(&routes, &message, message.at)["a"].until, None);
     }
 }

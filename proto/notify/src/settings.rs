@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     channel::Channel,
     message::{Link, Message},
-    route::{self, Route},
+    route::{self, Place, Route},
     template::LinkTemplate,
 };
 
@@ -106,7 +106,7 @@ impl Settings {
     }
 
     /// Channels by name for a message, and until when each waits.
-    pub fn places(&self, message: &Message, now: Timestamp) -> BTreeMap<String, Option<Timestamp>> {
+    pub fn places(&self, message: &Message, now: Timestamp) -> BTreeMap<String, Place> {
         route::places(&self.routes, message, now)
     }
 

@@ -60,6 +60,7 @@ impl Api {
             ops: Ops::new(store),
             fleet,
             ca_hash: Digest::of(b"ca"),
+            notifier: None,
             stop: CancellationToken::new(),
         };
         let routes = router(state.clone());

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::words::{ago, clock, fact};
 use crate::{
     api::types::{
-        AuditEntryView, EnrolTokenView, HistoryView, LintLevel, LintNote, PlanView, TokenView,
+        AuditEntryView, ChannelView, EnrolTokenView, HistoryView, LintLevel, LintNote, NoticeState,
+        NoticeView, PlanView, TokenView,
     },
     cli::output::{Look, Tone, cut, table},
 };
@@ -142,6 +143,41 @@ pub fn audit(look: Look, entries: &[AuditEntryView], now: Timestamp) -> String {
         .collect();
     let head = ["#", "AT", "WHO", "ACTION", "OBJECT", "TICKET", "REASON"];
     table(look, &head, rows)
+}
+
+/// One line a message and channel.
+pub fn notices(look: Look, notices: &[NoticeView], now: Timestamp) -> String {
+    let rows = notices
+        .iter()
+        .map(|notice| {
+            let state = match notice.state {
+                NoticeState::Delivered => "delivered".to_owned(),
+                NoticeState::Overtaken => "overtaken".to_owned(),
+                NoticeState::GivenUp => look.paint(Tone::Bad, "given up"),
+                NoticeState::Waiting if notice.error.is_some() => look.paint(Tone::Warn, "failing"),
+                NoticeState::Waiting => "waiting".to_owned(),
+            };
+            vec![
+                clock(notice.at, now),
+                notice.channel.clone(),
+                notice.severity.clone(),
+                state,
+                cut(&notice.title, 70),
+                cut(notice.error.as_deref().unwrap_or("-"), 60),
+            ]
+        })
+        .collect();
+    let head = ["AT", "CHANNEL", "SEVERITY", "STATE", "MESSAGE", "ERROR"];
+    table(look, &head, rows)
+}
+
+/// One line a channel.
+pub fn channels(look: Look, channels: &[ChannelView]) -> String {
+    let rows = channels
+        .iter()
+        .map(|channel| vec![channel.name.clone(), channel.kind.clone()])
+        .collect();
+    table(look, &["CHANNEL", "KIND"], rows)
 }
 
 /// A rollout's history, oldest first.

@@ -9,8 +9,11 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + seconds).unwrap()
 }
 
-fn places(channels: &[&str]) -> BTreeMap<String, Option<Timestamp>> {
-    channels.iter().map(|name| ((*name).into(), None)).collect()
+fn places(channels: &[&str]) -> BTreeMap<String, Place> {
+    channels
+        .iter()
+        .map(|name| ((*name).into(), Place::default()))
+        .collect()
 }
 
 fn keep(kept: &mut BTreeMap<String, Entry>, entries: Vec<Entry>) {
@@ -58,7 +61,13 @@ fn the_same_words_of_one_story_are_said_once_in_ten_minutes() {
 #[test]
 fn what_waits_for_the_morning_is_overtaken_by_later_news_of_its_story() {
     let mut kept = BTreeMap::new();
-    let morning = BTreeMap::from([("a".to_owned(), Some(at(3600)))]);
+    let morning = BTreeMap::from([(
+        "a".to_owned(),
+        Place {
+            until: Some(at(3600)),
+            ..Place::default()
+        },
+    )]);
     let first = admit(&kept, &message(), &morning, at(0));
     keep(&mut kept, first);
     let later = Message {
@@ -71,6 +80,29 @@ fn what_waits_for_the_morning_is_overtaken_by_later_news_of_its_story() {
     keep(&mut kept, changed);
     let due: Vec<_> = due(&kept, at(3600)).iter().map(|e| &e.message.id).collect();
     assert_eq!(due, ["later"]);
+}
+
+#[test]
+fn the_end_of_a_story_goes_only_where_it_was_opened_if_it_matters_little() {
+    let mut kept = BTreeMap::new();
+    let opened = admit(&kept, &message(), &places(&["a"]), at(0));
+    keep(&mut kept, opened);
+    let resolved = Message {
+        id: "over".into(),
+        resolves: true,
+        ..message()
+    };
+    let closes = Place {
+        only_closes: true,
+        until: None,
+    };
+    let both = BTreeMap::from([("a".to_owned(), closes), ("b".to_owned(), closes)]);
+    let admitted = admit(&kept, &resolved, &both, at(1));
+    let to: Vec<&str> = admitted
+        .iter()
+        .map(|entry| entry.channel.as_str())
+        .collect();
+    assert_eq!(to, ["a"]);
 }
 
 #[test]
