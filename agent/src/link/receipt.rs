@@ -107,9 +107,10 @@ fn without_order(workload: &WorkloadRef, seen: Option<&Seen>) -> WorkloadReceipt
 /// A canary that no order speaks for may still have traffic: it goes back by itself, or stands still.
 fn orderless(seen: &Seen) -> ReceiptState {
     let status = &seen.status;
-    let settled = match status.phase {
-        Phase::Failed => status.weight == Weight::ZERO && status.observed == Some(Weight::ZERO),
-        phase => !phase.is_active(),
+    let settled = if status.phase == Phase::Failed {
+        status.weight == Weight::ZERO && status.observed == Some(Weight::ZERO)
+    } else {
+        !status.phase.is_active()
     };
     match (settled, status.phase, status.observed) {
         (true, _, _) => ReceiptState::Idle,
