@@ -11,12 +11,14 @@ pub mod caller;
 pub mod clusters;
 pub mod error;
 pub mod events;
+pub mod freezes;
 pub mod health;
 pub mod notices;
 pub mod openapi;
 pub mod page;
 pub mod plans;
 pub mod rollouts;
+pub mod scopes;
 pub mod status;
 pub mod tokens;
 pub mod types;
@@ -111,8 +113,12 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(aborts::get))
         .routes(routes!(aborts::receipts))
         .routes(routes!(aborts::lift))
-        .routes(routes!(aborts::scopes))
-        .routes(routes!(aborts::preview))
+        .routes(routes!(scopes::scopes))
+        .routes(routes!(scopes::preview))
+        .routes(routes!(freezes::list, freezes::create))
+        .routes(routes!(freezes::get))
+        .routes(routes!(freezes::end))
+        .routes(routes!(status::banners))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::list_enrol, tokens::create_enrol))

@@ -22,6 +22,8 @@ pub use token::{Presented, Secret, TokenHash};
 pub enum Role {
     /// Reads everything but secrets.
     Viewer,
+    /// Stops, holds, takes back and freezes anything; ships nothing, and ends no stop.
+    Responder,
     /// Ships, stops, lifts; takes no one into the fleet.
     Operator,
     /// Everything, tokens and clusters included.
@@ -35,28 +37,38 @@ pub enum Right {
     View,
     /// Apply plans; start, resume, retry, accept rollouts.
     Ship,
-    /// Abort, pause, retreat: always in the safe direction.
+    /// Abort, freeze, pause, retreat: always in the safe direction.
     Stop,
     /// Lift an abort.
     Lift,
+    /// End a freeze before its time.
+    Unfreeze,
     /// Take clusters in, let them go; make and revoke tokens.
     Administer,
 }
 
 impl Role {
     /// Every role, the weakest first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Responder, Self::Operator, Self::Admin];
 
     /// The rights that this role has.
     pub fn rights(self) -> &'static [Right] {
         match self {
             Self::Viewer => &[Right::View],
-            Self::Operator => &[Right::View, Right::Ship, Right::Stop, Right::Lift],
+            Self::Responder => &[Right::View, Right::Stop],
+            Self::Operator => &[
+                Right::View,
+                Right::Ship,
+                Right::Stop,
+                Right::Lift,
+                Right::Unfreeze,
+            ],
             Self::Admin => &[
                 Right::View,
                 Right::Ship,
                 Right::Stop,
                 Right::Lift,
+                Right::Unfreeze,
                 Right::Administer,
             ],
         }
@@ -80,6 +92,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Viewer => "viewer",
+            Self::Responder => "responder",
             Self::Operator => "operator",
             Self::Admin => "admin",
         })
@@ -88,7 +101,7 @@ impl fmt::Display for Role {
 
 /// A text was not a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("role {0:?} is not known: use viewer, operator or admin")]
+#[error("role {0:?} is not known: use viewer, responder, operator or admin")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {
@@ -109,6 +122,7 @@ impl fmt::Display for Right {
             Self::Ship => "ship",
             Self::Stop => "stop",
             Self::Lift => "lift",
+            Self::Unfreeze => "unfreeze",
             Self::Administer => "administer",
         })
     }

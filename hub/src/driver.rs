@@ -5,6 +5,7 @@
 
 mod commit;
 mod edge;
+mod freezes;
 mod load;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub struct Driver {
     /// The number of the last history entry by rollout.
     numbers: BTreeMap<String, u64>,
     loaded: load::Cache,
+    frozen: freezes::FirstSeen,
 }
 
 /// Why a pass could not be finished.
@@ -63,6 +65,7 @@ impl Driver {
             started: now,
             numbers: BTreeMap::new(),
             loaded: load::Cache::default(),
+            frozen: freezes::FirstSeen::default(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Driver {
         now: Tick,
     ) -> Result<Duration, DriverError> {
         let mut wake = LONGEST_WAIT;
+        self.end_freezes(now).await?;
         let keys = self.loaded.open_rollouts(&self.store)?;
         for key in keys {
             for _ in 0..TRIES {

@@ -18,7 +18,7 @@ pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
 pub use canary::{CanaryDocument, CanarySpec, MetricTemplateSpec, Problem};
 pub use evidence::{Counts, Evidence, Latency};
 pub use id::{
-    AbortId, ClusterName, ClusterUid, FleetId, InvalidId, PlanName, PlanRef, ProjectName,
+    AbortId, ClusterName, ClusterUid, FleetId, FreezeId, InvalidId, PlanName, PlanRef, ProjectName,
     RolloutId, TokenId, WaveName, WorkloadRef,
 };
 pub use lease::{ACTION_DEADLINE, Bound, Grant, LeaseRequest};

@@ -2,11 +2,12 @@
 //!
 //! One command a line: `errors VERSION PERMILLE`, `crashes VERSION`, `start VERSION`, `run SECONDS`,
 //! `until PHASE`, `traffic CLUSTER VERSION` (until it has some), `abort ID`, `lift ID`, `wish VERB`,
+//! `freeze ID [for SECONDS | clusters KEY=VALUE]`, `unfreeze ID`,
 //! `cut|mend CLUSTER`, `kill|restart hub`, `kill|restart CLUSTER`. Lines that begin with `#` say why.
 
 use std::{fs, path::Path, time::Duration};
 
-use flagship_proto::model::{AbortMode, ReturnTo, Scope, Weight};
+use flagship_proto::model::{AbortMode, ReturnTo, Scope, Selector, Weight};
 use flagship_tests::world::{World, cluster::Behaviour, script::PLAN};
 use flagship_waves::Wish;
 
@@ -60,6 +61,20 @@ fn play(script: &str) -> String {
             }),
             ["abort", id] => world.abort(id, Scope::Fleet, AbortMode::Return),
             ["lift", id] => world.lift(id),
+            ["freeze", id] => world.freeze(id, Scope::Fleet, None),
+            ["freeze", id, "for", seconds] => {
+                let seconds = seconds.parse().expect("seconds");
+                world.freeze(id, Scope::Fleet, Some(seconds));
+            }
+            ["freeze", id, "clusters", label] => {
+                let (key, value) = label.split_once('=').expect("KEY=VALUE");
+                let selector = Selector {
+                    match_labels: [(key.to_owned(), value.to_owned())].into(),
+                    ..Selector::default()
+                };
+                world.freeze(id, Scope::Selector(selector), None);
+            }
+            ["unfreeze", id] => world.unfreeze(id),
             ["wish", "pause"] => world.wish(&id, Wish::Pause),
             ["wish", "resume"] => world.wish(&id, Wish::Resume),
             ["wish", "retry"] => world.wish(&id, Wish::Retry),

@@ -1,10 +1,8 @@
-//! Aborts: order, list, read, receipts, lift; and what each scope would hit.
-
-use std::collections::BTreeSet;
+//! Aborts: order, list, read, receipts, lift.
 
 use axum::{Json, extract::State};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use flagship_proto::model::{AbortId, AbortMode, Scope};
+use flagship_proto::model::AbortId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -13,14 +11,12 @@ use super::{
     body::{Body, Names, Params, named},
     caller::By,
     error::ApiError,
-    types::{
-        AbortPreview, AbortRequest, AbortView, LiftRequest, List, NotFixed, ReceiptView, ScopeHit,
-    },
+    types::{AbortRequest, AbortView, LiftRequest, List, ReceiptView},
     view::{Seen, abort},
 };
 use crate::{
-    ops::{self, AbortOrder, LiftOrder},
-    records::{AbortRow, ReceiptRow, RolloutRow, Stored, key},
+    ops::{AbortOrder, LiftOrder},
+    records::{AbortRow, ReceiptRow, Stored, key},
 };
 
 /// Which aborts.
@@ -170,149 +166,4 @@ pub async fn lift(
     };
     state.ops.lift(&caller, order, state.now()).await?;
     show(&state, &id)
-}
-
-/// Says what an abort would do; orders nothing.
-#[utoipa::path(post, path = "/api/v1/abort-preview", tag = "aborts", request_body = AbortRequest,
-    responses((status = 200, description = "what it would do", body = AbortPreview)))]
-pub async fn preview(
-    State(state): State<ApiState>,
-    Body(request): Body<AbortRequest>,
-) -> Result<Json<AbortPreview>, ApiError> {
-    let order = AbortOrder {
-        scope: request.scope,
-        mode: request.mode,
-    };
-    let found = state.ops.preview_abort(&order, state.now())?;
-    let seen = Seen::read(&state)?;
-    Ok(Json(previewed(&seen, &found)))
-}
-
-fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
-    let names: BTreeSet<String> = found
-        .stops
-        .iter()
-        .chain(&found.done)
-        .map(|cluster| cluster.cluster.to_string())
-        .collect();
-    let connected = |name: &String| {
-        let row = seen.clusters.values().find(|row| row.name.as_str() == name);
-        row.is_some_and(|row| seen.connected(&row.uid))
-    };
-    let (here, away): (Vec<String>, Vec<String>) = names.into_iter().partition(connected);
-    let at = |cluster: &ops::PreviewCluster| match cluster.weight {
-        Some(weight) => format!("{} at {weight}", cluster.cluster),
-        None => cluster.cluster.to_string(),
-    };
-    let done = found.done.iter().map(|cluster| NotFixed {
-        cluster: cluster.cluster.to_string(),
-        workload: cluster.workload.to_string(),
-        version: Some(cluster.change.clone()),
-        rollout: Some(cluster.rollout.to_string()),
-        soaked: false,
-        command: format!("flagship retreat {} --reason …", cluster.rollout),
-    });
-    let verb = match found.mode {
-        AbortMode::Return => "send back",
-        AbortMode::Hold => "hold",
-        AbortMode::RetreatDone => "send back, Done clusters too,",
-    };
-    AbortPreview {
-        scope: found.scope.to_string(),
-        bound_ms: found.bound_ms,
-        connected: here,
-        not_heard: away,
-        outside: found.outside.iter().map(at).collect(),
-        in_flight: found.stops.iter().map(at).collect(),
-        stays_done: match found.mode {
-            AbortMode::Return | AbortMode::Hold => done.collect(),
-            AbortMode::RetreatDone => Vec::new(),
-        },
-        summary: format!(
-            "{verb} {} unfinished canaries; {} clusters are Done; {} have nothing in flight",
-            found.stops.len(),
-            found.done.len(),
-            found.idle
-        ),
-    }
-}
-
-/// Lists the scopes that there are, each with what it would hit now.
-#[utoipa::path(get, path = "/api/v1/abort-scopes", tag = "aborts",
-    responses((status = 200, description = "the scopes", body = List<ScopeHit>)))]
-pub async fn scopes(State(state): State<ApiState>) -> Result<Json<List<ScopeHit>>, ApiError> {
-    let seq = state.store().position().seq;
-    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    let mut known = vec![("--fleet".to_owned(), Scope::Fleet)];
-    let mut add = |option: String, scope: Scope| {
-        if !known.iter().any(|(_, other)| *other == scope) {
-            known.push((option, scope));
-        }
-    };
-    let open: Vec<_> = rollouts.iter().filter(|row| !row.state.is_over()).collect();
-    for row in &open {
-        add(
-            format!("--project {}", row.project),
-            Scope::Project(row.project.clone()),
-        );
-    }
-    for row in &open {
-        let plan = row.plan_ref();
-        add(format!("--plan {plan}"), Scope::Plan(plan));
-    }
-    for row in &open {
-        let scope = Scope::Rollout {
-            project: row.project.clone(),
-            id: row.id.clone(),
-        };
-        add(format!("--rollout {}/{}", row.project, row.id), scope);
-    }
-    for row in &open {
-        add(
-            format!("--workload {}", row.workload),
-            Scope::Workload(row.workload.clone()),
-        );
-    }
-    let mut items = Vec::new();
-    for (option, scope) in known {
-        let order = AbortOrder {
-            scope,
-            mode: AbortMode::Return,
-        };
-        let found = state.ops.preview_abort(&order, state.now())?;
-        items.push(hit(option, &found));
-    }
-    items.push(ScopeHit {
-        option: "--selector KEY=VALUE".to_owned(),
-        scope: "clusters with a label".to_owned(),
-        hits: "every workload in the clusters with this label (--dry-run says which)".to_owned(),
-        clusters: 0,
-        in_flight: 0,
-    });
-    Ok(Json(List {
-        items,
-        next: None,
-        seq,
-    }))
-}
-
-fn hit(option: String, found: &ops::AbortPreview) -> ScopeHit {
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let names: Vec<String> = found
-        .stops
-        .iter()
-        .map(|one| one.cluster.to_string())
-        .collect();
-    let flying = if names.is_empty() {
-        "nothing in flight".to_owned()
-    } else {
-        format!("{} in flight ({})", names.len(), names.join(", "))
-    };
-    ScopeHit {
-        option,
-        scope: found.scope.to_string(),
-        hits: format!("{flying}, {} done, {} idle", found.done.len(), found.idle),
-        clusters: count(found.stops.len() + found.done.len()).saturating_add(found.idle),
-        in_flight: count(found.stops.len()),
-    }
 }

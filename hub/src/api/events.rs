@@ -26,8 +26,8 @@ use crate::{
 
 /// Kinds of rows that people may see; tokens and remembered answers are none of them.
 const SHOWN: &[&str] = &[
-    "project", "plan", "rollout", "cluster", "order", "report", "abort", "lift", "receipt",
-    "history", "lastgood", "rejected", "claim",
+    "project", "plan", "rollout", "cluster", "order", "report", "abort", "lift", "freeze",
+    "receipt", "history", "lastgood", "rejected", "claim",
 ];
 
 /// From where on.

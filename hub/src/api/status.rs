@@ -6,7 +6,7 @@ use super::{
     ApiState,
     caller::Who,
     error::ApiError,
-    types::{Banner, StatusView, WhoAmI},
+    types::{Banner, List, StatusView, WhoAmI},
     view::{Seen, rollout},
 };
 use crate::records::{ClusterState, FleetMeta, RolloutRow, Stored, TermRow, key};
@@ -31,7 +31,7 @@ pub async fn whoami(
     }))
 }
 
-/// The fleet at a glance: standing aborts, clusters, rollouts under way.
+/// The fleet at a glance: standing aborts and freezes, clusters, rollouts under way.
 #[utoipa::path(get, path = "/api/v1/status", tag = "status",
     responses((status = 200, description = "the fleet", body = StatusView)))]
 pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, ApiError> {
@@ -52,19 +52,11 @@ pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, A
         rows
     };
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let mut banners = seen.banners();
-    banners.extend(state.fleet.behind().map(|why| Banner {
-        kind: "behind".to_owned(),
-        id: "hub".to_owned(),
-        text: format!("the hub gives no orders and no leases: {why}"),
-        since: seen.now.wall,
-        remedy: "flagship-hub recover".to_owned(),
-    }));
     Ok(Json(StatusView {
         fleet: fleet(&state)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         term: term.map_or_else(|| "-".to_owned(), |row| row.term.to_string()),
-        banners,
+        banners: standing(&state, &seen),
         clusters: count(here.len() + away.len()),
         connected: count(here.len()),
         not_heard: names(away.iter().map(|row| row.name.to_string()).collect()),
@@ -75,4 +67,28 @@ pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, A
             .collect(),
         seq: seen.seq,
     }))
+}
+
+/// Lists what everybody has to know before they read on: aborts and freezes that stand.
+#[utoipa::path(get, path = "/api/v1/banners", tag = "status",
+    responses((status = 200, description = "what stands", body = List<Banner>)))]
+pub async fn banners(State(state): State<ApiState>) -> Result<Json<List<Banner>>, ApiError> {
+    let seen = Seen::read(&state)?;
+    Ok(Json(List {
+        items: standing(&state, &seen),
+        next: None,
+        seq: seen.seq,
+    }))
+}
+
+fn standing(state: &ApiState, seen: &Seen) -> Vec<Banner> {
+    let mut banners = seen.banners();
+    banners.extend(state.fleet.behind().map(|why| Banner {
+        kind: "behind".to_owned(),
+        id: "hub".to_owned(),
+        text: format!("the hub gives no orders and no leases: {why}"),
+        since: seen.now.wall,
+        remedy: "flagship-hub recover".to_owned(),
+    }));
+    banners
 }

@@ -1,6 +1,7 @@
 //! Routes against rights, bad input, events, and the document.
 
 mod fixture;
+mod freezes;
 
 use axum::http::{Method, StatusCode};
 use fixture::Api;

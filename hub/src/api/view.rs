@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod cluster;
+pub mod freeze;
 pub mod plain;
 pub mod rollout;
 pub mod steps;
@@ -9,13 +10,13 @@ pub mod stopped;
 
 use std::collections::BTreeMap;
 
-use flagship_proto::model::{ClusterUid, Tick, WorkloadRef};
+use flagship_proto::model::{ClusterUid, Scope, Tick, WorkloadRef};
 
 use super::{ApiState, types::Banner};
 use crate::{
     fleet::Presence,
-    ops::standing_aborts,
-    records::{AbortRow, ClusterRow, OrderRow, ReportRow, RolloutRow, Stored, key},
+    ops::{standing_aborts, standing_freezes},
+    records::{AbortRow, ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
     store::StoreError,
 };
 
@@ -34,6 +35,8 @@ pub struct Seen {
     pub presences: BTreeMap<ClusterUid, Presence>,
     /// Aborts that stand.
     pub standing: Vec<Stored<AbortRow>>,
+    /// Freezes that stand.
+    pub frozen: Vec<Stored<FreezeRow>>,
 }
 
 impl Seen {
@@ -57,6 +60,7 @@ impl Seen {
                 .collect(),
             presences: state.fleet.presences(),
             standing: standing_aborts(store, now.wall)?,
+            frozen: standing_freezes(store)?,
         })
     }
 
@@ -96,20 +100,74 @@ impl Seen {
         })
     }
 
-    /// Every standing abort as a banner.
+    /// Standing freezes that bind a rollout, or some of its clusters.
+    pub fn freezing<'a>(
+        &'a self,
+        rollout: &'a RolloutRow,
+    ) -> impl Iterator<Item = &'a Stored<FreezeRow>> {
+        self.frozen.iter().filter(|freeze| {
+            let covers = freeze
+                .scope
+                .covers(&rollout.workload, &rollout.plan_ref(), &rollout.id);
+            let mut clusters = rollout.state.clusters.keys();
+            let met = clusters.any(|uid| {
+                let row = self.clusters.get(uid);
+                row.is_some_and(|row| freeze.concerns(row))
+            });
+            covers && (met || !matches!(freeze.scope, Scope::Selector(_)))
+        })
+    }
+
+    /// What stands over a rollout, aborts first.
+    pub fn banners_over(&self, rollout: &RolloutRow) -> Vec<Banner> {
+        let aborts = self.covering(rollout).map(banner);
+        aborts
+            .chain(self.freezing(rollout).map(|freeze| freeze_banner(freeze)))
+            .collect()
+    }
+
+    /// Everything that stands as a banner, aborts first.
     pub fn banners(&self) -> Vec<Banner> {
-        self.standing.iter().map(banner).collect()
+        let aborts = self.standing.iter().map(banner);
+        aborts
+            .chain(self.frozen.iter().map(|freeze| freeze_banner(freeze)))
+            .collect()
+    }
+}
+
+fn or_none(reason: &str) -> &str {
+    if reason.is_empty() {
+        "no reason given"
+    } else {
+        reason
+    }
+}
+
+/// A freeze in one line.
+pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
+    let until = match freeze.until {
+        Some(until) => format!(" until {}", until.strftime("%F %H:%M:%SZ")),
+        None => String::new(),
+    };
+    Banner {
+        kind: "freeze".to_owned(),
+        id: freeze.id.to_string(),
+        text: format!(
+            "{} by freeze {} of {}{until}: {}",
+            freeze.scope,
+            freeze.id,
+            freeze.actor,
+            or_none(&freeze.reason)
+        ),
+        since: freeze.at,
+        remedy: format!("flagship unfreeze {} --reason …", freeze.id),
     }
 }
 
 /// An abort in one line.
 pub fn banner(abort: &Stored<AbortRow>) -> Banner {
     let order = abort.unplaced();
-    let reason = if order.reason.is_empty() {
-        "no reason given"
-    } else {
-        &order.reason
-    };
+    let reason = or_none(&order.reason);
     Banner {
         kind: "abort".to_owned(),
         id: order.id.to_string(),

@@ -14,7 +14,7 @@ pub enum Access {
 }
 
 use Access::{Needs, Open};
-use Right::{Administer, Lift, Ship, Stop, View};
+use Right::{Administer, Lift, Ship, Stop, Unfreeze, View};
 
 /// (method, path as the router knows it, what it asks for). One row a route, in the router's order.
 #[rustfmt::skip]
@@ -48,6 +48,11 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/aborts/{id}/lift", Needs(Lift)),
     ("GET", "/api/v1/abort-scopes", Needs(View)),
     ("POST", "/api/v1/abort-preview", Needs(View)),
+    ("GET", "/api/v1/freezes", Needs(View)),
+    ("POST", "/api/v1/freezes", Needs(Stop)),
+    ("GET", "/api/v1/freezes/{id}", Needs(View)),
+    ("POST", "/api/v1/freezes/{id}/end", Needs(Unfreeze)),
+    ("GET", "/api/v1/banners", Needs(View)),
     ("GET", "/api/v1/tokens", Needs(Administer)),
     ("POST", "/api/v1/tokens", Needs(Administer)),
     ("DELETE", "/api/v1/tokens/{id}", Needs(Administer)),

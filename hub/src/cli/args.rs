@@ -94,7 +94,7 @@ pub enum Verb {
     /// Check a plan and store it on the hub
     #[command(after_help = verb::apply::EXAMPLES)]
     Apply(verb::apply::Apply),
-    /// List plans, rollouts, clusters, aborts or tokens
+    /// List plans, rollouts, clusters, aborts, freezes or tokens
     #[command(after_help = verb::get::GET_EXAMPLES)]
     Get(verb::get::Get),
     /// Say in words how one thing stands and what it waits for
@@ -103,7 +103,7 @@ pub enum Verb {
     /// Start a rollout of a plan
     #[command(after_help = verb::start::EXAMPLES)]
     Start(verb::start::Start),
-    /// The fleet at a glance: standing aborts, clusters, rollouts under way
+    /// The fleet at a glance: standing aborts and freezes, clusters, rollouts under way
     #[command(after_help = verb::status::EXAMPLES)]
     Status(verb::status::Status),
     /// Follow a rollout live
@@ -115,6 +115,12 @@ pub enum Verb {
     /// Let a paused rollout go on
     #[command(after_help = verb::rollout::RESUME_EXAMPLES)]
     Resume(verb::rollout::Resume),
+    /// Let nothing advance in a scope for a time: weights stay, nothing starts
+    #[command(after_help = verb::freeze::EXAMPLES)]
+    Freeze(verb::freeze::Freeze),
+    /// End a freeze before its time; what it held goes on
+    #[command(after_help = verb::freeze::UNFREEZE_EXAMPLES)]
+    Unfreeze(verb::freeze::Unfreeze),
     /// Stop everything in a scope, now, until it is lifted
     #[command(after_help = verb::abort::EXAMPLES)]
     Abort(verb::abort::Abort),

@@ -74,6 +74,34 @@ impl CliError {
     }
 }
 
+/// What a verb that stops says where the hub cannot be reached: nothing advances without it for long,
+/// and each cluster can be stopped on the spot.
+pub fn without_hub(mut error: CliError) -> CliError {
+    match error.exit {
+        Exit::Unreachable | Exit::NotStored => {
+            let remedy = error.remedy.take().unwrap_or_default();
+            error.remedy = Some(format!("{remedy}\n{WITHOUT_HUB}"));
+        }
+        Exit::Done
+        | Exit::Error
+        | Exit::BadInput
+        | Exit::Refused
+        | Exit::Failed
+        | Exit::Aborted
+        | Exit::Deadline
+        | Exit::OnlyBounded
+        | Exit::SomeNotStopped => {}
+    }
+    error
+}
+
+const WITHOUT_HUB: &str = "\
+Without the hub: a canary stops advancing by itself when its lease ends (30s unless its plan says
+otherwise; a plan with `onDisconnect: continue` goes on). To stop or take back one cluster now, on its
+machine:
+  flagship-agent ctl status
+  flagship-agent ctl hold|retreat NAMESPACE/KIND/NAME";
+
 impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
         let exit = match problem.status {

@@ -20,6 +20,8 @@ pub enum Kind {
     Cluster,
     /// Aborts.
     Abort,
+    /// Freezes.
+    Freeze,
     /// Tokens of the API.
     Token,
     /// Enrolment tokens.
@@ -34,10 +36,11 @@ impl Kind {
             "rollout" | "rollouts" | "ro" => Ok(Self::Rollout),
             "cluster" | "clusters" => Ok(Self::Cluster),
             "abort" | "aborts" => Ok(Self::Abort),
+            "freeze" | "freezes" => Ok(Self::Freeze),
             "token" | "tokens" => Ok(Self::Token),
             "enrol-token" | "enrol-tokens" => Ok(Self::EnrolToken),
             _ => Err(CliError::bad(format!("there is no kind {text:?}"))
-                .remedy("use plans, rollouts, clusters, aborts, tokens or enrol-tokens")),
+                .remedy("use plans, rollouts, clusters, aborts, freezes, tokens or enrol-tokens")),
         }
     }
 

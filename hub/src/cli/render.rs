@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod fleet;
+pub mod freeze;
 pub mod lists;
 pub mod rollout;
 pub mod words;

@@ -2,7 +2,11 @@
 
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
-use super::{args::Cli, exit::Exit, verb::watch};
+use super::{
+    args::Cli,
+    exit::{CliError, Exit, without_hub},
+    verb::watch,
+};
 use crate::api::types::Problem;
 
 /// Splits as a shell does, as far as our examples go: blanks, single quotes, redirections.
@@ -61,6 +65,44 @@ fn the_commands_of_the_first_help_page_are_understood() {
     for example in found {
         assert!(Cli::try_parse_from(words(example)).is_ok(), "{example}");
     }
+}
+
+#[test]
+fn the_readme_has_the_table_of_help_stop_word_for_word() {
+    let readme = include_str!("../../../README.md");
+    let (_, stop) = super::topics::TOPICS
+        .iter()
+        .find(|(name, _)| *name == "stop")
+        .unwrap();
+    let table: Vec<&str> = stop
+        .lines()
+        .skip_while(|line| !line.starts_with("  verb"))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    assert!(table.len() > 15, "{table:#?}");
+    assert!(
+        readme.contains(&table.join("\n")),
+        "README.md and help stop differ"
+    );
+    for verb in ["pause", "freeze", "abort", "accept", "retreat"] {
+        assert!(Cli::command().find_subcommand(verb).is_some(), "{verb}");
+        assert!(
+            table
+                .iter()
+                .any(|line| line.starts_with(&format!("  {verb} "))),
+            "{verb}"
+        );
+    }
+}
+
+#[test]
+fn s20_where_the_hub_is_away_a_verb_that_stops_says_what_stops_without_it() {
+    let away = CliError::new(Exit::NotStored, "cannot reach the hub").remedy("check the address");
+    let text = without_hub(away).to_string();
+    assert!(text.contains("check the address"), "{text}");
+    assert!(text.contains("flagship-agent ctl hold|retreat"), "{text}");
+    let refused = CliError::new(Exit::Refused, "no").remedy("ask");
+    assert_eq!(without_hub(refused).to_string(), "no; ask");
 }
 
 #[test]

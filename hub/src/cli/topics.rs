@@ -6,28 +6,51 @@ pub const TOPICS: &[(&str, &str)] = &[("stop", STOP), ("plan", PLAN), ("exit-cod
 const STOP: &str = "\
 WORDS THAT STOP
 
-  verb      traffic in scope              new starts        who goes on
-  pause     stays where it is             none in this      flagship resume
-                                          rollout
-  abort     unfinished canaries go back,  none in the       flagship lift, which moves nothing;
-            Done stays (--hold: all       scope until it    then retry or start, from step 0
-            stays; --retreat: Done goes   is lifted
-            back too)
-  retreat   every cluster of the rollout  -                 it ends RolledBack
-            goes back, Done too: traffic
-            first and at once
-  accept    stays as it is, mixed         allowed again     whoever accepted it
+  verb         traffic in scope                  new starts         who goes on
+  pause        stays (Hold)                      none in this       flagship resume
+                                                 rollout
+  freeze       in flight: Hold                   none in the scope  its end, or flagship unfreeze
+  reject       stays                             this wave does     a new decision at the gate
+                                                 not start
+  abort        unfinished canaries go back;      none until lifted  flagship lift moves nothing; then
+               Done stays (--hold: all stays;                       flagship retry or start, from step 0
+               --retreat: Done goes back too)
+  accept       stays as it is, mixed             allowed again      the person who accepted
+  retreat      all clusters of the rollout go    -                  ends RolledBack
+               back, Done too: traffic first
+               and at once, rebuilding paced
+               (--now: not paced; --to DIGEST:
+               to another soaked one)
+  agent's      this cluster only, works without  none in this       flagship-agent ctl release, or a
+  local hold   a hub                             cluster            person on the hub
+  / retreat
+
+reject needs an approval gate, which plans do not support yet. No freeze, pause or abort delays a
+retreat, and no retreat waits for a lift.
 
 At night:
   flagship abort --fleet --reason 'what you see' --wait
 
-stops everything and draws a line a cluster. Each cluster answers with a signed receipt of the weight
-that it read back from every proxy. A cluster that is not heard advances nothing after the time that
-the command prints: its lease has ended by then.
+stops everything and draws a line a cluster. Without a scope it lists the scopes with what each would
+hit; with --dry-run it says who stops, by when, who is outside the bound and what stays Done. Each
+cluster answers with a signed receipt of the weight that it read back from every proxy. A cluster that
+is not heard advances nothing after the time that the command prints: its lease has ended by then.
 
 Stopped is not fixed: clusters that finished before the abort still serve the version. They are
-listed, with the command that takes them back. An abort stands until somebody lifts it, also for
-clusters that come back later; two aborts need two lifts. An abort never stops a retreat.
+listed with their share of traffic and the command that takes them back. An abort stands until
+somebody lifts it, also for clusters that come back later; two aborts need two lifts. A hotfix need not
+free everything: flagship lift ID --except plan/shop/checkout.
+
+Freeze for a time, not for an error:
+  flagship freeze --project shop --for 2h --reason 'database migration'
+
+What is in flight holds its weight and goes on from there when the freeze ends, by itself or by
+flagship unfreeze. Checks go on: a canary that fails goes back, frozen or not.
+
+Without the hub, on a cluster's machine:
+  flagship-agent ctl status
+  flagship-agent ctl hold|retreat shop/Deployment/checkout
+  flagship-agent ctl release shop/Deployment/checkout
 ";
 
 const PLAN: &str = "\
@@ -87,5 +110,5 @@ EXIT CODES
   0   every cluster in scope stopped
   10  some did not answer, or are still going back; nothing advances there after the bound
   11  some could not stop: the output says why, and the command that stops them in the cluster
-  12  the abort was not stored: order it again
+  12  the abort was not stored: order it again, or stop each cluster with flagship-agent ctl
 ";

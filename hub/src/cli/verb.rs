@@ -5,6 +5,7 @@ pub mod apply;
 pub mod audit;
 pub mod cluster;
 pub mod completion;
+pub mod freeze;
 pub mod get;
 pub mod help;
 pub mod lift;
@@ -36,6 +37,8 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Watch(verb) => verb.run(&open()?).await,
         Verb::Pause(verb) => verb.run(&open()?).await,
         Verb::Resume(verb) => verb.run(&open()?).await,
+        Verb::Freeze(verb) => verb.run(&open()?).await,
+        Verb::Unfreeze(verb) => verb.run(&open()?).await,
         Verb::Abort(verb) => verb.run(&open()?).await,
         Verb::Lift(verb) => verb.run(&open()?).await,
         Verb::Retreat(verb) => verb.run(&open()?).await,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Who an audit entry names for what the engine decided.
-const ACTOR: &str = "hub";
+pub(super) const ACTOR: &str = "hub";
 
 pub(super) struct Committing<'a> {
     pub(super) fleet: &'a FleetId,

@@ -7,14 +7,14 @@ use std::{
 };
 
 use flagship_proto::model::{ClusterUid, Tick, WorkloadRef};
-use flagship_waves::{FleetView, LastGood, Member, OrderSeen, StandingAbort};
+use flagship_waves::{FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
 
 use super::is_bound_over;
 use crate::{
     fleet::Presence,
     records::{
-        self, AbortRow, ClaimRow, ClusterRow, Guard, LastGoodRow, LiftRow, OrderRow, Record,
-        ReportRow, RolloutRow, Stored, key,
+        self, AbortRow, ClaimRow, ClusterRow, FreezeRow, Guard, LastGoodRow, LiftRow, OrderRow,
+        Record, ReportRow, RolloutRow, Stored, key,
     },
     store::{Key, Store, StoreError},
 };
@@ -59,6 +59,7 @@ pub(super) struct Cache {
     reports: Rows<ReportRow>,
     aborts: Rows<AbortRow>,
     lifts: Rows<LiftRow>,
+    freezes: Rows<FreezeRow>,
     claims: Rows<ClaimRow>,
     last_good: Rows<LastGoodRow>,
     latest: Option<Arc<Loaded>>,
@@ -73,6 +74,8 @@ pub(super) struct Loaded {
     pub(super) claims: BTreeMap<(WorkloadRef, ClusterUid), Arc<Stored<ClaimRow>>>,
     pub(super) last_good: BTreeMap<WorkloadRef, Arc<Stored<LastGoodRow>>>,
     pub(super) guard: Option<Stored<Guard>>,
+    /// Those that stand.
+    pub(super) freezes: Vec<Arc<Stored<FreezeRow>>>,
     reports: BTreeMap<(ClusterUid, WorkloadRef), Arc<Stored<ReportRow>>>,
     aborts: Vec<Arc<Stored<AbortRow>>>,
     lifts: BTreeMap<flagship_proto::model::AbortId, Arc<Stored<LiftRow>>>,
@@ -116,6 +119,7 @@ impl Cache {
         self.reports.refresh(store, key::REPORTS)?;
         self.aborts.refresh(store, key::ABORTS)?;
         self.lifts.refresh(store, key::LIFTS)?;
+        self.freezes.refresh(store, key::FREEZES)?;
         self.claims.refresh(store, key::CLAIMS)?;
         self.last_good.refresh(store, key::LAST_GOOD)?;
         let orders = self.orders.0.values().map(|row| {
@@ -137,6 +141,7 @@ impl Cache {
             .0
             .values()
             .map(|row| (row.abort.clone(), Arc::clone(row)));
+        let standing = self.freezes.0.values().filter(|freeze| freeze.stands());
         let loaded = Arc::new(Loaded {
             rollouts: self.rollouts.0.clone(),
             clusters: self.clusters.0.values().cloned().collect(),
@@ -145,6 +150,7 @@ impl Cache {
             claims: claims.collect(),
             last_good: good.collect(),
             aborts: self.aborts.0.values().cloned().collect(),
+            freezes: standing.cloned().collect(),
             lifts: lifts.collect(),
             guard: store.read(&key::guard())?,
         });
@@ -183,13 +189,32 @@ impl Loaded {
                     clusters: abort.matched.clone(),
                 })
                 .collect(),
-            freezes: Vec::new(),
+            freezes: self.freezes_of(rollout),
             last_good: self.last_good.get(&rollout.workload).map(|good| LastGood {
                 change: good.change.clone(),
                 digest: good.digest,
             }),
             requests: rollout.requests.clone(),
         }
+    }
+
+    fn freezes_of(&self, rollout: &RolloutRow) -> Vec<Freeze> {
+        let covers = |freeze: &&Arc<Stored<FreezeRow>>| {
+            let scope = &freeze.scope;
+            scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id)
+        };
+        let fleet = || self.clusters.iter().map(|cluster| &cluster.value);
+        self.freezes
+            .iter()
+            .filter(covers)
+            .map(|freeze| Freeze {
+                id: freeze.id.clone(),
+                actor: freeze.actor.clone(),
+                reason: freeze.reason.clone(),
+                until: freeze.until,
+                clusters: freeze.clusters(fleet()),
+            })
+            .collect()
     }
 
     fn stands(&self, abort: &Stored<AbortRow>, rollout: &RolloutRow, now: Tick) -> bool {

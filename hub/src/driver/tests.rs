@@ -1,6 +1,8 @@
 //! The driver over a store in memory: orders come with their claims, and nothing is started past a
 //! term, a guard or another's claim.
 
+mod freezes;
+
 use flagship_proto::{
     digest::Digest,
     model::{Change, Fence, Intent, InventoryWorkload, Mono, Phase, Term, Weight, WorkloadStatus},
@@ -70,11 +72,15 @@ impl Hub {
     }
 
     fn join(&self, name: &str) {
+        self.join_with(name, [].into());
+    }
+
+    fn join_with(&self, name: &str, labels: flagship_proto::model::Labels) {
         let enrolled = Enrolled {
             at: at(0).wall,
             token: None,
         };
-        let mut row = ClusterRow::new(name.parse().unwrap(), uid(name), [].into(), enrolled);
+        let mut row = ClusterRow::new(name.parse().unwrap(), uid(name), labels, enrolled);
         row.state = ClusterState::Active;
         row.inventory.workloads.push(InventoryWorkload {
             workload: workload(),
@@ -108,14 +114,18 @@ impl Hub {
 
     fn pass(&mut self) -> Result<Duration, DriverError> {
         self.at += 1;
+        self.pass_at(at(self.at))
+    }
+
+    fn pass_at(&mut self, now: Tick) -> Result<Duration, DriverError> {
         let presence = Presence {
             connected: true,
-            last_heard: Some(at(self.at)),
+            last_heard: Some(now),
             lease_until: None,
         };
         let presences = ["a", "b", "c"].map(|name| (uid(name), presence)).into();
         self.driver
-            .pass(&presences, at(self.at))
+            .pass(&presences, now)
             .now_or_never()
             .expect("memory is ready at once")
     }

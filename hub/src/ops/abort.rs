@@ -6,18 +6,21 @@ use std::{collections::BTreeSet, time::Duration};
 
 use flagship_proto::{
     digest::Digest,
-    model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Selector, Tick, lease::Bound},
+    model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, lease::Bound},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, OpErrorKind, Ops, Prepared, RolloutName, error::named};
+use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise};
 use crate::{
-    records::{
-        self, AbortRow, ClusterRow, ClusterState, Guard, OrderRow, ProjectRow, Record as _, Stored,
-        key,
-    },
+    records::{AbortRow, Guard, Record as _, key},
     store::Txn,
+};
+
+/// What a refused abort says.
+pub(super) const NOT_STOPPED: Otherwise = Otherwise {
+    field: "scope",
+    outcome: "nothing was stopped",
 };
 
 /// Whom to stop, and how.
@@ -79,7 +82,7 @@ impl Ops {
     ) -> Result<Prepared<AbortAnswer>, OpError> {
         // read before the clusters: who joins in between changes it
         let guard = self.store.get(&key::guard())?;
-        let matched = self.evaluate(&args.scope)?;
+        let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
         let is_selector = matched.is_some();
         let abort = self.draw_abort(caller, args, tries, now);
         let mut row = AbortRow::new(abort, matched, self.lease_in(&args.scope));
@@ -108,7 +111,7 @@ impl Ops {
         error: &OpError,
         now: Tick,
     ) -> Result<AbortAnswer, OpError> {
-        let matched = self.evaluate(&args.scope)?;
+        let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
         let lease = self.lease_in(&args.scope);
         let abort = self.draw_abort(caller, args, 0, now);
         let row = AbortRow::new(abort, matched, lease);
@@ -148,110 +151,6 @@ impl Ops {
             reason: caller.reason.clone(),
         }
     }
-
-    /// Who matches a selector now; none for the other scopes, which name what they cover. Refuses
-    /// a scope that names nothing: a mistyped abort must not look like one that stopped.
-    pub(super) fn evaluate(&self, scope: &Scope) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
-        let nothing = |message: String, remedy: String| {
-            Err(OpError::not_found("scope.nothing", &message)
-                .in_field("scope")
-                .try_this(&remedy))
-        };
-        match scope {
-            Scope::Fleet => Ok(None),
-            Scope::Project(project) => {
-                if self.store.get(&key::project(project))?.is_some() {
-                    return Ok(None);
-                }
-                let known: Vec<Stored<ProjectRow>> = self.store.read_all(key::PROJECTS)?;
-                let known = named(known.iter().map(|row| &row.project));
-                nothing(
-                    format!("there is no project {project}: nothing was stopped"),
-                    format!("projects here: {known}; all of them: --fleet"),
-                )
-            }
-            Scope::Plan(plan) => {
-                let found = self.plan(plan).map_err(nothing_was_stopped);
-                found.map(|_| None)
-            }
-            Scope::Rollout { project, id } => {
-                let name = RolloutName {
-                    project: project.clone(),
-                    id: id.clone(),
-                };
-                let found = self.rollout(&name).map_err(nothing_was_stopped);
-                found.map(|_| None)
-            }
-            Scope::Workload(workload) => {
-                let clusters = self.candidates(workload)?;
-                let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
-                let known = clusters.iter().any(|cluster| cluster.has_workload)
-                    || orders
-                        .iter()
-                        .any(|order| order.unplaced().workload == *workload);
-                if known {
-                    return Ok(None);
-                }
-                nothing(
-                    format!("no cluster has workload {workload}: nothing was stopped"),
-                    "write it as namespace/Kind/name; everything: --fleet".to_owned(),
-                )
-            }
-            Scope::Selector(selector) => {
-                if selector.is_empty() {
-                    return Err(OpError::bad_input(
-                        "scope.empty",
-                        "a selector without names and labels means every cluster: nothing was stopped",
-                    )
-                    .in_field("scope")
-                    .try_this("say --fleet if that is meant"));
-                }
-                let matched = self.matching(selector)?;
-                if matched.is_empty() {
-                    return nothing(
-                        format!("no cluster matches {selector}: nothing was stopped"),
-                        "flagship get clusters shows names and labels".to_owned(),
-                    );
-                }
-                Ok(Some(matched))
-            }
-        }
-    }
-
-    pub(super) fn matching(&self, selector: &Selector) -> Result<BTreeSet<ClusterUid>, OpError> {
-        let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
-        Ok(clusters
-            .iter()
-            .filter(|row| !matches!(row.state, ClusterState::Removed { .. }))
-            .filter(|row| selector.matches(&row.name, &row.labels))
-            .map(|row| row.uid.clone())
-            .collect())
-    }
-
-    /// The longest lease that an order in scope can have now, in milliseconds (S10). An order that
-    /// cannot be read counts with the longest there is: no row may stand in the way of an abort.
-    pub(super) fn lease_in(&self, scope: &Scope) -> u64 {
-        let millis = |lease: Duration| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let Ok(orders) = self.store.list(key::ORDERS) else {
-            return millis(self.lease);
-        };
-        let leases = orders.rows.iter().filter_map(|(key, row)| {
-            let Ok(row) = records::decode::<OrderRow>(key, row) else {
-                return Some(self.lease);
-            };
-            let order = row.unplaced();
-            scope
-                .covers(&order.workload, &order.plan, &order.rollout)
-                .then(|| order.lease.min(self.lease))
-        });
-        millis(leases.max().unwrap_or(self.lease))
-    }
-}
-
-fn nothing_was_stopped(mut error: OpError) -> OpError {
-    error.message.push_str(": nothing was stopped");
-    error.field = Some("scope".to_owned());
-    error
 }
 
 /// When nothing in an abort's scope advances any more, whoever is cut off (P5).

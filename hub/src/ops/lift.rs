@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortOrder, Caller, OpError, Ops, Prepared, abort::bound_of, error::named, standing_aborts,
+    AbortOrder, Caller, OpError, Ops, Prepared, abort::bound_of, error::named, scope::Otherwise,
+    standing_aborts,
 };
 use crate::{
     records::{
@@ -163,13 +164,11 @@ impl Ops {
         now: Tick,
     ) -> Result<AbortRow, OpError> {
         let whole = &abort.unplaced().scope;
-        let matched = self.evaluate(scope).map_err(|mut error| {
-            error.field = Some("except".to_owned());
-            error.message = error
-                .message
-                .replace(": nothing was stopped", ": nothing was lifted");
-            error
-        })?;
+        let otherwise = Otherwise {
+            field: "except",
+            outcome: "nothing was lifted",
+        };
+        let matched = self.evaluate(scope, otherwise)?;
         if !self.lies_inside(scope, whole)? {
             let message = format!(
                 "{scope} does not lie inside {whole}, which abort {} covers",

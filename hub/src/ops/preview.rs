@@ -1,16 +1,18 @@
 //! What an abort would do: who stops, who is already Done, who is outside the bound (DESIGN, `--dry-run`).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use flagship_proto::model::{
-    AbortMode, ClusterName, Intent, OnDisconnect, Phase, RolloutId, Scope, Tick, Weight,
-    WorkloadRef, lease::Bound,
+    AbortMode, ClusterName, ClusterUid, Intent, OnDisconnect, Order, Phase, Scope, Tick, Weight,
+    WorkloadRef, WorkloadStatus, lease::Bound,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AbortOrder, OpError, Ops};
+use super::{AbortOrder, OpError, Ops, RolloutName, abort::NOT_STOPPED};
 use crate::{
-    records::{ClusterRow, OrderRow, ReportRow, Stored, key},
-    store::StoreError,
+    records::{ClusterRow, OrderRow, ReportRow, RolloutRow, Stored, key},
+    store::{Store, StoreError},
 };
 
 /// What an abort would do, had it been given at this moment.
@@ -23,12 +25,14 @@ pub struct AbortPreview {
     pub mode: AbortMode,
     /// In flight: these go back (or stay, under `--hold`).
     pub stops: Vec<PreviewCluster>,
-    /// Done: these stay on the version (or go back, under `--retreat`).
+    /// Done in a rollout that has not ended: these stay on the version (or go back, under `--retreat`).
     pub done: Vec<PreviewCluster>,
     /// In flight and allowed to go on while cut off (P6): the bound does not hold for these.
     pub outside: Vec<PreviewCluster>,
     /// Clusters in scope where nothing is in flight.
-    pub idle: u32,
+    pub idle: Vec<ClusterName>,
+    /// Rollouts in scope that have not ended.
+    pub rollouts: Vec<RolloutName>,
     /// How long the bound is, in milliseconds.
     pub bound_ms: u64,
     /// After this time nothing in scope advances, whoever is cut off.
@@ -44,19 +48,49 @@ pub struct PreviewCluster {
     /// The workload.
     pub workload: WorkloadRef,
     /// The rollout that ordered it.
-    pub rollout: RolloutId,
+    pub rollout: RolloutName,
     /// What is released, in words.
     pub change: String,
     /// The last phase reported for this order; none if it has not answered.
     pub phase: Option<Phase>,
     /// The last weight reported.
     pub weight: Option<Weight>,
+    /// Until when its order is good.
+    pub not_after: Timestamp,
+}
+
+impl AbortPreview {
+    /// Every cluster in scope, by name.
+    pub fn clusters(&self) -> BTreeSet<&ClusterName> {
+        let busy = self.stops.iter().chain(&self.done);
+        busy.map(|found| &found.cluster).chain(&self.idle).collect()
+    }
 }
 
 impl Ops {
     /// Says what an abort would do; stores nothing.
     pub fn preview_abort(&self, args: &AbortOrder, now: Tick) -> Result<AbortPreview, OpError> {
-        let matched = self.evaluate(&args.scope)?;
+        self.preview_in(&Survey::of(&self.store)?, args, now)
+    }
+
+    /// The same for many scopes of one moment.
+    pub fn preview_all(
+        &self,
+        orders: &[AbortOrder],
+        now: Tick,
+    ) -> Result<Vec<AbortPreview>, OpError> {
+        let survey = Survey::of(&self.store)?;
+        let preview = |args| self.preview_in(&survey, args, now);
+        orders.iter().map(preview).collect()
+    }
+
+    fn preview_in(
+        &self,
+        survey: &Survey,
+        args: &AbortOrder,
+        now: Tick,
+    ) -> Result<AbortPreview, OpError> {
+        let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
         let bound = Bound {
             lease: std::time::Duration::from_millis(self.lease_in(&args.scope)),
         };
@@ -66,54 +100,115 @@ impl Ops {
             stops: Vec::new(),
             done: Vec::new(),
             outside: Vec::new(),
-            idle: 0,
+            idle: Vec::new(),
+            rollouts: Vec::new(),
             bound_ms: u64::try_from(bound.length().as_millis()).unwrap_or(u64::MAX),
             nothing_advances_after: now.plus(bound.length()).wall,
         };
-        let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
-        let concerned = clusters
-            .iter()
-            .filter(|row| row.state.is_member())
-            .filter(|row| matched.as_ref().is_none_or(|uids| uids.contains(&row.uid)));
-        for cluster in concerned {
-            if !self.look(cluster, &args.scope, &mut preview)? {
-                preview.idle += 1;
+        let meant = |uid: &ClusterUid| matched.as_ref().is_none_or(|matched| matched.contains(uid));
+        let open = survey.rollouts.values().filter(|rollout| {
+            let covered = args
+                .scope
+                .covers(&rollout.workload, &rollout.plan_ref(), &rollout.id);
+            let met = || rollout.state.clusters.keys().any(meant);
+            covered && (matched.is_none() || met())
+        });
+        let open: Vec<&Stored<RolloutRow>> = open.collect();
+        preview.rollouts = open.iter().map(|rollout| name_of(rollout)).collect();
+        for cluster in survey.clusters.iter().filter(|row| meant(&row.uid)) {
+            let in_flight = survey.look(cluster, &args.scope, &mut preview);
+            let takes_part = || {
+                let mut rollouts = open.iter();
+                rollouts.any(|rollout| rollout.state.clusters.contains_key(&cluster.uid))
+            };
+            let in_scope = match &args.scope {
+                Scope::Fleet | Scope::Selector(_) => true,
+                Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } => takes_part(),
+                Scope::Workload(workload) => {
+                    let mut has = cluster.inventory.workloads.iter();
+                    has.any(|has| has.workload == *workload) || takes_part()
+                }
+            };
+            if !in_flight && in_scope {
+                preview.idle.push(cluster.name.clone());
             }
         }
         Ok(preview)
     }
+}
 
-    /// Whether anything of the cluster is in flight or done.
-    fn look(
-        &self,
-        cluster: &ClusterRow,
-        scope: &Scope,
-        preview: &mut AbortPreview,
-    ) -> Result<bool, StoreError> {
-        let orders: Vec<Stored<OrderRow>> = self.store.read_all(&key::orders_of(&cluster.uid))?;
-        let mut any = false;
-        for row in &orders {
+fn name_of(rollout: &RolloutRow) -> RolloutName {
+    RolloutName {
+        project: rollout.project.clone(),
+        id: rollout.id.clone(),
+    }
+}
+
+/// The fleet at one moment: members, their orders and what they last said of them, open rollouts.
+struct Survey {
+    clusters: Vec<Stored<ClusterRow>>,
+    orders: BTreeMap<ClusterUid, Vec<Order>>,
+    reports: BTreeMap<(ClusterUid, WorkloadRef), WorkloadStatus>,
+    rollouts: BTreeMap<RolloutName, Stored<RolloutRow>>,
+}
+
+impl Survey {
+    fn of(store: &Store) -> Result<Self, StoreError> {
+        let mut clusters: Vec<Stored<ClusterRow>> = store.read_all(key::CLUSTERS)?;
+        clusters.retain(|row| row.state.is_member());
+        let mut orders: BTreeMap<ClusterUid, Vec<Order>> = BTreeMap::new();
+        for row in store.read_all::<OrderRow>(key::ORDERS)? {
             let order = row.order();
+            orders.entry(order.uid.clone()).or_default().push(order);
+        }
+        let reports: Vec<Stored<ReportRow>> = store.read_all(key::REPORTS)?;
+        let rollouts: Vec<Stored<RolloutRow>> = store.read_all(key::ROLLOUTS)?;
+        let open = rollouts.into_iter().filter(|row| !row.state.is_over());
+        Ok(Self {
+            clusters,
+            orders,
+            reports: reports
+                .into_iter()
+                .map(|row| {
+                    let status = row.value.status;
+                    ((row.value.uid, status.workload.clone()), status)
+                })
+                .collect(),
+            rollouts: open.map(|row| (name_of(&row), row)).collect(),
+        })
+    }
+
+    /// Whether anything of the cluster is in flight, or done in a rollout that has not ended.
+    fn look(&self, cluster: &ClusterRow, scope: &Scope, preview: &mut AbortPreview) -> bool {
+        let mut any = false;
+        for order in self.orders.get(&cluster.uid).into_iter().flatten() {
             if !scope.covers(&order.workload, &order.plan, &order.rollout) {
                 continue;
             }
-            let report: Option<Stored<ReportRow>> = self
-                .store
-                .read(&key::report(&cluster.uid, &order.workload))?;
-            let status = report
-                .map(|report| report.value.status)
+            let status = self
+                .reports
+                .get(&(cluster.uid.clone(), order.workload.clone()))
                 .filter(|status| status.fence >= order.fence);
-            let phase = status.as_ref().map(|status| status.phase);
+            let phase = status.map(|status| status.phase);
             let found = PreviewCluster {
                 cluster: cluster.name.clone(),
                 workload: order.workload.clone(),
-                rollout: order.rollout.clone(),
+                rollout: RolloutName {
+                    project: order.plan.project.clone(),
+                    id: order.rollout.clone(),
+                },
                 change: order.change.to_string(),
                 phase,
                 weight: status.map(|status| status.weight),
+                not_after: order.not_after,
             };
             match (order.intent, phase) {
-                (Intent::Run | Intent::Hold, Some(Phase::Succeeded)) => preview.done.push(found),
+                (Intent::Run | Intent::Hold, Some(Phase::Succeeded)) => {
+                    if !self.rollouts.contains_key(&found.rollout) {
+                        continue;
+                    }
+                    preview.done.push(found);
+                }
                 (
                     Intent::Run | Intent::Hold,
                     Some(Phase::Failed | Phase::Terminating | Phase::Terminated),
@@ -141,6 +236,6 @@ impl Ops {
             }
             any = true;
         }
-        Ok(any)
+        any
     }
 }

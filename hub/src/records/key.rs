@@ -6,7 +6,8 @@
 use flagship_proto::{
     digest::Digest,
     model::{
-        AbortId, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, TokenId, WorkloadRef,
+        AbortId, ClusterName, ClusterUid, FreezeId, PlanRef, ProjectName, RolloutId, TokenId,
+        WorkloadRef,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -71,6 +72,8 @@ pub const REPORTS: &str = "/v1/report/";
 pub const ABORTS: &str = "/v1/abort/";
 /// Prefix of all lifts.
 pub const LIFTS: &str = "/v1/lift/";
+/// Prefix of all freezes.
+pub const FREEZES: &str = "/v1/freeze/";
 /// Prefix of all receipts.
 pub const RECEIPTS: &str = "/v1/receipt/";
 /// Prefix of all rejected digests.
@@ -179,6 +182,11 @@ pub fn abort(id: &AbortId) -> Key {
 /// The end of an abort.
 pub fn lift(abort: &AbortId) -> Key {
     key("lift", &[abort.as_str()])
+}
+
+/// A freeze.
+pub fn freeze(id: &FreezeId) -> Key {
+    key("freeze", &[id.as_str()])
 }
 
 /// A cluster's answer to an abort.

@@ -52,6 +52,7 @@ proptest::proptest! {
         let _ = decode::<RolloutRow>(&key, &row);
         let _ = decode::<OrderRow>(&key, &row);
         let _ = decode::<AbortRow>(&key, &row);
+        let _ = decode::<FreezeRow>(&key, &row);
         let _ = decode::<TokenRow>(&key, &row);
     }
 

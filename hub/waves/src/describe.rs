@@ -7,13 +7,14 @@ use flagship_proto::model::{Stopwatch, Tick};
 use crate::{
     plan::{Period, Plan},
     reason::Reason,
-    state::{ClusterState, RolloutPhase, RolloutState, Waiting},
+    state::{ClusterState, FrozenBy, RolloutPhase, RolloutState, Waiting},
 };
 
 /// Lines for `flagship describe` and the pages: the rollout, its waits, its waves, its times.
 pub fn describe(plan: &Plan, state: &RolloutState, now: Tick) -> Vec<String> {
     let mut lines = vec![headline(state)];
     lines.extend(why(state));
+    lines.extend(state.freezes.iter().map(frozen));
     lines.extend(
         state
             .waiting
@@ -93,6 +94,18 @@ fn why(state: &RolloutState) -> Option<String> {
         | RolloutPhase::Succeeded
         | RolloutPhase::Paused => None,
     }
+}
+
+fn frozen(freeze: &FrozenBy) -> String {
+    let whom = if freeze.whole {
+        "frozen"
+    } else {
+        "some clusters frozen"
+    };
+    format!(
+        "{whom} by {} of {} {}: {}",
+        freeze.id, freeze.actor, freeze.ends, freeze.reason
+    )
 }
 
 fn wait(plan: &Plan, state: &RolloutState, waiting: &Waiting, now: Tick) -> String {

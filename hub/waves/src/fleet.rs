@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use flagship_proto::{
     digest::Digest,
     model::{
-        Abort, Change, ClusterName, ClusterUid, Fence, Intent, Labels, Mono, Order, ReturnTo,
-        RolloutId, WorkloadStatus,
+        Abort, Change, ClusterName, ClusterUid, Fence, FreezeId, Intent, Labels, Mono, Order,
+        ReturnTo, RolloutId, WorkloadStatus,
     },
 };
 use jiff::Timestamp;
@@ -120,13 +120,37 @@ impl StandingAbort {
     }
 }
 
-/// A freeze that stands.
+/// A freeze that stands, and whom of the fleet it binds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freeze {
     /// Its id.
-    pub id: String,
+    pub id: FreezeId,
+    /// Who ordered it.
+    pub actor: String,
     /// Why, in its author's words.
     pub reason: String,
+    /// When it is to end by itself; none if a person has to end it. For people: the driver takes a
+    /// freeze that has ended out of the view.
+    pub until: Option<Timestamp>,
+    /// The clusters that it binds: none means all.
+    pub clusters: Option<BTreeSet<ClusterUid>>,
+}
+
+impl Freeze {
+    /// Whether a cluster is in it.
+    pub fn covers(&self, uid: &ClusterUid) -> bool {
+        self.clusters
+            .as_ref()
+            .is_none_or(|clusters| clusters.contains(uid))
+    }
+
+    /// Until when it stands, in words.
+    pub fn ends(&self) -> String {
+        self.until.map_or_else(
+            || "until somebody ends it".to_owned(),
+            |until| format!("until {}", until.strftime("%Y-%m-%d %H:%M:%SZ")),
+        )
+    }
 }
 
 /// A version that Succeeded and was never retreated.

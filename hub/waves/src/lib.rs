@@ -38,7 +38,7 @@ pub use reason::{Cause, Reason};
 pub use request::{NotAllowed, Request, Wish, allowed};
 pub use schedule::{Candidate, Membership, members};
 pub use state::{
-    Aborted, Accepted, Activity, CatchUp, ClusterPhase, ClusterState, FORMAT, Failure, Paused,
-    Retreat, RetreatScope, RolloutPhase, RolloutState, Stage, Times, Waiting, WaveState,
+    Aborted, Accepted, Activity, CatchUp, ClusterPhase, ClusterState, FORMAT, Failure, FrozenBy,
+    Paused, Retreat, RetreatScope, RolloutPhase, RolloutState, Stage, Times, Waiting, WaveState,
 };
 pub use step::step;

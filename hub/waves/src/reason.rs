@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use flagship_proto::model::{AbortId, AbortMode, ClusterName, RolloutId, WaveName};
+use flagship_proto::model::{AbortId, AbortMode, ClusterName, FreezeId, RolloutId, WaveName};
 use serde::{Deserialize, Serialize};
 
 /// Why a rollout stopped by its own policy.
@@ -126,6 +126,11 @@ reasons! {
     /// No abort covers it any more; nothing moves by that.
     Lifted { abort: AbortId, }
         => "abort {abort} is lifted; nothing moves until the rollout is retried, retreated, accepted or superseded";
+    /// A freeze binds it, or some of its clusters.
+    Frozen { freeze: FreezeId, actor: String, reason: String, }
+        => "frozen by {freeze} of {actor}, what is in flight in its scope holds and nothing starts: {reason}";
+    /// A freeze binds it no more.
+    FreezeEnded { freeze: FreezeId, } => "freeze {freeze} has ended; what it held goes on";
     /// A person paused it.
     PausedBy { actor: String, reason: String, } => "paused by {actor}: {reason}";
     /// A person resumed it.
@@ -166,7 +171,10 @@ reasons! {
     /// Waiting: a pause.
     WaitingForResume { actor: String, reason: String, } => "paused by {actor}: {reason}; resume it to go on";
     /// Waiting: a freeze.
-    WaitingForUnfreeze { freeze: String, reason: String, } => "freeze {freeze} stands: {reason}";
+    WaitingForUnfreeze { freeze: FreezeId, ends: String, reason: String, } => "freeze {freeze} stands {ends}: {reason}";
+    /// Waiting: a freeze of some clusters.
+    ClustersFrozen { clusters: String, freeze: FreezeId, ends: String, reason: String, }
+        => "{clusters} frozen by {freeze} {ends}: {reason}";
     /// Waiting: the abort stands.
     WaitingForLift { abort: AbortId, } => "abort {abort} stands; lift it, then retry, or retreat, accept or supersede now";
     /// Waiting: lifted, a person must act.

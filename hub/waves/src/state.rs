@@ -11,14 +11,15 @@ use std::{collections::BTreeMap, fmt};
 use flagship_proto::{
     digest::Digest,
     model::{
-        AbortId, AbortMode, Change, ClusterName, ClusterUid, Mono, PlanRef, ReturnTo, RolloutId,
-        Stopwatch, WaveName,
+        AbortId, AbortMode, Change, ClusterName, ClusterUid, FreezeId, Mono, PlanRef, ReturnTo,
+        RolloutId, Stopwatch, WaveName,
     },
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    fleet::Freeze,
     plan::Plan,
     reason::{Cause, Reason},
 };
@@ -81,6 +82,9 @@ pub struct RolloutState {
     pub times: Times,
     /// What it waits for now.
     pub waiting: Vec<Waiting>,
+    /// Freezes that bind it, or some of its clusters, now.
+    #[serde(default)]
+    pub freezes: Vec<FrozenBy>,
 }
 
 /// Where a rollout stands (DESIGN §5).
@@ -166,6 +170,33 @@ pub struct Aborted {
     pub at: Timestamp,
     /// Whether one stands no more; nothing moves by that alone.
     pub lifted: bool,
+}
+
+/// A freeze that binds a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenBy {
+    /// Which.
+    pub id: FreezeId,
+    /// By whom.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// Until when, in words.
+    pub ends: String,
+    /// Whether it binds every cluster of the rollout.
+    pub whole: bool,
+}
+
+impl From<&Freeze> for FrozenBy {
+    fn from(freeze: &Freeze) -> Self {
+        Self {
+            id: freeze.id.clone(),
+            actor: freeze.actor.clone(),
+            reason: freeze.reason.clone(),
+            ends: freeze.ends(),
+            whole: freeze.clusters.is_none(),
+        }
+    }
 }
 
 /// Clusters that go back.
@@ -261,6 +292,7 @@ impl RolloutState {
             deadline: Stopwatch::default(),
             times: Times::default(),
             waiting: Vec::new(),
+            freezes: Vec::new(),
         }
     }
 

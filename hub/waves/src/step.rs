@@ -5,6 +5,8 @@
 
 mod aborts;
 mod account;
+mod explain;
+mod freezes;
 mod lane;
 mod observe;
 mod orders;
@@ -50,6 +52,7 @@ pub fn step(plan: &Plan, state: &RolloutState, fleet: &FleetView, now: Tick) -> 
     };
     turn.hear_people();
     turn.call_roster();
+    turn.hear_freezes();
     turn.observe();
     turn.hear_aborts();
     turn.judge_silence();
@@ -93,9 +96,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether advancing is allowed now: live, not paused, not frozen.
+    /// Whether advancing is allowed now: live, not paused, not frozen as a whole.
     fn may_advance(&self) -> bool {
-        self.is_live() && self.state.phase != RolloutPhase::Paused && self.fleet.freezes.is_empty()
+        self.is_live() && self.state.phase != RolloutPhase::Paused && self.frozen().is_none()
+    }
+
+    /// Whether advancing is allowed in one cluster.
+    fn may_advance_at(&self, uid: &ClusterUid) -> bool {
+        self.may_advance() && self.frozen_at(uid).is_none()
     }
 
     fn enter(&mut self, phase: RolloutPhase) {
@@ -235,6 +243,7 @@ impl Turn<'_> {
     /// The rollout ends here: claims are released, last orders are written.
     fn end(&mut self) {
         self.closing = true;
+        self.state.freezes.clear();
         self.state.ended = Some(self.now.wall);
         self.actions.push(Action::ReleaseClaims);
     }

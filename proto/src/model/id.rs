@@ -108,6 +108,8 @@ names! {
     RolloutId, "rollout id", 127, false;
     /// One stored order to stop.
     AbortId, "abort id", 63, false;
+    /// One stored rule that forbids advancing for a time.
+    FreezeId, "freeze id", 63, false;
     /// The public half of a token.
     TokenId, "token id", 63, false;
     /// A Kubernetes name of a namespace or object.

@@ -1,9 +1,13 @@
 //! What people do in a World: start a release, wish something of it, abort, lift. The rows are the
 //! hub's own.
 
+use std::time::Duration;
+
 use flagship_hub::{
     audit::AuditEntry,
-    records::{AbortRow, ClaimRow, ClusterRow, Guard, LiftRow, RolloutRow, key},
+    records::{
+        AbortRow, ClaimRow, ClusterRow, FreezeEnd, FreezeRow, Guard, LiftRow, RolloutRow, key,
+    },
     store::Txn,
 };
 use flagship_proto::model::{Abort, AbortMode, Change, RolloutId, Scope, lease::DEFAULT_LEASE};
@@ -141,6 +145,43 @@ impl World {
         };
         commit(&self.store, Txn::new().put(&row));
         self.say(&format!("bob lifts {id}"));
+    }
+
+    /// Freezes a scope, for so many seconds or until somebody ends it.
+    pub fn freeze(&mut self, id: &str, scope: Scope, seconds: Option<u64>) {
+        let now = self.now(0);
+        let until = seconds.map(|seconds| now.plus(Duration::from_secs(seconds)).wall);
+        let row = FreezeRow {
+            id: id.parse().expect("an id"),
+            scope,
+            at: now.wall,
+            actor: "cleo".into(),
+            reason: "black friday".into(),
+            ticket: None,
+            until,
+            lease_ms: u64::try_from(DEFAULT_LEASE.as_millis()).expect("30 s"),
+            ended: None,
+        };
+        let words = format!("cleo freezes {} as {id}", row.scope);
+        let txn = Txn::new().put(&row).put(&Guard { by: id.to_owned() });
+        commit(&self.store, txn);
+        self.say(&words);
+    }
+
+    /// Ends a freeze.
+    pub fn unfreeze(&mut self, id: &str) {
+        let key = key::freeze(&id.parse().expect("an id"));
+        let row = self.store.read::<FreezeRow>(&key).expect("memory");
+        let row = FreezeRow {
+            ended: Some(FreezeEnd {
+                at: self.now(0).wall,
+                actor: "cleo".into(),
+                reason: "over".into(),
+            }),
+            ..row.expect("it was frozen").value
+        };
+        commit(&self.store, Txn::new().put(&row));
+        self.say(&format!("cleo unfreezes {id}"));
     }
 
     /// Receipts of an abort that say that all has stopped, by cluster.

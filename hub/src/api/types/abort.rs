@@ -146,6 +146,9 @@ pub struct NotFixed {
     pub rollout: Option<String>,
     /// Whether it had soaked.
     pub soaked: bool,
+    /// Per cent of the workload's traffic in this cluster that the version serves, as last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u8>,
     /// The command that takes it back.
     pub command: String,
 }
@@ -217,11 +220,13 @@ pub struct ScopeHit {
     pub hits: String,
     /// Clusters in scope.
     pub clusters: u32,
+    /// Rollouts in scope that have not ended.
+    pub rollouts: u32,
     /// Clusters with a canary in flight in scope.
     pub in_flight: u32,
 }
 
-/// What an abort would do (`?dryRun=true`).
+/// What an abort would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AbortPreview {
@@ -229,16 +234,20 @@ pub struct AbortPreview {
     pub scope: String,
     /// The bound of P5 in milliseconds.
     pub bound_ms: u64,
-    /// Clusters that would stop at once, by push.
+    /// The same as a time, had the abort been given now.
+    pub bound_at: Timestamp,
+    /// Clusters with a canary in flight that would stop at once, by push, and its weight.
     pub connected: Vec<String>,
-    /// Clusters that are not heard: they stop by themselves within the bound.
+    /// Clusters with a canary in flight that are not heard: nothing advances there after the bound.
     pub not_heard: Vec<String>,
     /// Clusters outside the bound, and why.
     pub outside: Vec<String>,
-    /// Clusters with a canary in flight, and its weight.
-    pub in_flight: Vec<String>,
-    /// Clusters that are Done and would stay so.
-    pub stays_done: Vec<NotFixed>,
+    /// Clusters that are Done in a rollout that has not ended.
+    pub done: Vec<NotFixed>,
+    /// Whether these stay as they are.
+    pub done_stays: bool,
+    /// Rollouts in scope that have not ended.
+    pub rollouts: Vec<String>,
     /// The same in words.
     pub summary: String,
 }

@@ -65,10 +65,10 @@ pub struct Why {
     pub since: Option<Timestamp>,
 }
 
-/// Something that everybody has to know before they read on: a standing abort.
+/// Something that everybody has to know before they read on: a standing abort or freeze.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Banner {
-    /// `abort`.
+    /// `abort`, `freeze`, or `behind` for a hub that gives no orders.
     pub kind: String,
     /// The id of what stands.
     pub id: String,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct EventView {
     /// The store sequence of the change.
     pub seq: u64,
-    /// What changed: `plan`, `rollout`, `cluster`, `abort`, `lift`, `receipt`, `report`, `order`.
+    /// What changed: `plan`, `rollout`, `cluster`, `abort`, `lift`, `freeze`, `receipt`, `report`, `order`.
     pub kind: String,
     /// Which one: the rest of its key, readable (`shop/checkout-3`).
     pub name: String,

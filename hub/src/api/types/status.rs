@@ -16,7 +16,7 @@ pub struct StatusView {
     pub version: String,
     /// The hub's term.
     pub term: String,
-    /// Standing aborts.
+    /// Standing aborts and freezes.
     pub banners: Vec<Banner>,
     /// Clusters in the fleet.
     pub clusters: u32,

@@ -83,7 +83,8 @@ pub fn bound(row: &AbortRow) -> Duration {
     Bound { lease }.length()
 }
 
-fn later(at: Timestamp, wait: Duration) -> Timestamp {
+/// A time after another.
+pub fn later(at: Timestamp, wait: Duration) -> Timestamp {
     at.saturating_add(wait).unwrap_or(at)
 }
 
@@ -167,6 +168,10 @@ pub fn still_serving(
                 version: serves.or_else(|| Some(rollout.change.to_string())),
                 rollout: Some(format!("{}/{}", rollout.project, rollout.id)),
                 soaked: cluster.phase == ClusterPhase::Done,
+                share: report.map(|report| {
+                    let status = &report.status;
+                    status.observed.unwrap_or(status.weight).get()
+                }),
                 command: format!(
                     "flagship retreat {}/{} --reason …",
                     rollout.project, rollout.id

@@ -3,7 +3,7 @@
 use flagship_proto::model::ClusterUid;
 use flagship_waves::{Activity, ClusterPhase, ClusterState, RolloutPhase, RolloutState, Stage};
 
-use super::{Seen, banner, steps};
+use super::{Seen, steps};
 use crate::{
     api::types::{RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
     records::{RolloutRow, Stored},
@@ -63,7 +63,7 @@ pub fn view(seen: &Seen, row: &Stored<RolloutRow>, with_clusters: bool) -> Rollo
         },
         done: u32::try_from(succeeded).unwrap_or(u32::MAX),
         total: u32::try_from(members.count()).unwrap_or(u32::MAX),
-        banners: seen.covering(row).map(banner).collect(),
+        banners: seen.banners_over(row),
         seq: seen.seq,
     }
 }

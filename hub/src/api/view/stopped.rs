@@ -1,7 +1,8 @@
 //! How far one cluster has stopped under an abort, in words: the worst of its workloads.
 
 use flagship_proto::model::{
-    Abort, ClusterUid, OnDisconnect, ReceiptState, Weight, WorkloadReceipt,
+    Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Weight, WorkloadReceipt,
+    WorkloadRef,
 };
 use jiff::Timestamp;
 
@@ -104,7 +105,7 @@ impl Stopped<'_> {
         }
         if let ReceiptState::NotStopped { reason } = &receipt.state {
             line.reason = Some(reason.clone());
-            line.local_command = Some(LOCAL.to_owned());
+            line.local_command = Some(self.local(&receipt.workload));
         }
         line
     }
@@ -131,34 +132,81 @@ impl Stopped<'_> {
 
     fn unheard(&self) -> AbortCluster {
         let (continuing, after) = self.stops_by_itself();
-        let weight = self.weight();
+        let (in_flight, weight) = self.in_flight();
         let until = after.strftime("%H:%M:%SZ");
-        let frozen = match weight {
-            Some(weight) => format!("at {weight} when last reported"),
-            None => "nothing reported".to_owned(),
-        };
-        let told = if self.seen.connected(self.uid) {
+        let here = self.seen.connected(self.uid);
+        let heard = if here {
             "told, no answer yet"
         } else {
             "not heard"
         };
-        let text = if continuing {
-            format!("{told}; {frozen}; OUTSIDE the bound, its plan lets it go on until {until}")
-        } else {
-            format!("{told}; {frozen}; nothing advances there after {until}")
+        let at = match weight {
+            Some(weight) => format!("at {weight}"),
+            None => "at what it had, nothing was reported".to_owned(),
         };
-        let mut line = self.line(AbortState::NotHeard, text);
+        let now = self.seen.now.wall;
+        // Cut off, past the bound, and its plan lets it go on: nothing says that it stopped.
+        let goes_on = continuing && !here && now >= self.bound_at && now < after;
+        let text = match in_flight {
+            None => format!(
+                "{heard}; nothing was in flight when last heard, nothing advances there after {until}"
+            ),
+            Some(_) if continuing => format!(
+                "{heard}; {at} when last heard; OUTSIDE the bound, its plan lets it go on until {until}"
+            ),
+            Some(_) if here => {
+                format!("{at} when last heard ({heard}; nothing advances there after {until})")
+            }
+            Some(_) => format!("frozen {at} ({heard}; nothing advances there after {until})"),
+        };
+        let state = if goes_on {
+            AbortState::NotStopped
+        } else {
+            AbortState::NotHeard
+        };
+        let mut line = self.line(state, text);
         line.weight = weight.map(Weight::get);
         line.nothing_advances_after = Some(after);
+        if goes_on {
+            line.reason = Some(format!("its plan lets it go on until {until}"));
+        }
+        line.workload = in_flight.map(ToString::to_string);
+        line.local_command = in_flight
+            .filter(|_| !here)
+            .map(|workload| self.local(workload));
         line
     }
 
-    fn weight(&self) -> Option<Weight> {
-        let reports = self.orders.iter().filter_map(|order| {
-            let report = self.seen.report(self.uid, &order.unplaced().workload)?;
-            Some(report.status.weight)
+    /// The workload with something in flight and the most traffic on it, as last reported, and that share.
+    fn in_flight(&self) -> (Option<&WorkloadRef>, Option<Weight>) {
+        let flying = self.orders.iter().filter_map(|stored| {
+            let order = stored.unplaced();
+            let report = self.seen.report(self.uid, &order.workload);
+            let status = report.map(|report| &report.status);
+            let settled = status.is_some_and(|status| {
+                status.fence >= stored.order().fence && !status.phase.is_active()
+            });
+            let flies = match order.intent {
+                Intent::Run | Intent::Hold => !settled,
+                Intent::Retreat => status.is_some_and(|status| status.phase.is_active()),
+                Intent::Remove => false,
+            };
+            let weight = status.map(|status| status.observed.unwrap_or(status.weight));
+            flies.then_some((weight, &order.workload))
         });
-        reports.max()
+        match flying.max_by_key(|(weight, _)| *weight) {
+            Some((weight, workload)) => (Some(workload), weight),
+            None => (None, None),
+        }
+    }
+
+    /// The command that stops a workload in the cluster itself, without the hub.
+    fn local(&self, workload: &WorkloadRef) -> String {
+        let verb = match self.abort.mode {
+            AbortMode::Hold => "hold",
+            AbortMode::Return | AbortMode::RetreatDone => "retreat",
+        };
+        format!("flagship-agent ctl {verb} {workload}")
     }
 
     /// A plan may let a cluster go on while it is cut off (P6); then the order's end is what bounds it.
@@ -173,10 +221,6 @@ impl Stopped<'_> {
         }
     }
 }
-
-/// What stops it on the machine itself, whatever the agent says: its Envoy goes on with what it has,
-/// so the new version's processes are ended.
-const LOCAL: &str = "on its machine: stop the new version's processes; the agent's log names them";
 
 fn read_back(receipt: &WorkloadReceipt) -> String {
     match receipt.read_back {

@@ -130,8 +130,12 @@ fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
     for cluster in clusters {
         let version = cluster.version.as_deref().unwrap_or("the change");
         let soaked = if cluster.soaked { "" } else { ", not soaked" };
+        let share = match cluster.share {
+            Some(share) => format!(" with {share}% of its traffic"),
+            None => String::new(),
+        };
         text += &format!(
-            "  {:<16} serves {version} of {}{soaked}\n",
+            "  {:<16} serves {version} of {}{share}{soaked}\n",
             cluster.cluster, cluster.workload
         );
     }
@@ -149,35 +153,47 @@ fn count_are(number: usize) -> String {
     format!("{} {verb}", count(number, "cluster"))
 }
 
-/// What an abort would do.
-pub fn preview(look: Look, preview: &AbortPreview) -> String {
-    let title = format!("An abort of {} would:", preview.scope);
+/// What an abort or a freeze would do.
+pub fn preview(look: Look, what: &str, preview: &AbortPreview, now: Timestamp) -> String {
+    let title = format!("{what} of {} would hit:", preview.scope);
     let mut text = format!("{}\n", look.paint(Tone::Strong, &title));
     text += &format!("  {}\n", preview.summary);
-    for (name, clusters) in [
-        ("stop at once", &preview.connected),
-        ("not heard", &preview.not_heard),
-        ("in flight", &preview.in_flight),
-        ("outside the bound", &preview.outside),
+    let done: Vec<String> = preview
+        .done
+        .iter()
+        .map(|one| match &one.version {
+            Some(version) => format!("{} ({version})", one.cluster),
+            None => one.cluster.clone(),
+        })
+        .collect();
+    let done_name = if preview.done_stays {
+        "Done, and stays so"
+    } else {
+        "Done, goes back"
+    };
+    for (name, some) in [
+        ("rollouts", &preview.rollouts),
+        ("stops at once", &preview.connected),
+        ("not heard now", &preview.not_heard),
+        (done_name, &done),
     ] {
-        if !clusters.is_empty() {
-            text += &format!("  {:<18} {}\n", format!("{name}:"), clusters.join(", "));
+        if !some.is_empty() {
+            text += &format!("  {:<20} {}\n", format!("{name}:"), some.join(", "));
         }
     }
     text += &format!(
-        "  nothing advances later than {} after the order, even where nobody is heard\n",
-        millis(preview.bound_ms)
+        "  nothing advances in its scope after {} ({} from now), heard or not{}\n",
+        clock(preview.bound_at, now),
+        millis(preview.bound_ms),
+        if preview.outside.is_empty() {
+            ""
+        } else {
+            ", but for:"
+        }
     );
-    if !preview.stays_done.is_empty() {
-        let names: Vec<&str> = preview
-            .stays_done
-            .iter()
-            .map(|c| c.cluster.as_str())
-            .collect();
-        text += &format!(
-            "  Done, and would stay so without --retreat: {}\n",
-            names.join(", ")
-        );
+    for cluster in &preview.outside {
+        let line = format!("    outside the bound: {cluster}");
+        text += &format!("{}\n", look.paint(Tone::Bad, &line));
     }
     text + "Nothing was ordered.\n"
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::words::{ago, banners, bar, clock, fact, heard, millis, state, why};
+use super::words::{ago, banner_word, banners, bar, clock, fact, heard, millis, state, why};
 use crate::{
     api::types::{RolloutCluster, RolloutView, RolloutWave},
     cli::output::{Look, Tone, cut, table},
@@ -254,14 +254,19 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
     for banner in &view.banners {
         if !before.is_some_and(|before| before.banners.iter().any(|old| old.id == banner.id)) {
             lines.push(format!(
-                "{at} STOPPED {}; to end it: {}",
-                banner.text, banner.remedy
+                "{at} {} {}; to end it: {}",
+                banner_word(banner),
+                banner.text,
+                banner.remedy
             ));
         }
     }
     for banner in before.iter().flat_map(|before| &before.banners) {
         if !view.banners.iter().any(|new| new.id == banner.id) {
-            lines.push(format!("{at} abort {} was lifted", banner.id));
+            lines.push(match banner.kind.as_str() {
+                "freeze" => format!("{at} freeze {} has ended", banner.id),
+                _ => format!("{at} abort {} was lifted", banner.id),
+            });
         }
     }
     let moved = before.is_none_or(|old| {

@@ -4,9 +4,12 @@ mod fixture;
 
 use insta::assert_snapshot;
 
-use super::{abort, fleet, rollout};
-use crate::cli::output::Look;
-use fixture::{at, banner, held_up, rolling, status};
+use super::{abort, fleet, freeze, rollout};
+use crate::{
+    api::types::{AbortPreview, FreezeEndView},
+    cli::output::Look,
+};
+use fixture::{at, banner, frozen, held_up, rolling, status};
 
 const WIDE: Look = Look {
     width: 120,
@@ -64,6 +67,41 @@ fn plain_lines_come_only_where_something_changed() {
 #[test]
 fn an_abort_says_who_has_stopped_who_has_not_and_what_is_not_fixed() {
     assert_snapshot!(abort::page(WIDE, &held_up(), at(12)));
+}
+
+#[test]
+fn a_freeze_says_what_holds_until_when_and_what_ends_it() {
+    let mut view = frozen();
+    let stands = freeze::page(WIDE, &view, at(300));
+    let listed = freeze::list(WIDE, std::slice::from_ref(&view), at(300));
+    view.standing = false;
+    view.ended = Some(FreezeEndView {
+        at: at(400),
+        actor: "hub".into(),
+        reason: "its time is over".into(),
+    });
+    let ended = freeze::page(WIDE, &view, at(500));
+    assert_snapshot!(format!("{stands}--\n{listed}--\n{ended}"));
+}
+
+#[test]
+fn a_preview_says_who_stops_by_when_who_is_outside_and_what_stays_done() {
+    let found = AbortPreview {
+        scope: "fleet".into(),
+        bound_ms: 35_300,
+        bound_at: at(335),
+        connected: vec!["eu-1 at 20%".into()],
+        not_heard: vec!["us-1 at 50%".into()],
+        outside: vec![
+            "ap-1 at 5%: its plan lets it go on until 2026-01-01 02:00:00Z while it is not heard"
+                .into(),
+        ],
+        done: held_up().not_fixed,
+        done_stays: true,
+        rollouts: vec!["shop/checkout-3".into()],
+        summary: "3 unfinished go back; 1 Done stay as they are; 0 with nothing in flight".into(),
+    };
+    assert_snapshot!(abort::preview(WIDE, "An abort", &found, at(300)));
 }
 
 #[test]

@@ -86,13 +86,23 @@ pub fn why(reason: &Why, now: Timestamp) -> String {
     }
 }
 
-/// Standing aborts, above everything else.
+/// The word above everything else: what is so.
+pub fn banner_word(banner: &Banner) -> &'static str {
+    match banner.kind.as_str() {
+        "freeze" => "FROZEN",
+        "behind" => "HALTED",
+        _ => "STOPPED",
+    }
+}
+
+/// Standing aborts and freezes, above everything else.
 pub fn banners(look: Look, banners: &[Banner], now: Timestamp) -> String {
     banners
         .iter()
         .map(|banner| {
             let line = format!(
-                "STOPPED  {} (since {}, {})",
+                "{:<8} {} (since {}, {})",
+                banner_word(banner),
                 banner.text,
                 clock(banner.since, now),
                 ago(banner.since, now)

@@ -16,7 +16,7 @@ use crate::{
         args::Why,
         client::{changes::Changes, segment},
         context::Session,
-        exit::{CliError, Exit},
+        exit::{CliError, Exit, without_hub},
         output::{Format, print, show},
         refs,
         render::abort as text,
@@ -112,8 +112,19 @@ impl ScopeArgs {
 impl Abort {
     /// Orders it, and waits for the receipts if asked to.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let ordering = !self.dry_run;
+        self.order(session).await.map_err(|mut error| {
+            if ordering && error.exit == Exit::Unreachable {
+                error.exit = Exit::NotStored;
+                error.what = format!("the abort may not be stored: {}", error.what);
+            }
+            without_hub(error)
+        })
+    }
+
+    async fn order(self, session: &Session) -> Result<Exit, CliError> {
         let Some(scope) = self.scope.scope(session).await? else {
-            return no_scope(session).await;
+            return no_scope(session, "abort", "nothing was stopped").await;
         };
         let mode = match (self.hold, self.retreat) {
             (true, _) => AbortMode::Hold,
@@ -127,7 +138,7 @@ impl Abort {
                 .ask("/api/v1/abort-preview", &request)
                 .await?;
             show(session.format, &preview, || {
-                text::preview(session.look, &preview)
+                text::preview(session.look, "An abort", &preview, session.now())
             })?;
             return Ok(Exit::Done);
         }
@@ -136,9 +147,8 @@ impl Abort {
             .post("/api/v1/aborts", &request, &self.why.because())
             .await;
         let view: AbortView = stored.map_err(|mut error: CliError| {
-            if matches!(error.exit, Exit::Unreachable | Exit::Error) {
-                error.exit = Exit::NotStored;
-                error.what = format!("the abort may not be stored: {}", error.what);
+            if error.exit == Exit::Error {
+                error.exit = Exit::Unreachable;
             }
             error
         })?;
@@ -160,29 +170,39 @@ impl Abort {
     }
 }
 
-async fn no_scope(session: &Session) -> Result<Exit, CliError> {
+/// Lists the scopes that there are, and refuses.
+pub async fn no_scope(session: &Session, verb: &str, outcome: &str) -> Result<Exit, CliError> {
     let list: List<ScopeHit> = session.client.get("/api/v1/abort-scopes").await?;
     show(session.format, &list, || {
         text::scopes(session.look, &list.items)
     })?;
-    Err(CliError::bad("abort needs a scope: nothing was stopped")
-        .remedy("add one of the above, as in `flagship abort --fleet --reason …`"))
+    Err(
+        CliError::bad(format!("{verb} needs a scope: {outcome}")).remedy(format!(
+            "add one of the above, as in `flagship {verb} --fleet --reason …`"
+        )),
+    )
 }
 
 /// The one abort that stands.
 pub async fn standing(session: &Session) -> Result<String, CliError> {
     let list: List<AbortView> = session.client.get("/api/v1/aborts").await?;
-    match list.items.as_slice() {
-        [one] => Ok(one.id.clone()),
-        [] => Err(CliError::new(Exit::Refused, "no abort stands")
-            .remedy("`flagship get aborts --all` lists those that were lifted")),
-        several => {
-            let ids: Vec<&str> = several.iter().map(|abort| abort.id.as_str()).collect();
-            Err(
-                CliError::bad(format!("{} aborts stand: {}", ids.len(), ids.join(", ")))
-                    .remedy("name the one that is meant; two aborts need two lifts"),
-            )
-        }
+    let ids: Vec<&str> = list.items.iter().map(|abort| abort.id.as_str()).collect();
+    only(&ids, "abort", "two aborts need two lifts")
+}
+
+/// The one that stands, of a kind of which several may.
+pub fn only(ids: &[&str], kind: &str, several: &str) -> Result<String, CliError> {
+    match ids {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(
+            CliError::new(Exit::Refused, format!("no {kind} stands")).remedy(format!(
+                "`flagship get {kind}s --all` lists those that have ended"
+            )),
+        ),
+        all => Err(
+            CliError::bad(format!("{} {kind}s stand: {}", all.len(), all.join(", ")))
+                .remedy(format!("name the one that is meant; {several}")),
+        ),
     }
 }
 

@@ -4,15 +4,16 @@ use clap::Args;
 
 use crate::{
     api::types::{
-        AbortView, ClusterView, EnrolTokenView, HistoryView, List, PlanView, RolloutView, TokenView,
+        AbortView, Banner, ClusterView, EnrolTokenView, FreezeView, HistoryView, List, PlanView,
+        RolloutView, TokenView,
     },
     cli::{
         client::segment,
         context::Session,
         exit::{CliError, Exit},
-        output::show,
+        output::{Format, print, show},
         refs::{self, Kind},
-        render::{abort, fleet, lists, rollout},
+        render::{abort, fleet, freeze, lists, rollout, words},
     },
 };
 
@@ -33,11 +34,11 @@ Examples:
 /// What can be typed after `get`.
 #[derive(Debug, Args)]
 pub struct Get {
-    /// plans, rollouts, clusters, aborts, tokens or enrol-tokens; or KIND/NAME
+    /// plans, rollouts, clusters, aborts, freezes, tokens or enrol-tokens; or KIND/NAME
     kind: String,
     /// One by name
     name: Option<String>,
-    /// What has ended too: rollouts that ended, aborts that were lifted
+    /// What has ended too: rollouts that ended, aborts that were lifted, freezes that ended
     #[arg(long, short)]
     all: bool,
 }
@@ -45,7 +46,7 @@ pub struct Get {
 /// What can be typed after `describe`.
 #[derive(Debug, Args)]
 pub struct Describe {
-    /// KIND/NAME, as in rollout/checkout-3, plan/shop/checkout, cluster/eu-1, abort/ID
+    /// KIND/NAME, as in rollout/checkout-3, plan/shop/checkout, cluster/eu-1, abort/ID, freeze/ID
     what: String,
     /// The name, if the kind stands alone
     name: Option<String>,
@@ -76,7 +77,9 @@ impl Get {
             Some(project) => format!("&project={}", segment(project)),
             None => String::new(),
         };
-        match Kind::parse(&self.kind)? {
+        let kind = Kind::parse(&self.kind)?;
+        say_what_stands(session, kind).await?;
+        match kind {
             Kind::Plan => {
                 let path = format!("/api/v1/plans?limit=1000{in_project}");
                 let list: List<PlanView> = client.get(&path).await?;
@@ -114,6 +117,18 @@ impl Get {
                 };
                 show(form, &list, || {
                     some(&list, none, |items| abort::list(look, items, now))
+                })?;
+            }
+            Kind::Freeze => {
+                let path = format!("/api/v1/freezes?all={}", self.all);
+                let list: List<FreezeView> = client.get(&path).await?;
+                let none = if self.all {
+                    "There was no freeze."
+                } else {
+                    "No freeze stands; --all lists those that have ended."
+                };
+                show(form, &list, || {
+                    some(&list, none, |items| freeze::list(look, items, now))
                 })?;
             }
             Kind::Token => {
@@ -159,9 +174,30 @@ impl Describe {
     }
 }
 
+/// Standing aborts and freezes, above what is read for people. Who lists these sees them anyway.
+async fn say_what_stands(session: &Session, kind: Kind) -> Result<(), CliError> {
+    match kind {
+        Kind::Plan | Kind::Rollout | Kind::Cluster if session.format == Format::Table => {
+            let list: List<Banner> = session.client.get("/api/v1/banners").await?;
+            print(&words::banners(session.look, &list.items, session.now()))
+        }
+        Kind::Plan
+        | Kind::Rollout
+        | Kind::Cluster
+        | Kind::Abort
+        | Kind::Freeze
+        | Kind::Token
+        | Kind::EnrolToken => Ok(()),
+    }
+}
+
 async fn one(session: &Session, kind: Kind, name: &str, brief: bool) -> Result<Exit, CliError> {
     let (look, now) = (session.look, session.now());
     let (client, form) = (&session.client, session.format);
+    // A rollout's own page begins with what stands over it.
+    if brief || kind != Kind::Rollout {
+        say_what_stands(session, kind).await?;
+    }
     match kind {
         Kind::Plan => {
             let plan = refs::plan(session, name).await?;
@@ -207,6 +243,18 @@ async fn one(session: &Session, kind: Kind, name: &str, brief: bool) -> Result<E
                     abort::list(look, std::slice::from_ref(&view), now)
                 } else {
                     abort::page(look, &view, now)
+                }
+            })?;
+        }
+        Kind::Freeze => {
+            let view: FreezeView = client
+                .get(&format!("/api/v1/freezes/{}", segment(name)))
+                .await?;
+            show(form, &view, || {
+                if brief {
+                    freeze::list(look, std::slice::from_ref(&view), now)
+                } else {
+                    freeze::page(look, &view, now)
                 }
             })?;
         }

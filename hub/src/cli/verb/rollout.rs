@@ -11,7 +11,7 @@ use crate::{
     cli::{
         args::Why,
         context::Session,
-        exit::{CliError, Exit},
+        exit::{CliError, Exit, without_hub},
         output::show,
         refs,
         render::words,
@@ -188,6 +188,22 @@ impl Accept {
 
 impl Target {
     async fn ask<B: Serialize>(
+        &self,
+        session: &Session,
+        verb: &str,
+        done: &str,
+        body: &B,
+    ) -> Result<RolloutView, CliError> {
+        self.put(session, verb, done, body).await.map_err(|error| {
+            if matches!(verb, "pause" | "retreat") {
+                without_hub(error)
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn put<B: Serialize>(
         &self,
         session: &Session,
         verb: &str,

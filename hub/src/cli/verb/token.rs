@@ -82,7 +82,7 @@ struct Create {
         requires = "role"
     )]
     name: Option<String>,
-    /// What it may do: viewer, operator or admin
+    /// What it may do: viewer, responder, operator or admin
     #[arg(long, value_name = "ROLE", requires = "name")]
     role: Option<Role>,
     /// How long it can be used: 24h, 90d (enrolment: 24h unless told; else until revoked)

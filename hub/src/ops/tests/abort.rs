@@ -173,7 +173,9 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
     assert_eq!(names(&preview.done), ["pilot-1"]);
     assert_eq!(names(&preview.stops), ["eu-1", "us-1"]);
     assert_eq!(names(&preview.outside), ["eu-1"]);
-    assert_eq!(preview.idle, 1);
+    assert_eq!(preview.idle, [cluster("ap-1")]);
+    assert_eq!(preview.rollouts, [name("checkout-1")]);
+    assert_eq!(preview.clusters().len(), 4);
     assert_eq!(preview.stops[0].weight, Some(Weight::saturating(20)));
     assert_eq!(hub.ops.store.position(), before, "nothing is stored");
     let eu = hub

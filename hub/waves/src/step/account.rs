@@ -47,7 +47,7 @@ impl Turn<'_> {
                 return None;
             }
             RolloutPhase::Pending | RolloutPhase::Progressing { .. }
-                if !self.fleet.freezes.is_empty() =>
+                if self.waits_for_freezes() =>
             {
                 Activity::Frozen
             }
@@ -105,14 +105,13 @@ impl Turn<'_> {
                 }
             }),
             RolloutPhase::Failed => Some(person("retry, retreat, accept or supersede it")),
-            RolloutPhase::Pending | RolloutPhase::Progressing { .. } => self
-                .fleet
-                .freezes
-                .first()
-                .map(|freeze| Reason::WaitingForUnfreeze {
+            RolloutPhase::Pending | RolloutPhase::Progressing { .. } => {
+                self.frozen().map(|freeze| Reason::WaitingForUnfreeze {
                     freeze: freeze.id.clone(),
+                    ends: freeze.ends(),
                     reason: freeze.reason.clone(),
-                }),
+                })
+            }
             RolloutPhase::Succeeded
             | RolloutPhase::Retreating
             | RolloutPhase::RolledBack

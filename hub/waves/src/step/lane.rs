@@ -19,15 +19,19 @@ impl Turn<'_> {
         if let Some(lane) = self.state.catch_up.clone() {
             self.watch_lane(&lane);
         }
-        if self.state.catch_up.is_none() && self.lane_is_open() {
+        if self.state.catch_up.is_none()
+            && self.lane_goes_on()
+            && self.state.phase != RolloutPhase::Paused
+        {
             self.enter_lane();
         }
     }
 
-    /// Whether the lane may move: the rollout goes on or has Succeeded, and nothing binds it.
-    fn lane_is_open(&self) -> bool {
-        let runs = self.may_advance() || self.state.phase == RolloutPhase::Succeeded;
-        runs && self.state.accepted.is_none() && self.fleet.freezes.is_empty()
+    /// Whether who is in the lane stays in it: the rollout goes on or has Succeeded. A pause or a
+    /// freeze makes it hold, nothing more.
+    fn lane_goes_on(&self) -> bool {
+        let runs = self.is_live() || self.state.phase == RolloutPhase::Succeeded;
+        runs && self.state.accepted.is_none()
     }
 
     fn watch_lane(&mut self, lane: &CatchUp) {
@@ -35,12 +39,10 @@ impl Turn<'_> {
             self.state.catch_up = None;
             return;
         };
-        let may_run = self.lane_is_open() || self.state.phase == RolloutPhase::Paused;
-        let frozen_only = !self.fleet.freezes.is_empty() && !self.covered(&lane.uid);
         if member.claimed_by_another {
             return self.stop_lane(lane, "another rollout has claimed it".to_owned(), true);
         }
-        if self.covered(&lane.uid) || !(may_run || frozen_only) {
+        if self.covered(&lane.uid) || !self.lane_goes_on() {
             return self.stop_lane(lane, "the rollout was stopped".to_owned(), false);
         }
         let Some(status) = member
@@ -159,7 +161,8 @@ impl Turn<'_> {
             .members
             .get(uid)
             .is_some_and(|member| member.connected && !member.claimed_by_another);
-        skipped && after_its_wave && free && !cluster.barred && !self.covered(uid)
+        let stopped = self.covered(uid) || self.frozen_at(uid).is_some();
+        skipped && after_its_wave && free && !cluster.barred && !stopped
     }
 }
 

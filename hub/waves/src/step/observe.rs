@@ -68,7 +68,7 @@ impl Turn<'_> {
                 ClusterPhase::Failed { .. } if !returned && !over => {
                     self.observe_return(&uid, member, answer);
                 }
-                ClusterPhase::Skipped { .. } if self.may_advance() => {
+                ClusterPhase::Skipped { .. } if self.may_advance_at(&uid) => {
                     self.observe_skipped(&uid, member, answer);
                 }
                 ClusterPhase::Waiting

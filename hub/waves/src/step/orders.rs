@@ -63,7 +63,7 @@ impl Turn<'_> {
         if let Some(lane) = &self.state.catch_up
             && lane.uid == *uid
         {
-            let (intent, reason) = match self.stays() {
+            let (intent, reason) = match self.stays(uid) {
                 Some(why) => (Intent::Hold, why),
                 None => (Intent::Run, "catches up".to_owned()),
             };
@@ -78,7 +78,7 @@ impl Turn<'_> {
         }
         let (intent, reason) = match &cluster.phase {
             ClusterPhase::Ordered | ClusterPhase::Running { .. } | ClusterPhase::Unreachable => {
-                match self.stays() {
+                match self.stays(uid) {
                     Some(why) => (Intent::Hold, why),
                     None => (Intent::Run, self.run_reason(cluster)),
                 }
@@ -124,7 +124,7 @@ impl Turn<'_> {
     }
 
     /// Why what is in flight stays where it is; none if it goes on.
-    fn stays(&self) -> Option<String> {
+    fn stays(&self, uid: &ClusterUid) -> Option<String> {
         if let Some(accepted) = &self.state.accepted {
             return Some(format!("accepted as it is by {}", accepted.actor));
         }
@@ -137,10 +137,8 @@ impl Turn<'_> {
                 Some("the rollout has ended".to_owned())
             }
             RolloutPhase::Pending | RolloutPhase::Progressing { .. } | RolloutPhase::Succeeded => {
-                self.fleet
-                    .freezes
-                    .first()
-                    .map(|freeze| format!("freeze {} stands", freeze.id))
+                self.frozen_at(uid)
+                    .map(|freeze| format!("freeze {} stands: {}", freeze.id, freeze.reason))
             }
         }
     }

@@ -13,13 +13,13 @@ impl Turn<'_> {
     /// Counts how long clusters that are waited for are not heard, and gives up on them as the
     /// plan says. One that may still advance by itself is never given up (P24).
     pub(super) fn judge_silence(&mut self) {
-        let advancing = self.may_advance();
         let policy = self.plan.spec.unreachable;
         for uid in self.uids(|_, _| true) {
             let Some(member) = self.fleet.members.get(&uid) else {
                 continue;
             };
             let waited_for = self.is_waited_for(&uid);
+            let advancing = self.may_advance_at(&uid);
             let now = self.now.mono;
             let Some(cluster) = self.state.clusters.get_mut(&uid) else {
                 continue;
@@ -92,7 +92,7 @@ impl Turn<'_> {
             self.state.deadline.stop();
             return;
         }
-        if self.may_advance() {
+        if self.may_advance() && !self.waits_for_freezes() {
             self.state.deadline.run(self.now.mono, LONGEST_GAP);
         } else {
             self.state.deadline.stop();

@@ -7,7 +7,6 @@ use flagship_proto::model::{ClusterUid, Mono, WaveName};
 use super::{LONGEST_GAP, Turn, observe::is_fully_on};
 use crate::{
     decision::Action,
-    plan::OnUnreachable,
     reason::Reason,
     state::{ClusterPhase, RolloutPhase, Stage},
 };
@@ -146,20 +145,29 @@ impl Turn<'_> {
     }
 
     fn fill_slots(&mut self, index: usize) {
-        let limit = self.limit(index, self.members_of(index));
-        let used = self.uids(|_, c| c.wave == index && c.holds_slot()).len();
         let next = self.uids(|uid, cluster| {
             cluster.wave == index
                 && cluster.phase == ClusterPhase::Waiting
+                && self.frozen_at(uid).is_none()
                 && self
                     .fleet
                     .members
                     .get(uid)
                     .is_some_and(|member| member.connected && !member.claimed_by_another)
         });
-        for uid in next.into_iter().take(limit.saturating_sub(used)) {
+        for uid in next.into_iter().take(self.free_slots(index)) {
             self.start_cluster(&uid);
         }
+    }
+
+    fn free_slots(&self, index: usize) -> usize {
+        let limit = self.limit(index, self.members_of(index));
+        let used = self.uids(|_, c| c.wave == index && c.holds_slot()).len();
+        limit.saturating_sub(used)
+    }
+
+    pub(super) fn has_free_slot(&self, index: usize) -> bool {
+        self.free_slots(index) > 0
     }
 
     fn start_cluster(&mut self, uid: &ClusterUid) {
@@ -177,59 +185,6 @@ impl Turn<'_> {
         self.reasons.push(reason);
         self.reset_unheard(uid);
         self.set(uid, ClusterPhase::Ordered);
-    }
-
-    fn explain_open(&mut self, index: usize, open: &[ClusterUid]) {
-        let pick = |turn: &Self, wanted: &dyn Fn(&ClusterPhase) -> bool| -> Vec<ClusterUid> {
-            open.iter()
-                .filter(|uid| turn.phase_of(uid).is_some_and(wanted))
-                .cloned()
-                .collect()
-        };
-        let wave = self.wave_name(index);
-        let running = pick(self, &|phase| {
-            matches!(phase, ClusterPhase::Ordered | ClusterPhase::Running { .. })
-        });
-        let unheard = pick(self, &|phase| *phase == ClusterPhase::Unreachable);
-        let back = pick(self, &|phase| {
-            matches!(
-                phase,
-                ClusterPhase::Failed { .. } | ClusterPhase::Retreating { .. }
-            )
-        });
-        let away: Vec<ClusterUid> = pick(self, &|phase| *phase == ClusterPhase::Waiting)
-            .into_iter()
-            .filter(|uid| {
-                self.fleet
-                    .members
-                    .get(uid)
-                    .is_none_or(|member| !member.connected)
-            })
-            .collect();
-        if !running.is_empty() {
-            let clusters = self.names(&running);
-            self.waiting
-                .push(Reason::WaitingForClusters { wave, clusters });
-        }
-        if !unheard.is_empty() {
-            let policy = self.plan.spec.unreachable;
-            let then = match policy.then {
-                OnUnreachable::Fail => "counts as failed",
-                OnUnreachable::Skip => "is skipped",
-            };
-            self.waiting.push(Reason::WaitingForUnreachable {
-                clusters: self.names(&unheard),
-                then: format!("after {} it {then}", policy.wait),
-            });
-        }
-        if !back.is_empty() {
-            let clusters = self.names(&back);
-            self.waiting.push(Reason::WaitingForReturn { clusters });
-        }
-        if !away.is_empty() {
-            let clusters = self.names(&away);
-            self.waiting.push(Reason::WaitingForConnection { clusters });
-        }
     }
 
     /// The wave's soak by the clock, then its confirmation (S5, P31).
@@ -373,7 +328,7 @@ impl Turn<'_> {
         self.enter(RolloutPhase::Progressing { wave, stage });
     }
 
-    fn wave_name(&self, index: usize) -> WaveName {
+    pub(super) fn wave_name(&self, index: usize) -> WaveName {
         self.plan
             .spec
             .waves

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::api::types::{
-    AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, Banner, NotFixed,
+    AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, Banner, FreezeView, NotFixed,
     RolloutCluster, RolloutView, RolloutWave, SoakView, StatusView, Why,
 };
 
@@ -142,7 +142,8 @@ fn stopped(name: &str, state: AbortState, text: &str, after: Option<u64>) -> Abo
         capacity: None,
         weight: None,
         reason: None,
-        local_command: (state == AbortState::NotStopped).then(|| "stop it by hand".into()),
+        local_command: (state == AbortState::NotStopped)
+            .then(|| "flagship-agent ctl retreat shop/Deployment/checkout".into()),
         receipt_at: None,
         after_ms: after,
         last_heard: None,
@@ -169,7 +170,7 @@ pub(super) fn held_up() -> AbortView {
         totals: AbortTotals { clusters: 5, returned: 1, returning: 1, done: 1, not_stopped: 1, not_heard: 1, ..AbortTotals::default() },
         clusters: vec![
             stopped("us-2", AbortState::NotStopped, "envoy edge-2 is not connected", Some(90)),
-            stopped("us-1", AbortState::NotHeard, "not heard; at 50% when last reported; nothing advances there after 00:00:35Z", None),
+            stopped("us-1", AbortState::NotHeard, "frozen at 50% (not heard; nothing advances there after 00:00:35Z)", None),
             stopped("ap-1", AbortState::Returning, "on the way back, capacity 40%; read back 60% from 2 proxies", Some(120)),
             stopped("eu-1", AbortState::Returned, "traffic is back; read back 0% from 1 proxy", Some(84)),
             stopped("pilot-1", AbortState::Done, "done before the abort; still serves 1.1.0", Some(12)),
@@ -180,9 +181,45 @@ pub(super) fn held_up() -> AbortView {
             version: Some("1.1.0".into()),
             rollout: Some("shop/checkout-3".into()),
             soaked: true,
+            share: Some(100),
             command: "flagship retreat shop/checkout-3 --reason …".into(),
         }],
         seq: 43,
+    }
+}
+
+pub(super) fn frozen() -> FreezeView {
+    FreezeView {
+        id: "f-1".into(),
+        scope: "project shop".into(),
+        scope_of: flagship_proto::model::Scope::Fleet,
+        at: at(280),
+        actor: "cleo".into(),
+        reason: "database migration".into(),
+        ticket: None,
+        standing: true,
+        until: Some(at(7_480)),
+        ended: None,
+        bound_at: at(315),
+        rollouts: vec!["shop/checkout-3".into()],
+        holds: vec![
+            "eu-1 holds at 20%".into(),
+            "us-1 frozen at 50% (not heard; nothing advances there after 00:05:15Z)".into(),
+        ],
+        outside: Vec::new(),
+        summary: "1 rollout waits, 2 in flight hold; until 2026-01-01 02:04:40Z".into(),
+        seq: 44,
+    }
+}
+
+fn freeze_banner() -> Banner {
+    Banner {
+        kind: "freeze".into(),
+        id: "f-1".into(),
+        text: "project shop by freeze f-1 of cleo until 2026-01-01 02:04:40Z: database migration"
+            .into(),
+        since: at(280),
+        remedy: "flagship unfreeze f-1 --reason …".into(),
     }
 }
 
@@ -191,7 +228,7 @@ pub(super) fn status() -> StatusView {
         fleet: "f-1".into(),
         version: "0.1.0".into(),
         term: "1.2".into(),
-        banners: vec![banner()],
+        banners: vec![banner(), freeze_banner()],
         clusters: 3,
         connected: 2,
         not_heard: vec!["us-1".into()],

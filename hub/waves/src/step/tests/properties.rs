@@ -24,6 +24,8 @@ enum Act {
     Resume,
     Abort,
     LiftAll,
+    Freeze(Option<usize>),
+    Thaw,
     Retreat,
     Retry,
     Claimed(usize, bool),
@@ -43,6 +45,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Resume),
         1 => Just(Act::Abort),
         2 => Just(Act::LiftAll),
+        1 => proptest::option::of(name.clone()).prop_map(Act::Freeze),
+        2 => Just(Act::Thaw),
         1 => Just(Act::Retreat),
         1 => Just(Act::Retry),
         1 => (name, any::<bool>()).prop_map(|(n, b)| Act::Claimed(n, b)),
@@ -83,6 +87,12 @@ fn happen(world: &mut World, act: Act) {
             world.abort(&id, AbortMode::Return, None);
         }
         Act::LiftAll => world.lift_all(),
+        Act::Freeze(which) => {
+            let id = format!("f-{}", world.seq);
+            let one = which.map(|n| [NAMES[n]]);
+            world.freeze(&id, one.as_ref().map(<[&str; 1]>::as_slice));
+        }
+        Act::Thaw => world.view.freezes.clear(),
         Act::Runs(..)
         | Act::Succeeds(_)
         | Act::Fails(_)
@@ -135,6 +145,12 @@ fn check_step(world: &World, before: &BTreeMap<ClusterUid, u32>) {
         assert!(
             after.is_empty(),
             "rule 3: Run orders stand under an abort: {after:?}"
+        );
+    }
+    for uid in after.keys() {
+        assert!(
+            !world.view.freezes.iter().any(|freeze| freeze.covers(uid)),
+            "P28: {uid} has a Run order under a freeze"
         );
     }
     if !started.is_empty() {

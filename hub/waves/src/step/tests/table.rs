@@ -1,5 +1,6 @@
 //! One decision a row: a situation, what is decided in it.
 
+mod freezes;
 mod stops;
 
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use flagship_proto::model::{AbortMode, Change, Intent, Phase, ReturnTo, Weight};
 
 use super::toy::{NEW, OLD, World, plan, uid};
-use crate::{ClusterPhase, Commit, Freeze, LastGood, RolloutPhase, Stage, Wish};
+use crate::{ClusterPhase, Commit, LastGood, RolloutPhase, Stage, Wish};
 
 fn three(extra: &str) -> World {
     let plan = plan("", "maxConcurrent: 2", extra);
@@ -112,25 +113,6 @@ fn pause_holds_what_is_in_flight_and_starts_nothing() {
     assert_eq!(intent(&mut world, "a"), Some(Intent::Run));
     assert_eq!(world.state.clusters[&uid("a")].attempt, 1, "it goes on");
     assert_eq!(world.agents[&uid("a")].weight, 50, "a hold moved nothing");
-}
-
-#[test]
-fn a_freeze_holds_like_a_pause_and_ends_by_itself() {
-    let mut world = second_wave("deadline: 10m");
-    world.view.freezes.push(Freeze {
-        id: "f-1".to_owned(),
-        reason: "black friday".to_owned(),
-    });
-    world.settle();
-    assert_eq!(intent(&mut world, "a"), Some(Intent::Hold));
-    for _ in 0..60 {
-        world.pass(20);
-        world.settle();
-    }
-    assert!(world.state.failed.is_none(), "the deadline leaves it out");
-    world.view.freezes.clear();
-    world.settle();
-    assert_eq!(intent(&mut world, "a"), Some(Intent::Run));
 }
 
 #[test]

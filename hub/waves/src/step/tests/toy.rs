@@ -9,7 +9,7 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 
 use crate::{
-    Action, ClusterPhase, Decision, FleetView, LastGood, Member, OrderSeen, Plan, Request,
+    Action, ClusterPhase, Decision, FleetView, Freeze, LastGood, Member, OrderSeen, Plan, Request,
     RolloutState, StandingAbort, Wish, parse_plan, step,
 };
 
@@ -174,6 +174,16 @@ impl World {
                 actor: "bob".to_owned(),
                 reason: "errors".to_owned(),
             },
+            clusters: clusters.map(|names| names.iter().map(|name| uid(name)).collect()),
+        });
+    }
+
+    pub(super) fn freeze(&mut self, id: &str, clusters: Option<&[&str]>) {
+        self.view.freezes.push(Freeze {
+            id: id.parse().unwrap(),
+            actor: "cleo".to_owned(),
+            reason: "black friday".to_owned(),
+            until: None,
             clusters: clusters.map(|names| names.iter().map(|name| uid(name)).collect()),
         });
     }

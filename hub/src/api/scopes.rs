@@ -1,0 +1,214 @@
+//! What a scope would hit: for those who think of an abort or a freeze, and for those who named no scope.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{Json, extract::State};
+use flagship_proto::model::{AbortMode, Scope, Selector};
+
+use super::{
+    ApiState,
+    body::Body,
+    error::ApiError,
+    types::{AbortPreview, AbortRequest, List, NotFixed, ScopeHit},
+    view::Seen,
+};
+use crate::{
+    ops::{self, AbortOrder, PreviewCluster},
+    records::{RolloutRow, Stored, key},
+};
+
+/// So many labels are listed as scopes; a large fleet has more than anybody reads.
+const LABELS: usize = 24;
+
+/// Says what an abort would do; orders nothing.
+#[utoipa::path(post, path = "/api/v1/abort-preview", tag = "aborts", request_body = AbortRequest,
+    responses((status = 200, description = "what it would do", body = AbortPreview)))]
+pub async fn preview(
+    State(state): State<ApiState>,
+    Body(request): Body<AbortRequest>,
+) -> Result<Json<AbortPreview>, ApiError> {
+    let order = AbortOrder {
+        scope: request.scope,
+        mode: request.mode,
+    };
+    let found = state.ops.preview_abort(&order, state.now())?;
+    let seen = Seen::read(&state)?;
+    Ok(Json(previewed(&seen, &found)))
+}
+
+fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
+    let is_here = |name: &&PreviewCluster| {
+        let row = seen.clusters.values().find(|row| row.name == name.cluster);
+        row.is_some_and(|row| seen.connected(&row.uid))
+    };
+    let (here, away): (Vec<_>, Vec<_>) = found.stops.iter().partition(is_here);
+    let names = |some: Vec<&PreviewCluster>| some.into_iter().map(at).collect();
+    let outside = |cluster: &PreviewCluster| {
+        format!(
+            "{}: its plan lets it go on until {} while it is not heard",
+            at(cluster),
+            cluster.not_after.strftime("%F %H:%M:%SZ")
+        )
+    };
+    let done = found.done.iter().map(|cluster| NotFixed {
+        cluster: cluster.cluster.to_string(),
+        workload: cluster.workload.to_string(),
+        version: Some(cluster.change.clone()),
+        rollout: Some(cluster.rollout.to_string()),
+        soaked: false,
+        share: Some(100),
+        command: format!("flagship retreat {} --reason …", cluster.rollout),
+    });
+    let (verb, then) = match found.mode {
+        AbortMode::Return => ("go back", "stay as they are"),
+        AbortMode::Hold => ("stay at their weight", "stay as they are"),
+        AbortMode::RetreatDone => ("go back", "go back too"),
+    };
+    AbortPreview {
+        scope: found.scope.to_string(),
+        bound_ms: found.bound_ms,
+        bound_at: found.nothing_advances_after,
+        connected: names(here),
+        not_heard: names(away),
+        outside: found.outside.iter().map(outside).collect(),
+        done: done.collect(),
+        done_stays: found.mode != AbortMode::RetreatDone,
+        rollouts: found.rollouts.iter().map(ToString::to_string).collect(),
+        summary: format!(
+            "{} unfinished {verb}; {} Done {then}; {} with nothing in flight",
+            found.stops.len(),
+            found.done.len(),
+            found.idle.len()
+        ),
+    }
+}
+
+/// A cluster with its weight, where one was reported.
+pub fn at(cluster: &PreviewCluster) -> String {
+    match cluster.weight {
+        Some(weight) => format!("{} at {weight}", cluster.cluster),
+        None => cluster.cluster.to_string(),
+    }
+}
+
+/// Lists the scopes that there are, each with what an abort or a freeze of it would hit now.
+#[utoipa::path(get, path = "/api/v1/abort-scopes", tag = "aborts",
+    responses((status = 200, description = "the scopes", body = List<ScopeHit>)))]
+pub async fn scopes(State(state): State<ApiState>) -> Result<Json<List<ScopeHit>>, ApiError> {
+    let seen = Seen::read(&state)?;
+    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    let open: Vec<_> = rollouts.iter().filter(|row| !row.state.is_over()).collect();
+    let mut known = vec![("--fleet".to_owned(), Scope::Fleet)];
+    let mut add = |option: String, scope: Scope| {
+        if !known.iter().any(|(_, other)| *other == scope) {
+            known.push((option, scope));
+        }
+    };
+    for row in &open {
+        add(
+            format!("--project {}", row.project),
+            Scope::Project(row.project.clone()),
+        );
+    }
+    for row in &open {
+        let plan = row.plan_ref();
+        add(format!("--plan {plan}"), Scope::Plan(plan));
+    }
+    for row in &open {
+        let scope = Scope::Rollout {
+            project: row.project.clone(),
+            id: row.id.clone(),
+        };
+        add(format!("--rollout {}/{}", row.project, row.id), scope);
+    }
+    for row in &open {
+        add(
+            format!("--workload {}", row.workload),
+            Scope::Workload(row.workload.clone()),
+        );
+    }
+    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    let labels: BTreeSet<(&String, &String)> = members.flat_map(|row| &row.labels).collect();
+    for (key, value) in labels.iter().take(LABELS) {
+        let selector = Selector {
+            match_labels: BTreeMap::from([((*key).clone(), (*value).clone())]),
+            ..Selector::default()
+        };
+        add(
+            format!("--selector {key}={value}"),
+            Scope::Selector(selector),
+        );
+    }
+    let (options, scopes): (Vec<String>, Vec<Scope>) = known.into_iter().unzip();
+    let orders: Vec<AbortOrder> = scopes
+        .into_iter()
+        .map(|scope| AbortOrder {
+            scope,
+            mode: AbortMode::Return,
+        })
+        .collect();
+    let found = state.ops.preview_all(&orders, state.now())?;
+    let mut items: Vec<ScopeHit> = options.into_iter().zip(&found).map(hit).collect();
+    if labels.len() > LABELS {
+        items.push(ScopeHit {
+            option: "--selector KEY=VALUE".to_owned(),
+            scope: "clusters with a label".to_owned(),
+            hits: format!(
+                "every workload in the clusters with this label: {} more labels, --dry-run says which clusters",
+                labels.len() - LABELS
+            ),
+            clusters: 0,
+            rollouts: 0,
+            in_flight: 0,
+        });
+    }
+    Ok(Json(List {
+        items,
+        next: None,
+        seq: seen.seq,
+    }))
+}
+
+fn hit((option, found): (String, &ops::AbortPreview)) -> ScopeHit {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let flying: Vec<String> = found.stops.iter().map(at).collect();
+    let clusters = found.clusters();
+    let mut hits = vec![
+        counted(clusters.len(), "cluster", clusters.iter().copied()),
+        counted(found.rollouts.len(), "rollout", &found.rollouts),
+        match flying.len() {
+            0 => "nothing in flight".to_owned(),
+            number => format!("{number} in flight ({})", short(&flying)),
+        },
+    ];
+    if !found.done.is_empty() {
+        hits.push(format!("{} done", found.done.len()));
+    }
+    ScopeHit {
+        option,
+        scope: found.scope.to_string(),
+        hits: hits.join(", "),
+        clusters: count(clusters.len()),
+        rollouts: count(found.rollouts.len()),
+        in_flight: count(flying.len()),
+    }
+}
+
+fn counted(number: usize, what: &str, names: impl IntoIterator<Item = impl ToString>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    match number {
+        0 => format!("no {what}"),
+        1 => format!("1 {what} ({})", short(&names)),
+        more => format!("{more} {what}s ({})", short(&names)),
+    }
+}
+
+/// The first few names.
+fn short(names: &[String]) -> String {
+    let shown = names.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > 4 {
+        format!("{shown}, …")
+    } else {
+        shown
+    }
+}

@@ -1,0 +1,107 @@
+//! A freeze as a view: whom it holds, at which weight, until when.
+
+use std::time::Duration;
+
+use flagship_proto::model::{AbortMode, Intent, lease::Bound};
+
+use super::{Seen, abort::later};
+use crate::{
+    api::{
+        ApiState,
+        types::{FreezeEndView, FreezeView},
+    },
+    ops::{AbortOrder, PreviewCluster},
+    records::{FreezeRow, Stored},
+};
+
+/// Everything that is known of one freeze.
+pub fn view(state: &ApiState, seen: &Seen, row: &Stored<FreezeRow>) -> FreezeView {
+    let lease = Duration::from_millis(row.lease_ms);
+    let mut view = FreezeView {
+        id: row.id.to_string(),
+        scope: row.scope.to_string(),
+        scope_of: row.scope.clone(),
+        at: row.at,
+        actor: row.actor.clone(),
+        reason: row.reason.clone(),
+        ticket: row.ticket.clone(),
+        standing: row.stands(),
+        until: row.until,
+        ended: row.ended.as_ref().map(|end| FreezeEndView {
+            at: end.at,
+            actor: end.actor.clone(),
+            reason: end.reason.clone(),
+        }),
+        bound_at: later(row.at, Bound { lease }.length()),
+        rollouts: Vec::new(),
+        holds: Vec::new(),
+        outside: Vec::new(),
+        summary: String::new(),
+        seq: seen.seq,
+    };
+    if row.stands() {
+        what_it_holds(state, seen, row, &mut view);
+    }
+    view.summary = summary(&view);
+    view
+}
+
+fn what_it_holds(state: &ApiState, seen: &Seen, row: &FreezeRow, view: &mut FreezeView) {
+    let order = AbortOrder {
+        scope: row.scope.clone(),
+        mode: AbortMode::Hold,
+    };
+    // A scope that names nothing any more holds nothing.
+    let Ok(found) = state.ops.preview_abort(&order, seen.now) else {
+        return;
+    };
+    view.rollouts = found.rollouts.iter().map(ToString::to_string).collect();
+    for cluster in &found.stops {
+        view.holds.push(line(seen, cluster, view.bound_at));
+    }
+    for cluster in &found.outside {
+        view.outside.push(format!(
+            "{}: its plan lets it go on until {} while it is not heard",
+            cluster.cluster,
+            cluster.not_after.strftime("%F %H:%M:%SZ")
+        ));
+    }
+}
+
+fn line(seen: &Seen, cluster: &PreviewCluster, bound_at: jiff::Timestamp) -> String {
+    let name = &cluster.cluster;
+    let at = match cluster.weight {
+        Some(weight) => format!("at {weight}"),
+        None => "and has reported nothing yet".to_owned(),
+    };
+    let row = seen.clusters.values().find(|row| row.name == *name);
+    let report = row.and_then(|row| seen.report(&row.uid, &cluster.workload));
+    if report.is_some_and(|report| report.status.intent == Some(Intent::Hold)) {
+        return format!("{name} holds {at}");
+    }
+    if row.is_some_and(|row| seen.connected(&row.uid)) {
+        return format!("{name} is told, {at}");
+    }
+    format!(
+        "{name} frozen {at} (not heard; nothing advances there after {})",
+        bound_at.strftime("%H:%M:%SZ")
+    )
+}
+
+fn summary(view: &FreezeView) -> String {
+    match (&view.ended, view.until) {
+        (Some(end), _) => format!("ended by {} at {}: {}", end.actor, end.at, end.reason),
+        (None, Some(until)) => format!("{}; until {}", held(view), until.strftime("%F %H:%M:%SZ")),
+        (None, None) => format!("{}; until somebody ends it", held(view)),
+    }
+}
+
+fn held(view: &FreezeView) -> String {
+    match (view.rollouts.len(), view.holds.len()) {
+        (0, _) => "no rollout is under way in its scope, and none starts anywhere there".to_owned(),
+        (1, 0) => "1 rollout waits, nothing is in flight".to_owned(),
+        (rollouts, 0) => format!("{rollouts} rollouts wait, nothing is in flight"),
+        (1, holds) => format!("1 rollout waits, {holds} in flight hold"),
+        (rollouts, holds) => format!("{rollouts} rollouts wait, {holds} in flight hold"),
+    }
+}

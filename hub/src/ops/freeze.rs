@@ -1,0 +1,185 @@
+//! `freeze` and `unfreeze`: a stored rule that forbids advancing in a scope, and its end. Each is one
+//! transaction with its audit entry; a freeze also bumps the guard, so that nothing starts past it (P15).
+
+use std::time::Duration;
+
+use flagship_proto::{
+    digest::Digest,
+    model::{FreezeId, Scope, Tick},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, OpError, Ops, Prepared, error::named, scope::Otherwise};
+use crate::{
+    records::{FreezeEnd, FreezeRow, Guard, Record as _, Stored, key},
+    store::{Store, StoreError, Txn},
+};
+
+/// The longest time that a freeze may be given: past that, somebody has to end it.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Whom to freeze, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FreezeOrder {
+    /// Whom.
+    pub scope: Scope,
+    /// When it is to end by itself.
+    pub end: FreezeUntil,
+}
+
+/// When a freeze is to end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FreezeUntil {
+    /// A person has to end it.
+    Unfrozen,
+    /// After this time, in milliseconds.
+    After(u64),
+    /// At this time.
+    At(Timestamp),
+}
+
+impl Ops {
+    /// Stores a freeze; gives its row.
+    pub async fn freeze(
+        &self,
+        caller: &Caller,
+        args: FreezeOrder,
+        now: Tick,
+    ) -> Result<FreezeRow, OpError> {
+        self.transact(caller, "freeze.create", &args, now, || {
+            self.prepare_freeze(caller, &args, now)
+        })
+        .await
+    }
+
+    fn prepare_freeze(
+        &self,
+        caller: &Caller,
+        args: &FreezeOrder,
+        now: Tick,
+    ) -> Result<Prepared<FreezeRow>, OpError> {
+        let otherwise = Otherwise {
+            field: "scope",
+            outcome: "nothing was frozen",
+        };
+        self.evaluate(&args.scope, otherwise)?;
+        let row = FreezeRow {
+            id: self.draw_freeze(caller, args, now),
+            scope: args.scope.clone(),
+            at: now.wall,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            ticket: caller.ticket.clone(),
+            until: ending(args.end, now.wall)?,
+            lease_ms: self.lease_in(&args.scope),
+            ended: None,
+        };
+        let object = format!("freeze {} ({})", row.id, row.scope);
+        let by = format!("freeze {}", row.id);
+        let txn = Txn::new()
+            .absent(row.key())
+            .put(&row)
+            .put(&Guard { by })
+            .urgent();
+        let before: Option<&()> = None;
+        Ok(Prepared::new(txn, row.clone(), object).digests(before, Some(&row)))
+    }
+
+    /// Ids are short, for people, and follow from what is known, for the simulation.
+    fn draw_freeze(&self, caller: &Caller, args: &FreezeOrder, now: Tick) -> FreezeId {
+        let known = (
+            self.store.position(),
+            now.wall,
+            now.mono,
+            &caller.actor,
+            args,
+        );
+        let digest = Digest::of_document(&known)
+            .unwrap_or_else(|_| Digest::of(now.wall.to_string().as_bytes()));
+        format!("f-{}", digest.short())
+            .parse()
+            .expect("hexadecimal digits make a freeze id")
+    }
+
+    /// Ends a freeze before its time: what it held goes on.
+    pub async fn unfreeze(
+        &self,
+        caller: &Caller,
+        id: FreezeId,
+        now: Tick,
+    ) -> Result<FreezeRow, OpError> {
+        caller.insist_on_reason("ending a freeze")?;
+        self.transact(caller, "freeze.end", &id, now, || {
+            let row = self.standing_freeze(&id)?;
+            let ended = FreezeRow {
+                ended: Some(FreezeEnd {
+                    at: now.wall,
+                    actor: caller.actor.clone(),
+                    reason: caller.reason.clone(),
+                }),
+                ..row.value.clone()
+            };
+            let txn = Txn::new().unchanged(&row).put(&ended);
+            let object = format!("freeze {id} ({})", row.scope);
+            Ok(Prepared::new(txn, ended.clone(), object).digests(Some(&row.value), Some(&ended)))
+        })
+        .await
+    }
+
+    fn standing_freeze(&self, id: &FreezeId) -> Result<Stored<FreezeRow>, OpError> {
+        let Some(row) = self.store.read::<FreezeRow>(&key::freeze(id))? else {
+            let standing = standing_freezes(&self.store)?;
+            let standing = named(standing.iter().map(|row| &row.id));
+            let message = format!("there is no freeze {id}");
+            return Err(OpError::not_found("freeze.notFound", &message)
+                .in_field("id")
+                .try_this(&format!("standing freezes: {standing}")));
+        };
+        match &row.ended {
+            None => Ok(row),
+            Some(end) => {
+                let message = format!(
+                    "freeze {id} was ended by {} at {}: {}",
+                    end.actor, end.at, end.reason
+                );
+                Err(OpError::conflict("freeze.ended", &message)
+                    .try_this("there is nothing left to end"))
+            }
+        }
+    }
+}
+
+/// All freezes that stand.
+pub fn standing_freezes(store: &Store) -> Result<Vec<Stored<FreezeRow>>, StoreError> {
+    let mut rows: Vec<Stored<FreezeRow>> = store.read_all(key::FREEZES)?;
+    rows.retain(|row| row.stands());
+    Ok(rows)
+}
+
+fn ending(end: FreezeUntil, now: Timestamp) -> Result<Option<Timestamp>, OpError> {
+    let (field, until) = match end {
+        FreezeUntil::Unfrozen => return Ok(None),
+        FreezeUntil::After(millis) => {
+            let until = now.saturating_add(Duration::from_millis(millis));
+            ("forMs", until.unwrap_or(Timestamp::MAX))
+        }
+        FreezeUntil::At(until) => ("until", until),
+    };
+    if until <= now {
+        let message = format!("a freeze until {until} would have ended before it began");
+        return Err(OpError::bad_input("freeze.past", &message)
+            .in_field(field)
+            .try_this("name a time to come, such as --for 2h"));
+    }
+    if now.duration_until(until).unsigned_abs() > LONGEST {
+        return Err(
+            OpError::bad_input("freeze.tooLong", "a freeze ends within a year")
+                .in_field(field)
+                .try_this("leave its end open: it stands until somebody ends it"),
+        );
+    }
+    Ok(Some(until))
+}

@@ -1,0 +1,121 @@
+//! What a scope means now: whom it names, and the longest lease of an order in it. A scope that names
+//! nothing is refused: a mistyped one must not look like one that stopped.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use flagship_proto::model::{ClusterUid, Scope, Selector};
+
+use super::{OpError, Ops, RolloutName, error::named};
+use crate::records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, Stored, key};
+
+/// What a refusal says did not happen, and in which field the scope stood.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Otherwise {
+    pub(super) field: &'static str,
+    pub(super) outcome: &'static str,
+}
+
+impl Ops {
+    /// Who matches a selector now; none for the other scopes, which name what they cover. Refuses
+    /// a scope that names nothing: a mistyped abort must not look like one that stopped.
+    pub(super) fn evaluate(
+        &self,
+        scope: &Scope,
+        otherwise: Otherwise,
+    ) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
+        self.look_up(scope).map_err(|mut error| {
+            error.message = format!("{}: {}", error.message, otherwise.outcome);
+            error.field = Some(otherwise.field.to_owned());
+            error
+        })
+    }
+
+    fn look_up(&self, scope: &Scope) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
+        let nothing = |message: String, remedy: String| {
+            Err(OpError::not_found("scope.nothing", &message).try_this(&remedy))
+        };
+        match scope {
+            Scope::Fleet => Ok(None),
+            Scope::Project(project) => {
+                if self.store.get(&key::project(project))?.is_some() {
+                    return Ok(None);
+                }
+                let known: Vec<Stored<ProjectRow>> = self.store.read_all(key::PROJECTS)?;
+                let known = named(known.iter().map(|row| &row.project));
+                nothing(
+                    format!("there is no project {project}"),
+                    format!("projects here: {known}; all of them: --fleet"),
+                )
+            }
+            Scope::Plan(plan) => self.plan(plan).map(|_| None),
+            Scope::Rollout { project, id } => {
+                let name = RolloutName {
+                    project: project.clone(),
+                    id: id.clone(),
+                };
+                self.rollout(&name).map(|_| None)
+            }
+            Scope::Workload(workload) => {
+                let clusters = self.candidates(workload)?;
+                let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
+                let known = clusters.iter().any(|cluster| cluster.has_workload)
+                    || orders
+                        .iter()
+                        .any(|order| order.unplaced().workload == *workload);
+                if known {
+                    return Ok(None);
+                }
+                nothing(
+                    format!("no cluster has workload {workload}"),
+                    "write it as namespace/Kind/name; everything: --fleet".to_owned(),
+                )
+            }
+            Scope::Selector(selector) => {
+                if selector.is_empty() {
+                    return Err(OpError::bad_input(
+                        "scope.empty",
+                        "a selector without names and labels means every cluster",
+                    )
+                    .try_this("say --fleet if that is meant"));
+                }
+                let matched = self.matching(selector)?;
+                if matched.is_empty() {
+                    return nothing(
+                        format!("no cluster matches {selector}"),
+                        "flagship get clusters shows names and labels".to_owned(),
+                    );
+                }
+                Ok(Some(matched))
+            }
+        }
+    }
+
+    pub(super) fn matching(&self, selector: &Selector) -> Result<BTreeSet<ClusterUid>, OpError> {
+        let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
+        Ok(clusters
+            .iter()
+            .filter(|row| !matches!(row.state, ClusterState::Removed { .. }))
+            .filter(|row| selector.matches(&row.name, &row.labels))
+            .map(|row| row.uid.clone())
+            .collect())
+    }
+
+    /// The longest lease that an order in scope can have now, in milliseconds (S10). An order that
+    /// cannot be read counts with the longest there is: no row may stand in the way of an abort.
+    pub(super) fn lease_in(&self, scope: &Scope) -> u64 {
+        let millis = |lease: Duration| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let Ok(orders) = self.store.list(key::ORDERS) else {
+            return millis(self.lease);
+        };
+        let leases = orders.rows.iter().filter_map(|(key, row)| {
+            let Ok(row) = records::decode::<OrderRow>(key, row) else {
+                return Some(self.lease);
+            };
+            let order = row.unplaced();
+            scope
+                .covers(&order.workload, &order.plan, &order.rollout)
+                .then(|| order.lease.min(self.lease))
+        });
+        millis(leases.max().unwrap_or(self.lease))
+    }
+}
