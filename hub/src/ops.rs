@@ -153,6 +153,20 @@ impl Ops {
         &self.store
     }
 
+    /// Ids are short, for people, and follow from what is known, for the simulation.
+    fn draw<R: Serialize>(&self, kind: char, caller: &Caller, args: &R, now: Tick) -> String {
+        let known = (
+            self.store.position(),
+            now.wall,
+            now.mono,
+            &caller.actor,
+            args,
+        );
+        let digest = Digest::of_document(&known)
+            .unwrap_or_else(|_| Digest::of(now.wall.to_string().as_bytes()));
+        format!("{kind}-{}", digest.short())
+    }
+
     /// Decides and commits, again if something changed in between.
     async fn transact<A, R>(
         &self,

@@ -4,10 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use flagship_proto::{
-    digest::Digest,
-    model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, lease::Bound},
-};
+use flagship_proto::model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, lease::Bound};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +115,6 @@ impl Ops {
         Ok(answer(&row, Some(error.message.clone())))
     }
 
-    /// Ids are short, for people, and follow from what is known, for the simulation.
     pub(super) fn draw_abort(
         &self,
         caller: &Caller,
@@ -126,21 +122,8 @@ impl Ops {
         tries: u32,
         now: Tick,
     ) -> Abort {
-        let known = (
-            self.store.position(),
-            now.wall,
-            now.mono,
-            &caller.actor,
-            args,
-            tries,
-        );
-        let short = Digest::of_document(&known).map_or_else(
-            |_| Digest::of(now.wall.to_string().as_bytes()).short(),
-            |digest| digest.short(),
-        );
-        let id: AbortId = format!("a-{short}")
-            .parse()
-            .expect("hexadecimal digits make an abort id");
+        let drawn = self.draw('a', caller, &(args, tries), now);
+        let id: AbortId = drawn.parse().expect("hexadecimal digits make an abort id");
         Abort {
             id,
             scope: args.scope.clone(),

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use flagship_proto::{
-    digest::Digest,
-    model::{FreezeId, Scope, Tick},
-};
+use flagship_proto::model::{FreezeId, Scope, Tick};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +63,9 @@ impl Ops {
             outcome: "nothing was frozen",
         };
         self.evaluate(&args.scope, otherwise)?;
+        let id = self.draw('f', caller, args, now);
         let row = FreezeRow {
-            id: self.draw_freeze(caller, args, now),
+            id: id.parse().expect("hexadecimal digits make a freeze id"),
             scope: args.scope.clone(),
             at: now.wall,
             actor: caller.actor.clone(),
@@ -86,22 +84,6 @@ impl Ops {
             .urgent();
         let before: Option<&()> = None;
         Ok(Prepared::new(txn, row.clone(), object).digests(before, Some(&row)))
-    }
-
-    /// Ids are short, for people, and follow from what is known, for the simulation.
-    fn draw_freeze(&self, caller: &Caller, args: &FreezeOrder, now: Tick) -> FreezeId {
-        let known = (
-            self.store.position(),
-            now.wall,
-            now.mono,
-            &caller.actor,
-            args,
-        );
-        let digest = Digest::of_document(&known)
-            .unwrap_or_else(|_| Digest::of(now.wall.to_string().as_bytes()));
-        format!("f-{}", digest.short())
-            .parse()
-            .expect("hexadecimal digits make a freeze id")
     }
 
     /// Ends a freeze before its time: what it held goes on.
