@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use flagship_proto::{model::ClusterName, process::telemetry::LogArgs};
 
 /// Runs canaries in one cluster under the orders of a Flagship hub.
@@ -35,8 +36,127 @@ pub enum Command {
     Enroll(RunArgs),
     /// Say what is amiss with the configuration, the hub and the tools, one line each
     Check(RunArgs),
+    /// Hold or take back what is released here, on the spot: works while the hub is away
+    ///
+    /// Talks to the agent that runs on this machine. Only in the safe direction: a hold keeps
+    /// traffic where it is, a retreat takes back what is in flight (and what was just finished),
+    /// and while either stands nothing starts here. It is kept through a restart of the agent,
+    /// reported to the hub and audited there. A release moves nothing by itself.
+    #[command(after_help = CTL_EXAMPLES)]
+    Ctl(CtlArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
     /// Print the version
     Version,
+}
+
+const CTL_EXAMPLES: &str = "\
+Examples:
+  flagship-agent ctl status
+  flagship-agent ctl hold checkout --reason 'errors in this region'
+  flagship-agent ctl retreat shop/Deployment/checkout --reason 'errors' --wait
+  flagship-agent ctl retreat --all --reason 'the hub is away and it burns'
+  flagship-agent ctl release checkout --reason 'fixed'
+
+Exit status: 0 done, 2 bad input, 3 refused, 4 no agent answers, 7 not back in time (--wait),
+12 in force but not on disk.";
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  flagship-agent completion bash > /etc/bash_completion.d/flagship-agent
+  flagship-agent completion zsh > ~/.zfunc/_flagship-agent";
+
+/// Which agent, and what it is told.
+#[derive(Debug, Clone, Args)]
+pub struct CtlArgs {
+    /// The agent's configuration file, which says where its data folder is
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "FLAGSHIP_AGENT_CONFIG",
+        default_value = "/etc/flagship/agent.yaml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+    /// The agent's data folder; wins over the configuration file
+    #[arg(long, global = true, env = "FLAGSHIP_AGENT_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// What it is told
+    #[command(subcommand)]
+    pub verb: CtlVerb,
+}
+
+/// What an agent is told on the spot.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CtlVerb {
+    /// How each workload stands, and what local control stands
+    Status {
+        /// How the answer is printed
+        #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+        output: Format,
+    },
+    /// Keep traffic where it is; nothing starts
+    Hold(OverArgs),
+    /// Take back what is in flight, and what was just finished; nothing starts
+    Retreat {
+        /// Over what
+        #[command(flatten)]
+        over: OverArgs,
+        /// Wait until no traffic is left on the change
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, in seconds
+        #[arg(long, default_value_t = 60, value_name = "SECONDS", requires = "wait")]
+        timeout: u64,
+    },
+    /// End a hold or a retreat; moves nothing by itself
+    Release(OverArgs),
+    /// Only of an agent without a hub: skip the rest of the analysis
+    Promote {
+        /// Which workload
+        workload: String,
+    },
+    /// Only of an agent without a hub: begin a failed canary again
+    Retry {
+        /// Which workload
+        workload: String,
+    },
+}
+
+/// Over what a local control is, and why.
+#[derive(Debug, Clone, Args)]
+pub struct OverArgs {
+    /// Which workloads: NAMESPACE/KIND/NAME, NAMESPACE/NAME, or NAME where only one has it
+    #[arg(
+        required_unless_present = "all",
+        conflicts_with = "all",
+        value_name = "WORKLOAD"
+    )]
+    pub workloads: Vec<String>,
+    /// All workloads of this agent
+    #[arg(long)]
+    pub all: bool,
+    /// Why, in your words; the hub's audit log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// How the answer is printed
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
 }
 
 /// How to run.
@@ -91,7 +211,7 @@ mod tests {
         {
             for flag in command.get_arguments() {
                 let name = flag.get_id().as_str();
-                if matches!(name, "help" | "version") {
+                if matches!(name, "help" | "version") || flag.is_positional() {
                     continue;
                 }
                 assert!(flag.get_env().is_some(), "--{name} has no variable");

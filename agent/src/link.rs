@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | Run | once its release is on disk | then |
 //! | Hold, Retreat, Remove | at once | once its release is on disk |
+//! | local control | at once | once its book is on disk; whoever asked is told which |
 //! | abort | at once | once the book of aborts is on disk; only then is a receipt final |
 
 pub mod connect;
@@ -17,6 +18,7 @@ mod hello;
 pub mod identity;
 mod keep;
 mod lease;
+pub mod local;
 mod permission;
 mod receipt;
 mod receive;
@@ -43,7 +45,9 @@ pub use permission::{NoLease, Permission, Why};
 pub use seal::{Keys, Seal};
 pub use session::{Hangup, Refused, Session, Then};
 
-use crate::release::{AbortBook, Kept, KeptAbort, Record, Release, Save, SaveKey, Saved};
+use crate::release::{
+    AbortBook, Kept, KeptAbort, LocalBook, Record, Release, Save, SaveKey, Saved,
+};
 use keep::{Keep, reached};
 use lease::Leases;
 use permission::{Case, rule};
@@ -69,6 +73,7 @@ pub struct Link {
     inventory: Inventory,
     record: Keep<Record>,
     aborts: Keep<AbortBook>,
+    local: Keep<LocalBook>,
     slots: BTreeMap<WorkloadRef, Slot>,
     /// Releases of an earlier life of this cluster: not obeyed, only settled and forgotten (P1).
     left: BTreeMap<WorkloadRef, Release>,
@@ -120,6 +125,7 @@ impl Link {
             } else {
                 Keep::loaded(kept.aborts)
             },
+            local: Keep::loaded(kept.local),
             slots,
             left,
             seen: BTreeMap::new(),
@@ -179,6 +185,7 @@ impl Link {
         let case = Case {
             release,
             standing: self.aborts.value().standing.values().collect(),
+            local: self.local_record(workload),
             done: self.seen.get(workload).map(|seen| seen.is_done(release)),
             lease: self.lease(release.order().lease, now),
             may_continue: self.barred.is_none() && !self.leases.is_refused(),
@@ -214,8 +221,9 @@ impl Link {
     }
 
     /// What the driver sees: a workload's status with the weight read back, over how many proxies.
-    pub fn observe(&mut self, status: WorkloadStatus, proxies: u32, now: Tick) {
+    pub fn observe(&mut self, mut status: WorkloadStatus, proxies: u32, now: Tick) {
         let workload = status.workload.clone();
+        status.local = self.local.value().acts(&workload).to_vec();
         let seen = Seen { status, proxies };
         let old = self.seen.insert(workload, seen.clone());
         if old.as_ref().map(|old| &old.status) != Some(&seen.status) {
@@ -255,6 +263,10 @@ impl Link {
             let what = Saved::Aborts(Box::new(self.aborts.value().clone()));
             return Some(Save { generation, what });
         }
+        if let Some(generation) = self.local.due(now.mono) {
+            let what = Saved::Local(Box::new(self.local.value().clone()));
+            return Some(Save { generation, what });
+        }
         if let Some(save) = self.slots.values_mut().find_map(|slot| slot.due(now.mono)) {
             return Some(save);
         }
@@ -267,6 +279,7 @@ impl Link {
     pub fn saved(&mut self, key: &SaveKey, generation: u64, succeeded: bool, now: Tick) {
         match key {
             SaveKey::Aborts => self.aborts.written(generation, succeeded, now.mono),
+            SaveKey::Local => self.local.written(generation, succeeded, now.mono),
             SaveKey::Record => self.record.written(generation, succeeded, now.mono),
             SaveKey::Release(workload) => {
                 if let Some(slot) = self.slots.get_mut(workload) {
@@ -302,13 +315,7 @@ impl Link {
     }
 
     fn next_receipt(&mut self, now: Tick) -> Option<AgentMessage> {
-        let known: BTreeSet<WorkloadRef> = self
-            .inventory
-            .workloads
-            .iter()
-            .map(|of| of.workload.clone())
-            .chain(self.slots.keys().cloned())
-            .collect();
+        let known: BTreeSet<WorkloadRef> = self.known().cloned().collect();
         for (id, kept) in &self.aborts.value().standing {
             let abort = &kept.signed.value;
             let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
@@ -335,6 +342,12 @@ impl Link {
         None
     }
 
+    /// Workloads of the configuration and of orders; one may come twice.
+    pub fn known(&self) -> impl Iterator<Item = &WorkloadRef> {
+        let configured = self.inventory.workloads.iter().map(|of| &of.workload);
+        configured.chain(self.slots.keys())
+    }
+
     fn orders_in_force(&self) -> impl Iterator<Item = &flagship_proto::model::Order> {
         self.slots
             .values()
@@ -348,7 +361,11 @@ impl Link {
         let ends = ends.filter_map(|order| self.leases.ends_at(order.lease));
         let timers = self.slots.values().flat_map(|slot| slot.wakes(now));
         let lease = self.leases.ask_at();
-        let writes = [self.aborts.again_at(), self.record.again_at()];
+        let writes = [
+            self.aborts.again_at(),
+            self.local.again_at(),
+            self.record.again_at(),
+        ];
         ends.filter(|at| !reached(*at, now.mono))
             .chain(timers)
             .chain(lease)

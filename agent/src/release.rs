@@ -1,7 +1,8 @@
-//! What the agent keeps of what it accepted: releases, aborts and the record of itself. Kept before
+//! What the agent keeps of what it accepted: releases, aborts, local control and the record of itself. Kept before
 //! it is obeyed (P13), so that a restart knows what was known before. Decides nothing.
 
 pub mod files;
+mod local;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use flagship_proto::model::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use local::{LocalBook, LocalRecord, Run};
 
 /// The order that was accepted for a workload, and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,6 +197,8 @@ pub struct Kept {
     pub releases: BTreeMap<WorkloadRef, Release>,
     /// Aborts and tombstones.
     pub aborts: AbortBook,
+    /// What people on the spot said.
+    pub local: LocalBook,
     /// The record of itself; its incarnation is the one of this start.
     pub record: Record,
 }
@@ -214,6 +219,8 @@ pub enum Saved {
     Release(Box<Release>),
     /// All aborts and tombstones.
     Aborts(Box<AbortBook>),
+    /// Local control of all workloads.
+    Local(Box<LocalBook>),
     /// The record of itself.
     Record(Record),
 }
@@ -225,6 +232,8 @@ pub enum SaveKey {
     Release(WorkloadRef),
     /// Aborts and tombstones.
     Aborts,
+    /// Local control.
+    Local,
     /// The record of itself.
     Record,
 }
@@ -235,6 +244,7 @@ impl Save {
         match &self.what {
             Saved::Release(release) => SaveKey::Release(release.order().workload.clone()),
             Saved::Aborts(_) => SaveKey::Aborts,
+            Saved::Local(_) => SaveKey::Local,
             Saved::Record(_) => SaveKey::Record,
         }
     }
@@ -274,6 +284,7 @@ impl Kept {
                 self.releases.insert(workload, *release);
             }
             Saved::Aborts(aborts) => self.aborts = *aborts,
+            Saved::Local(local) => self.local = *local,
             Saved::Record(record) => self.record = record,
         }
     }

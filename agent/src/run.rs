@@ -1,12 +1,15 @@
 //! Puts the process together: files, link, platform and drivers, and what happens when one ends.
 
 mod check;
+mod ctl;
 mod port;
 mod work;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
+use clap::CommandFactory as _;
+use clap_complete::Shell;
 use flagship_proto::{
     model::{EnrolToken, Inventory},
     process::{Clock, shutdown, telemetry},
@@ -54,6 +57,8 @@ pub fn start(cli: Cli) -> ExitCode {
                     serve(args, shutdown).await.map(|()| ExitCode::SUCCESS)
                 }
                 Command::Enroll(args) => enroll(args).await.map(|()| ExitCode::SUCCESS),
+                Command::Ctl(args) => ctl::client::run(args).await,
+                Command::Completion { shell } => completion(shell).map(|()| ExitCode::SUCCESS),
                 Command::Check(args) => Ok(check::check(&args).await),
                 Command::Version => {
                     println!("flagship-agent {}", env!("CARGO_PKG_VERSION"));
@@ -69,6 +74,14 @@ pub fn start(cli: Cli) -> ExitCode {
             None => ExitCode::FAILURE,
         }
     })
+}
+
+fn completion(shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "flagship-agent", &mut script);
+    std::io::stdout()
+        .write_all(&script)
+        .context("cannot write to the terminal")
 }
 
 /// Runs the agent until shutdown. What it runs (the proxies and the versions) goes on without it
@@ -92,6 +105,8 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
         ..joining
     };
     work.drive(&config.data, &link, &tasks, &shutdown)?;
+    ctl::serve(&config.data, &link, &tasks, &shutdown)
+        .context("cannot listen for local control in the data folder")?;
     let keeper = tasks.spawn({
         let (link, shutdown) = (link.clone(), shutdown.clone());
         async move { link.keep(files, shutdown).await }

@@ -109,6 +109,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(clusters::list))
         .routes(routes!(clusters::get, clusters::remove))
         .routes(routes!(clusters::approve))
+        .routes(routes!(clusters::release))
         .routes(routes!(aborts::list, aborts::create))
         .routes(routes!(aborts::get))
         .routes(routes!(aborts::receipts))

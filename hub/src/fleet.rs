@@ -11,6 +11,7 @@ mod follow;
 pub mod handle;
 mod hello;
 mod lease;
+mod local;
 mod queue;
 mod receipt;
 mod report;

@@ -5,6 +5,7 @@ pub mod canary;
 pub mod evidence;
 pub mod id;
 pub mod lease;
+pub mod local;
 pub mod message;
 pub mod order;
 pub mod position;
@@ -18,10 +19,11 @@ pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
 pub use canary::{CanaryDocument, CanarySpec, MetricTemplateSpec, Problem};
 pub use evidence::{Counts, Evidence, Latency};
 pub use id::{
-    AbortId, ClusterName, ClusterUid, FleetId, FreezeId, InvalidId, PlanName, PlanRef, ProjectName,
-    RolloutId, TokenId, WaveName, WorkloadRef,
+    AbortId, ClusterName, ClusterUid, FleetId, FreezeId, InvalidId, LocalId, PlanName, PlanRef,
+    ProjectName, RolloutId, TokenId, WaveName, WorkloadRef,
 };
 pub use lease::{ACTION_DEADLINE, Bound, Grant, LeaseRequest};
+pub use local::{LocalAct, LocalActor, LocalRelease, LocalVerb};
 pub use message::{
     Ack, AgentMessage, Goodbye, GoodbyeCode, HubMessage, Signed, SignedGrant, SignedReceipt,
     Welcome,

@@ -1,9 +1,11 @@
-//! What both binaries need to run: the clock, files that are never torn, retries, logs, shutdown.
+//! What both binaries need to run: the clock, files that are never torn, retries, logs, shutdown,
+//! and a socket for people on the same machine.
 
 pub mod clock;
 pub mod files;
 pub mod retry;
 pub mod shutdown;
+pub mod socket;
 pub mod telemetry;
 
 pub use clock::Clock;

@@ -26,6 +26,8 @@ pub enum Kind {
     Abort,
     /// A lift of the hub.
     Lift,
+    /// The end of a local control, by a person on the hub.
+    LocalRelease,
     /// A receipt of an agent.
     Receipt,
     /// A request to enrol again, signed with the old key.
@@ -38,6 +40,7 @@ impl Kind {
             Self::Order => b"flagship-order-v1\0",
             Self::Abort => b"flagship-abort-v1\0",
             Self::Lift => b"flagship-lift-v1\0",
+            Self::LocalRelease => b"flagship-local-release-v1\0",
             Self::Receipt => b"flagship-receipt-v1\0",
             Self::Reenroll => b"flagship-reenroll-v1\0",
         }

@@ -11,7 +11,7 @@ pub mod script;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flagship_proto::model::{AgentMessage, HubMessage, Mono, RolloutId, Tick};
+use flagship_proto::model::{AgentMessage, HubMessage, LocalVerb, Mono, RolloutId, Tick};
 use jiff::Timestamp;
 
 pub use agent::Agent;
@@ -124,6 +124,14 @@ impl World {
         }
         self.flights.clear();
         self.say("hub killed");
+    }
+
+    /// A person on the spot tells an agent something.
+    pub fn control(&mut self, name: &str, verb: LocalVerb) {
+        let number = self.log.len();
+        let now = self.now(self.agents[name].run);
+        self.agent(name).control(verb, number, now);
+        self.say(&format!("{name} told on the spot: {}", verb.word()));
     }
 
     /// Kills an agent: its files stay, its cluster goes on serving.

@@ -3,11 +3,12 @@
 //! One command a line: `errors VERSION PERMILLE`, `crashes VERSION`, `start VERSION`, `run SECONDS`,
 //! `until PHASE`, `traffic CLUSTER VERSION` (until it has some), `abort ID`, `lift ID`, `wish VERB`,
 //! `freeze ID [for SECONDS | clusters KEY=VALUE]`, `unfreeze ID`,
-//! `cut|mend CLUSTER`, `kill|restart hub`, `kill|restart CLUSTER`. Lines that begin with `#` say why.
+//! `cut|mend CLUSTER`, `ctl CLUSTER VERB`, `kill|restart hub`, `kill|restart CLUSTER`.
+//! Lines that begin with `#` say why.
 
 use std::{fs, path::Path, time::Duration};
 
-use flagship_proto::model::{AbortMode, ReturnTo, Scope, Selector, Weight};
+use flagship_proto::model::{AbortMode, LocalVerb, ReturnTo, Scope, Selector, Weight};
 use flagship_tests::world::{World, cluster::Behaviour, script::PLAN};
 use flagship_waves::Wish;
 
@@ -90,6 +91,9 @@ fn play(script: &str) -> String {
             }
             ["cut", cluster] => world.cut(cluster),
             ["mend", cluster] => world.mend(cluster),
+            ["ctl", cluster, "hold"] => world.control(cluster, LocalVerb::Hold),
+            ["ctl", cluster, "retreat"] => world.control(cluster, LocalVerb::Retreat),
+            ["ctl", cluster, "release"] => world.control(cluster, LocalVerb::Release),
             ["kill", "hub"] => world.kill_hub(),
             ["restart", "hub"] => world.start_hub(),
             ["kill", cluster] => world.kill_agent(cluster),

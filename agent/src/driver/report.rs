@@ -40,6 +40,8 @@ pub(super) fn status(workload: &WorkloadRef, status: &CanaryStatus, seen: &Seen)
         message: status.reason.to_string(),
         since: status.since,
         aborted_by: seen.aborted_by.clone(),
+        // The link, which has the book of local control, fills it in.
+        local: Vec::new(),
     }
 }
 

@@ -14,7 +14,10 @@ use flagship_proto::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Link, Permission};
+use super::{
+    Link, Permission,
+    local::{Controlled, NotControlled, Wanted},
+};
 use crate::release::files::Files;
 
 /// The shortest time between two looks at the clock.
@@ -36,7 +39,23 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     link: Option<Link>,
+    /// Why the last write failed; none after one that succeeded.
+    trouble: Option<String>,
     waiting: BTreeMap<WorkloadRef, (WorkloadStatus, u32)>,
+}
+
+impl State {
+    /// How the write of a state of the book of local control ended; none while it has not.
+    fn is_local_kept(&self, generation: u64) -> Option<Result<(), String>> {
+        let link = self.link.as_ref()?;
+        if link.is_local_kept(generation) {
+            return Some(Ok(()));
+        }
+        let failing = link.is_local_failing().then(|| self.trouble.clone())?;
+        Some(Err(
+            failing.unwrap_or_else(|| "it cannot be written".to_owned())
+        ))
+    }
 }
 
 impl LinkHandle {
@@ -106,6 +125,38 @@ impl LinkHandle {
         }
     }
 
+    /// Takes up what a person on the spot wants; none while there is no link.
+    pub fn control(&self, wanted: Wanted) -> Option<Result<Controlled, NotControlled>> {
+        let now = self.now();
+        let outcome = self.lock().link.as_mut()?.control(wanted, now);
+        self.ring(true);
+        Some(outcome)
+    }
+
+    /// Waits until a state of the book of local control is on disk; else why it is not.
+    pub async fn local_kept(&self, generation: u64, deadline: Duration) -> Result<(), String> {
+        let mut changes = self.changes();
+        let waiting = async {
+            loop {
+                changes.borrow_and_update();
+                if let Some(outcome) = self.lock().is_local_kept(generation) {
+                    return outcome;
+                }
+                if changes.changed().await.is_err() {
+                    return Err("the agent stops".to_owned());
+                }
+            }
+        };
+        let outcome = tokio::time::timeout(deadline, waiting).await;
+        outcome.unwrap_or_else(|_| Err(format!("not written after {} s", deadline.as_secs())))
+    }
+
+    /// Looks at the link; none while there is none.
+    pub fn see<R>(&self, look: impl FnOnce(&mut Link, Tick) -> R) -> Option<R> {
+        let now = self.now();
+        self.lock().link.as_mut().map(|link| look(link, now))
+    }
+
     /// Something that may change permissions.
     pub(super) fn change<R: Default>(&self, change: impl FnOnce(&mut Link, Tick) -> R) -> R {
         let outcome = self.quietly(change);
@@ -172,17 +223,19 @@ impl LinkHandle {
         let (key, generation) = (save.key(), save.generation);
         let on_disk = Arc::clone(files);
         let written = tokio::task::spawn_blocking(move || on_disk.save(&save)).await;
-        let succeeded = match written {
-            Ok(Ok(())) => true,
+        let trouble = match written {
+            Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 tracing::error!(%error, "what was accepted cannot be kept; nothing advances on it, trying again");
-                false
+                Some(error.to_string())
             }
             Err(error) => {
                 tracing::error!(%error, "a write ended early, trying again");
-                false
+                Some(error.to_string())
             }
         };
+        let succeeded = trouble.is_none();
+        self.lock().trouble = trouble;
         self.change(|link, now| link.saved(&key, generation, succeeded, now));
         true
     }

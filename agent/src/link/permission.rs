@@ -1,16 +1,18 @@
-//! What a workload may do now, and why: the order after aborts, its not-after, and the lease.
+//! What a workload may do now, and why: the order after aborts, its not-after, local control and the lease.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use flagship_proto::{
     model::{
-        AbortId, AbortMode, Change, ClusterUid, Intent, OnDisconnect, Order, ReturnTo, Signed, Tick,
+        AbortId, AbortMode, Change, ClusterUid, Intent, LocalAct, OnDisconnect, Order, ReturnTo,
+        Signed, Tick,
     },
     precedence::effective_intent,
 };
 use jiff::Timestamp;
 
-use crate::release::{KeptAbort, Lapse, Release};
+use super::local::under_local;
+use crate::release::{KeptAbort, Lapse, LocalRecord, Release};
 
 /// What one workload may do at one moment. Ask again right before each Advance (trap 8): it is
 /// worth nothing a moment later.
@@ -96,6 +98,11 @@ pub enum Why {
         /// When that was.
         at: Timestamp,
     },
+    /// A person on the spot said so.
+    Local {
+        /// What was said.
+        act: LocalAct,
+    },
     /// No live lease.
     WaitingForLease(NoLease),
     /// No live lease, but the plan says `continue`.
@@ -150,6 +157,7 @@ impl Why {
             Self::Ordered { .. } => "Ordered",
             Self::Aborted { .. } => "Aborted",
             Self::NotAfter { .. } => "NotAfter",
+            Self::Local { .. } => "LocalControl",
             Self::WaitingForLease(_) => "WaitingForLease",
             Self::Continues { .. } => "ContinuesWithoutLease",
             Self::Left { .. } => "LeftBehind",
@@ -177,6 +185,7 @@ impl fmt::Display for Why {
                 write!(f, "abort {abort} by {actor} ({mode}) {state}: {reason}")
             }
             Self::NotAfter { at } => write!(f, "the order was not to go on after {at}"),
+            Self::Local { act } => act.fmt(f),
             Self::WaitingForLease(none) => write!(f, "waiting for a lease: {none}"),
             Self::Continues { until } => {
                 write!(f, "goes on without a lease until {until}, as the plan says")
@@ -213,6 +222,8 @@ pub(super) struct Case<'a> {
     pub(super) release: &'a Release,
     /// Aborts that stand.
     pub(super) standing: Vec<&'a KeptAbort>,
+    /// What people on the spot said.
+    pub(super) local: Option<&'a LocalRecord>,
     /// Whether the order's change has all traffic and its canary ended; none while that is unknown.
     pub(super) done: Option<bool>,
     /// What is left of the lease for this order, or why there is none.
@@ -244,6 +255,7 @@ pub(super) fn rule(case: &Case<'_>, now: Tick) -> Permission {
             at: order.not_after,
         };
     }
+    under_local(case.local, case.release, &mut permission);
     under_lapse(case, now, &mut permission);
     if permission.intent == Intent::Run {
         under_lease(case, &mut permission);

@@ -40,6 +40,7 @@ impl Link {
             HubMessage::Order(order) => self.order(*order, now),
             HubMessage::Abort(abort) => self.abort(*abort),
             HubMessage::Lift(lift) => self.lift(*lift),
+            HubMessage::LocalRelease(release) => self.local_release(*release, now),
             HubMessage::Grant(grant) => self.grant(grant),
             HubMessage::Ack(ack) => {
                 if ack.incarnation == self.incarnation() {
@@ -110,7 +111,7 @@ impl Link {
     }
 
     /// The term of the session, if its hub may say more than "stop".
-    fn term_of(&self, what: &'static str) -> Result<Term, Refused> {
+    pub(super) fn term_of(&self, what: &'static str) -> Result<Term, Refused> {
         match &self.session {
             Session::Welcomed {
                 term,

@@ -1,7 +1,7 @@
 //! The port for signatures: what the link needs of keys, and nothing else of TLS.
 
 use flagship_proto::{
-    model::{Abort, Lift, Order, Receipt, Signed, SignedReceipt},
+    model::{Abort, Lift, LocalRelease, Order, Receipt, Signed, SignedReceipt},
     sign::{HubKeys, Kind, SignError, SignKey},
 };
 
@@ -13,6 +13,8 @@ pub trait Seal: Send {
     fn check_abort(&self, abort: &Signed<Abort>) -> Result<(), SignError>;
     /// Whether a known key of the hub signed the lift.
     fn check_lift(&self, lift: &Signed<Lift>) -> Result<(), SignError>;
+    /// Whether a known key of the hub signed the end of a local control.
+    fn check_local_release(&self, release: &Signed<LocalRelease>) -> Result<(), SignError>;
     /// Signs a receipt (S15).
     fn sign_receipt(&self, receipt: Receipt) -> Result<SignedReceipt, SignError>;
 }
@@ -39,6 +41,10 @@ impl Seal for Keys {
 
     fn check_lift(&self, lift: &Signed<Lift>) -> Result<(), SignError> {
         self.hub.verify(Kind::Lift, lift)
+    }
+
+    fn check_local_release(&self, release: &Signed<LocalRelease>) -> Result<(), SignError> {
+        self.hub.verify(Kind::LocalRelease, release)
     }
 
     fn sign_receipt(&self, receipt: Receipt) -> Result<SignedReceipt, SignError> {

@@ -8,7 +8,7 @@ use super::{
     keep::Keep,
     permission::{NoLease, retreat_after, time_without},
 };
-use crate::release::{Lapse, Release, Save, Saved};
+use crate::release::{Lapse, Release, Run, Save, Saved};
 
 /// How often the time without a lease is stored while it runs.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -53,6 +53,14 @@ impl Slot {
     /// What the next order has to be above.
     pub(super) fn fence(&self) -> Fence {
         self.newest.value().order().fence
+    }
+
+    /// The runs of the newest order and of the one in force.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        let newest = Run::of(self.newest.value().order());
+        let in_force = self.in_force.as_ref().map(|of| Run::of(of.order()));
+        let other = in_force.filter(|run| *run != newest);
+        other.into_iter().chain([newest]).collect()
     }
 
     /// Marks what this abort voids; it counts at once and is written as soon as it can be.

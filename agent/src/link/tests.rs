@@ -3,6 +3,7 @@
 mod aborts;
 mod leases;
 mod lives;
+mod local;
 mod orders;
 mod properties;
 mod receipts;
@@ -14,9 +15,9 @@ use flagship_proto::{
     digest::{Digest, canonical},
     model::{
         Abort, AbortMode, AgentMessage, Change, Document, Fence, Grant, HubIncarnation, HubMessage,
-        Intent, Inventory, InventoryWorkload, Lift, Mono, OnDisconnect, Order, Phase, Position,
-        Receipt, ReturnTo, Scope, Signed, SignedGrant, SignedReceipt, Term, Tick, Weight, Welcome,
-        WorkloadRef, WorkloadStatus,
+        Intent, Inventory, InventoryWorkload, Lift, LocalRelease, Mono, OnDisconnect, Order, Phase,
+        Position, Receipt, ReturnTo, Scope, Signed, SignedGrant, SignedReceipt, Term, Tick, Weight,
+        Welcome, WorkloadRef, WorkloadStatus,
     },
     sign::SignError,
 };
@@ -51,6 +52,9 @@ impl Seal for Trusting {
     }
     fn check_lift(&self, lift: &Signed<Lift>) -> Result<(), SignError> {
         Self::check(lift)
+    }
+    fn check_local_release(&self, release: &Signed<LocalRelease>) -> Result<(), SignError> {
+        Self::check(release)
     }
     fn sign_receipt(&self, receipt: Receipt) -> Result<SignedReceipt, SignError> {
         Ok(SignedReceipt {
@@ -183,6 +187,7 @@ fn status(phase: Phase, weight: u32, observed: Option<u32>, intent: Intent) -> W
         message: String::new(),
         since: at(0).wall,
         aborted_by: None,
+        local: Vec::new(),
     }
 }
 

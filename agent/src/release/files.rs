@@ -1,4 +1,4 @@
-//! Releases, aborts and the agent's record as files: one a thing, replaced whole, refused by name
+//! Releases, aborts, local control and the agent's record as files: one a thing, replaced whole, refused by name
 //! where they are torn. A torn file is never overwritten: the hub has what it said, so moving the
 //! file away is enough.
 
@@ -15,7 +15,7 @@ use flagship_proto::{
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{AbortBook, Kept, Record, Release, Save, Saved};
+use super::{AbortBook, Kept, LocalBook, Record, Release, Save, Saved};
 
 /// Largest file that is read; far above what is ever written.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -25,6 +25,7 @@ const VERSION: u32 = 1;
 
 const RELEASES: &str = "releases";
 const ABORTS: &str = "aborts.json";
+const LOCAL: &str = "local.json";
 const RECORD: &str = "agent.json";
 const LOCK: &str = "lock";
 
@@ -110,6 +111,8 @@ impl Files {
     fn load(&self) -> Result<Kept, FilesError> {
         let mut kept = Kept {
             aborts: load::<AbortBook>(&self.folder.join(ABORTS), "aborts")?.unwrap_or_default(),
+            local: load::<LocalBook>(&self.folder.join(LOCAL), "local control")?
+                .unwrap_or_default(),
             record: load::<Record>(&self.folder.join(RECORD), "agent")?.unwrap_or_default(),
             ..Kept::default()
         };
@@ -146,6 +149,10 @@ impl Files {
                 encode("release", release.as_ref()),
             ),
             Saved::Aborts(aborts) => (self.folder.join(ABORTS), encode("aborts", aborts.as_ref())),
+            Saved::Local(local) => (
+                self.folder.join(LOCAL),
+                encode("local control", local.as_ref()),
+            ),
             Saved::Record(record) => (self.folder.join(RECORD), encode("agent", record)),
         };
         write_atomic(&path, &bytes, PRIVATE)
@@ -228,6 +235,12 @@ impl Check for AbortBook {
         for lifted in self.lifted.values() {
             same(&lifted.lift.value, &lifted.lift.body)?;
         }
+        Ok(())
+    }
+}
+
+impl Check for LocalBook {
+    fn check(&self) -> Result<(), String> {
         Ok(())
     }
 }

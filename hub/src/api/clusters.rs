@@ -1,4 +1,4 @@
-//! Clusters: list, read, approve, remove.
+//! Clusters: list, read, approve, remove; and the end of local control there.
 
 use axum::{Json, extract::State};
 use flagship_proto::model::ClusterName;
@@ -11,10 +11,10 @@ use super::{
     caller::By,
     error::ApiError,
     page::{Page, page},
-    types::{ClusterView, Empty, List},
+    types::{ClusterView, Empty, List, ReleaseLocalRequest},
     view::{Seen, cluster},
 };
-use crate::ops::RemoveCluster;
+use crate::ops::{ReleaseLocal, RemoveCluster};
 
 /// Lists clusters, by name.
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "clusters", params(Page),
@@ -68,6 +68,29 @@ pub async fn approve(
         .approve_cluster(&caller, name.clone(), state.now())
         .await?;
     show(&state, &name)
+}
+
+/// Ends the local hold or retreat of a person on the spot. The agent obeys when it hears it; nothing
+/// moves by that alone.
+#[utoipa::path(post, path = "/api/v1/clusters/{name}/release", tag = "clusters",
+    params(("name" = String, Path)), request_body = ReleaseLocalRequest,
+    responses((status = 200, description = "the cluster", body = ClusterView)))]
+pub async fn release(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names(name): Names<String>,
+    Body(asked): Body<ReleaseLocalRequest>,
+) -> Result<Json<ClusterView>, ApiError> {
+    let cluster: ClusterName = named("name", &name)?;
+    let request = ReleaseLocal {
+        cluster: cluster.clone(),
+        workload: asked.workload,
+    };
+    state
+        .ops
+        .release_local(&caller, request, state.now())
+        .await?;
+    show(&state, &cluster)
 }
 
 /// How to remove.

@@ -7,7 +7,7 @@ use super::{
     caller::Who,
     error::ApiError,
     types::{Banner, List, StatusView, WhoAmI},
-    view::{Seen, rollout},
+    view::{Seen, cluster, rollout},
 };
 use crate::records::{ClusterState, FleetMeta, RolloutRow, Stored, TermRow, key};
 
@@ -83,6 +83,7 @@ pub async fn banners(State(state): State<ApiState>) -> Result<Json<List<Banner>>
 
 fn standing(state: &ApiState, seen: &Seen) -> Vec<Banner> {
     let mut banners = seen.banners();
+    banners.extend(cluster::local_banners(seen));
     banners.extend(state.fleet.behind().map(|why| Banner {
         kind: "behind".to_owned(),
         id: "hub".to_owned(),

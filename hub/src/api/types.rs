@@ -22,7 +22,7 @@ pub use abort::{
     LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
 };
 pub use audit::{AuditEntryView, AuditVerdict};
-pub use cluster::{ClusterView, WorkloadView};
+pub use cluster::{ClusterView, LocalView, ReleaseLocalRequest, WorkloadView};
 pub use common::{Banner, List, Problem, Why};
 pub use event::EventView;
 pub use freeze::{FreezeEndView, FreezeRequest, FreezeView};

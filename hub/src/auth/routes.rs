@@ -41,6 +41,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/clusters/{name}", Needs(View)),
     ("DELETE", "/api/v1/clusters/{name}", Needs(Administer)),
     ("POST", "/api/v1/clusters/{name}/approve", Needs(Administer)),
+    ("POST", "/api/v1/clusters/{name}/release", Needs(Lift)),
     ("GET", "/api/v1/aborts", Needs(View)),
     ("POST", "/api/v1/aborts", Needs(Stop)),
     ("GET", "/api/v1/aborts/{id}", Needs(View)),

@@ -136,7 +136,7 @@ pub enum Verb {
     /// Take a mixed state as final
     #[command(after_help = verb::rollout::ACCEPT_EXAMPLES)]
     Accept(verb::rollout::Accept),
-    /// List, approve or remove clusters
+    /// List, approve or remove clusters; end local control of one
     #[command(after_help = verb::cluster::EXAMPLES)]
     Cluster(verb::cluster::Cluster),
     /// Make, list and revoke tokens: of people, and with which clusters enrol

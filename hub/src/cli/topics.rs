@@ -21,9 +21,9 @@ WORDS THAT STOP
                and at once, rebuilding paced
                (--now: not paced; --to DIGEST:
                to another soaked one)
-  agent's      this cluster only, works without  none in this       flagship-agent ctl release, or a
-  local hold   a hub                             cluster            person on the hub
-  / retreat
+  agent's      this cluster only, works without  none in this       flagship-agent ctl release there,
+  local hold   a hub: flagship-agent ctl hold,   cluster            or flagship cluster release
+  / retreat    flagship-agent ctl retreat
 
 reject needs an approval gate, which plans do not support yet. No freeze, pause or abort delays a
 retreat, and no retreat waits for a lift.

@@ -165,6 +165,7 @@ impl Hub {
             message: "done".into(),
             since: at(0).wall,
             aborted_by: None,
+            local: Vec::new(),
         };
         let row = ReportRow {
             uid: uid(name),

@@ -36,6 +36,7 @@ impl Fleet {
     pub fn apply(&mut self, changes: Vec<Change>, at: Position, now: Tick) {
         let mut aborts = BTreeSet::new();
         let mut clusters = BTreeSet::new();
+        let mut released = BTreeSet::new();
         let mut orders: BTreeSet<(ClusterUid, WorkloadRef)> = BTreeSet::new();
         for change in changes {
             match change {
@@ -86,6 +87,14 @@ impl Fleet {
                         self.view.lifts.insert(lift.abort.clone(), *lift);
                     }
                 },
+                Change::LocalRelease(uid, workload, release) => {
+                    let rows = self.view.local_releases.entry(uid.clone()).or_default();
+                    match release {
+                        Some(release) => rows.insert(workload, *release),
+                        None => rows.remove(&workload),
+                    };
+                    released.insert(uid);
+                }
                 Change::Report(uid, workload, report) => {
                     self.report_changed(uid, workload, report);
                 }
@@ -103,6 +112,11 @@ impl Fleet {
         self.view.at = self.view.at.max(at);
         self.freshness.applied(self.view.at);
         self.tell(&aborts, &clusters, &orders, now);
+        for uid in released {
+            for id in self.live_sessions(&uid) {
+                self.tell_local_releases(id, &uid, now);
+            }
+        }
         self.settle_lifts(now);
     }
 
@@ -168,6 +182,7 @@ impl Fleet {
         }
         self.view.orders.remove(uid);
         self.view.reports.remove(uid);
+        self.view.local_releases.remove(uid);
         let sessions = self.peers.get(uid).map(|peer| peer.sessions.clone());
         for id in sessions.unwrap_or_default() {
             let why = "the cluster was removed from the fleet";

@@ -259,6 +259,7 @@ impl Fleet {
         for (workload, _) in self.view.fences(&uid) {
             self.mark(id, Key::Order(workload), now);
         }
+        self.tell_local_releases(id, &uid, now);
         self.put_inventory(&uid, hello.inventory, hello.incarnation);
     }
 }

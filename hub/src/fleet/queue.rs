@@ -18,6 +18,8 @@ pub(super) enum Key {
     Goodbye,
     /// The order for a workload.
     Order(WorkloadRef),
+    /// The end of local control over a workload.
+    LocalRelease(WorkloadRef),
     /// The answer to the last lease request.
     Grant,
     /// The last committed report.

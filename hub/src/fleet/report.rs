@@ -57,6 +57,8 @@ pub enum Job {
     Report {
         /// Whose.
         uid: ClusterUid,
+        /// Whose, for people.
+        cluster: ClusterName,
         /// What.
         reported: Box<ReportedStatus>,
         /// Where the row was last written; none if there was none.
@@ -315,6 +317,7 @@ impl Fleet {
                 let read = row.map(|row| row.modified);
                 Job::Report {
                     uid,
+                    cluster: member.name.clone(),
                     reported,
                     read,
                 }

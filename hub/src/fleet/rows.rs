@@ -3,24 +3,25 @@
 
 use flagship_proto::model::{ClusterName, Position, Tick, lease::DEFAULT_LEASE};
 
-use super::{Change, Job, KeptReceipt, Member, ReportedStatus, StoredReceipt, StoredReport};
+use super::{Change, Job, KeptReceipt, Member, ReportedStatus, StoredReceipt, StoredReport, local};
 use crate::{
     audit::AuditEntry,
     records::{
-        self, AbortRow, ClusterRow, ClusterState, Guard, LiftRow, OrderRow, ReceiptRow, Record,
-        ReportRow, Stored, key,
+        self, AbortRow, ClusterRow, ClusterState, Guard, LiftRow, LocalReleaseRow, OrderRow,
+        ReceiptRow, Record, ReportRow, Stored, key,
     },
     store::{Key, Row, Store, StoreError, Txn},
 };
 
 /// The kinds of rows that the fleet looks at.
-const PREFIXES: [&str; 6] = [
+const PREFIXES: [&str; 7] = [
     key::CLUSTERS,
     key::ORDERS,
     key::ABORTS,
     key::LIFTS,
     key::RECEIPTS,
     key::REPORTS,
+    key::LOCAL_RELEASES,
 ];
 
 /// Everything that the store holds of what the fleet needs, complete as of the position; a watch from
@@ -82,6 +83,18 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
                 workload,
                 Some(Box::new(report)),
             ))
+        }
+        ("localrelease", Some(row)) => {
+            let row: Stored<LocalReleaseRow> = records::decode(key, row)?;
+            let (uid, workload) = (row.uid.clone(), row.workload.clone());
+            Some(Change::LocalRelease(
+                uid,
+                workload,
+                Some(Box::new(row.release())),
+            ))
+        }
+        ("localrelease", None) => {
+            uid_and_workload(&segments).map(|(u, w)| Change::LocalRelease(u, w, None))
         }
         ("report", None) => uid_and_workload(&segments).map(|(u, w)| Change::Report(u, w, None)),
         _ => None,
@@ -146,6 +159,7 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
     Ok(match job {
         Job::Report {
             uid,
+            cluster,
             reported,
             read,
         } => {
@@ -162,7 +176,12 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
                 at: now.wall,
                 status: status.clone(),
             };
-            Some(as_read(&row, *read).put(&row))
+            let before: Option<Stored<ReportRow>> = store.read(&row.key())?;
+            let before = before.filter(|before| Some(before.modified) == *read);
+            let before = before.as_ref().map(|before| &before.status);
+            let entries = local::audit(cluster, before, status, now);
+            let txn = as_read(&row, *read).put(&row);
+            Some(entries.into_iter().fold(txn, Txn::audit))
         }
         Job::Receipt {
             uid: _,

@@ -64,6 +64,7 @@ impl Fleet {
                 session.held.insert(workload, order.fence);
                 Some(HubMessage::Order(Box::new(self.sign(Kind::Order, order))))
             }
+            Key::LocalRelease(workload) => self.render_local_release(&uid, &workload),
             Key::Grant => self.grant(id, now).map(HubMessage::Grant),
             Key::Ack => self.peers.get(&uid)?.ledger.ack().map(HubMessage::Ack),
         }

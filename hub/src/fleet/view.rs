@@ -9,8 +9,8 @@ use std::{
 
 use flagship_proto::model::{
     Abort, AbortId, AbortMode, Bound, ClusterName, ClusterUid, Fence, Incarnation, Intent,
-    Inventory, Labels, Lift, Order, Phase, Position, ReturnTo, Scope, Signed, Tick, WorkloadRef,
-    WorkloadStatus,
+    Inventory, Labels, Lift, LocalRelease, Order, Phase, Position, ReturnTo, Scope, Signed, Tick,
+    WorkloadRef, WorkloadStatus,
 };
 
 /// A cluster as its row says.
@@ -79,6 +79,8 @@ pub enum Change {
     },
     /// An abort was lifted; the position is set.
     Lift(Box<Lift>),
+    /// A person on the hub ended local control; or the row was deleted.
+    LocalRelease(ClusterUid, WorkloadRef, Option<Box<LocalRelease>>),
     /// A workload's status was stored, or deleted.
     Report(ClusterUid, WorkloadRef, Option<Box<StoredReport>>),
     /// A receipt was stored.
@@ -123,6 +125,8 @@ pub(crate) struct View {
     /// Lifts whose abort was not seen yet.
     pub(crate) lifts: BTreeMap<AbortId, Lift>,
     pub(crate) reports: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, StoredReport>>,
+    /// Local control that people on the hub ended, as last stored.
+    pub(crate) local_releases: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, LocalRelease>>,
     pub(crate) receipts: BTreeMap<AbortId, BTreeMap<ClusterUid, StoredReceipt>>,
 }
 

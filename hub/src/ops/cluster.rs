@@ -148,7 +148,12 @@ impl Ops {
             txn = txn.unchanged(claim).delete(claim.value.key());
         }
         // the uid never comes back; what it did is in history and receipts
-        for prefix in [key::orders_of(&row.uid), key::reports_of(&row.uid)] {
+        let of_it = [
+            key::orders_of(&row.uid),
+            key::reports_of(&row.uid),
+            key::local_releases_of(&row.uid),
+        ];
+        for prefix in of_it {
             for (key, _) in self.store.list(&prefix)?.rows {
                 txn = txn.delete(key);
             }

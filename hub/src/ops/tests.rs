@@ -228,6 +228,7 @@ impl Hub {
                 message: String::new(),
                 since: self.now().wall,
                 aborted_by: None,
+                local: Vec::new(),
             },
         });
     }

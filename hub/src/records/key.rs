@@ -68,6 +68,8 @@ pub const TOKENS: &str = "/v1/token/";
 pub const ORDERS: &str = "/v1/order/";
 /// Prefix of all reports.
 pub const REPORTS: &str = "/v1/report/";
+/// Prefix of all local controls that people on the hub ended.
+pub const LOCAL_RELEASES: &str = "/v1/localrelease/";
 /// Prefix of all aborts.
 pub const ABORTS: &str = "/v1/abort/";
 /// Prefix of all lifts.
@@ -172,6 +174,16 @@ pub fn report(uid: &ClusterUid, workload: &WorkloadRef) -> Key {
 /// A cluster's reports.
 pub fn reports_of(uid: &ClusterUid) -> String {
     prefix("report", &[uid.as_str()])
+}
+
+/// The end of local control over one workload in one cluster, by a person on the hub.
+pub fn local_release(uid: &ClusterUid, workload: &WorkloadRef) -> Key {
+    key("localrelease", &[uid.as_str(), &workload.to_string()])
+}
+
+/// The same for a cluster's workloads.
+pub fn local_releases_of(uid: &ClusterUid) -> String {
+    prefix("localrelease", &[uid.as_str()])
 }
 
 /// An abort.

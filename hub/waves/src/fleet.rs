@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use flagship_proto::{
     digest::Digest,
     model::{
-        Abort, Change, ClusterName, ClusterUid, Fence, FreezeId, Intent, Labels, Mono, Order,
-        ReturnTo, RolloutId, WorkloadStatus,
+        Abort, Change, ClusterName, ClusterUid, Fence, FreezeId, Intent, Labels, LocalAct, Mono,
+        Order, ReturnTo, RolloutId, WorkloadStatus,
     },
 };
 use jiff::Timestamp;
@@ -98,6 +98,12 @@ impl Member {
         self.status
             .as_ref()
             .filter(|status| order.rollout == *rollout && status.fence >= order.fence)
+    }
+
+    /// The hold or retreat of a person on the spot, if one stands. It is the workload's, whichever
+    /// order the report answers.
+    pub fn local_control(&self) -> Option<&LocalAct> {
+        self.status.as_ref()?.local_control()
     }
 }
 

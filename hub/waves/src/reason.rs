@@ -96,6 +96,10 @@ reasons! {
     ClusterUnreachable { cluster: ClusterName, } => "{cluster} is not heard; nothing advances there";
     /// A cluster is heard again.
     ClusterHeard { cluster: ClusterName, } => "{cluster} is heard again";
+    /// A person on the spot holds it, or takes it back.
+    LocalControl { cluster: ClusterName, act: String, } => "{cluster} is under local control: {act}";
+    /// Local control of it ended.
+    LocalControlEnded { cluster: ClusterName, } => "{cluster} is no longer under local control; its orders count again";
     /// A cluster was left out.
     ClusterSkipped { cluster: ClusterName, reason: String, } => "{cluster} is skipped: {reason}";
     /// A skipped cluster came back while its wave runs (S12).
@@ -154,6 +158,9 @@ reasons! {
     WaitingForClusters { wave: WaveName, clusters: String, } => "wave {wave} waits for {clusters}";
     /// Waiting: clusters that are next are not connected.
     WaitingForConnection { clusters: String, } => "{clusters} not connected";
+    /// Waiting: people on the spot hold clusters, or keep them from starting.
+    WaitingForLocalRelease { clusters: String, }
+        => "{clusters} under local control: flagship-agent ctl release there, or flagship cluster release";
     /// Waiting: clusters that are not heard.
     WaitingForUnreachable { clusters: String, then: String, } => "{clusters} not heard; {then}";
     /// Waiting: a failed or retreating cluster still holds its slot.

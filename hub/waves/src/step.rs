@@ -8,6 +8,7 @@ mod account;
 mod explain;
 mod freezes;
 mod lane;
+mod local;
 mod observe;
 mod orders;
 mod people;
@@ -52,6 +53,7 @@ pub fn step(plan: &Plan, state: &RolloutState, fleet: &FleetView, now: Tick) -> 
     };
     turn.hear_people();
     turn.call_roster();
+    turn.note_local_control();
     turn.hear_freezes();
     turn.observe();
     turn.hear_aborts();

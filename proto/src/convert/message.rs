@@ -76,6 +76,7 @@ impl From<HubMessage> for wire::HubMessage {
             HubMessage::Order(order) => Message::Order((*order).into()),
             HubMessage::Abort(abort) => Message::Abort((*abort).into()),
             HubMessage::Lift(lift) => Message::Lift((*lift).into()),
+            HubMessage::LocalRelease(release) => Message::LocalRelease((*release).into()),
             HubMessage::Grant(grant) => Message::Grant(grant.into()),
             HubMessage::Ack(Ack { incarnation, seq }) => Message::Ack(wire::Ack {
                 incarnation: incarnation.0,
@@ -99,6 +100,9 @@ impl TryFrom<wire::HubMessage> for HubMessage {
             Message::Order(order) => Self::Order(Box::new(signed("order.body", order)?)),
             Message::Abort(abort) => Self::Abort(Box::new(signed("abort.body", abort)?)),
             Message::Lift(lift) => Self::Lift(Box::new(signed("lift.body", lift)?)),
+            Message::LocalRelease(release) => {
+                Self::LocalRelease(Box::new(signed("local_release.body", release)?))
+            }
             Message::Grant(grant) => Self::Grant(grant.try_into()?),
             Message::Ack(wire::Ack { incarnation, seq }) => Self::Ack(Ack {
                 incarnation: Incarnation(incarnation),

@@ -3,7 +3,9 @@
 use super::{ConvertError, bad, bounded, digest, missing, optional, text, time, weight};
 use crate::{
     model::{
-        Counts, Evidence, Incarnation, Intent, Latency, Phase, Report, WorkloadRef, WorkloadStatus,
+        Counts, Evidence, Incarnation, Intent, Latency, LocalAct, LocalActor, LocalVerb, Phase,
+        Report, WorkloadRef, WorkloadStatus,
+        local::{LOCAL_ACTS, LONGEST_REASON},
     },
     wire,
 };
@@ -125,6 +127,7 @@ impl From<WorkloadStatus> for wire::WorkloadStatus {
             since_ms: status.since.as_millisecond(),
             aborted_by: status.aborted_by.map(String::from).unwrap_or_default(),
             hook: 0,
+            local: status.local.into_iter().map(local_out).collect(),
         }
     }
 }
@@ -163,8 +166,57 @@ impl TryFrom<wire::WorkloadStatus> for WorkloadStatus {
             message: status.message.chars().take(2000).collect(),
             since: time("status.since_ms", status.since_ms)?,
             aborted_by: optional("status.aborted_by", &status.aborted_by)?,
+            local: bounded("status.local", status.local, LOCAL_ACTS)?
+                .into_iter()
+                .map(local_in)
+                .collect::<Result<_, _>>()?,
         })
     }
+}
+
+const VERBS: [(LocalVerb, wire::LocalVerb); 3] = [
+    (LocalVerb::Hold, wire::LocalVerb::Hold),
+    (LocalVerb::Retreat, wire::LocalVerb::Retreat),
+    (LocalVerb::Release, wire::LocalVerb::Release),
+];
+
+fn local_out(act: LocalAct) -> wire::LocalAct {
+    use wire::local_act::By;
+    let LocalAct {
+        id,
+        verb,
+        by,
+        at,
+        reason,
+    } = act;
+    wire::LocalAct {
+        id: id.into(),
+        verb: out(&VERBS, verb),
+        at_ms: at.as_millisecond(),
+        reason,
+        by: Some(match by {
+            LocalActor::Spot { user, uid } => By::Spot(wire::LocalUser { user, uid }),
+            LocalActor::Hub { actor } => By::Hub(actor),
+        }),
+    }
+}
+
+fn local_in(wire: wire::LocalAct) -> Result<LocalAct, ConvertError> {
+    use wire::local_act::By;
+    let name = |text: String| text.chars().take(253).collect();
+    Ok(LocalAct {
+        id: text("status.local.id", &wire.id)?,
+        verb: known("status.local.verb", &VERBS, wire.verb)?,
+        by: match wire.by.ok_or(missing("status.local.by"))? {
+            By::Spot(wire::LocalUser { user, uid }) => LocalActor::Spot {
+                user: name(user),
+                uid,
+            },
+            By::Hub(actor) => LocalActor::Hub { actor: name(actor) },
+        },
+        at: time("status.local.at_ms", wire.at_ms)?,
+        reason: wire.reason.chars().take(LONGEST_REASON).collect(),
+    })
 }
 
 fn evidence_out((workload, evidence): (WorkloadRef, Evidence)) -> wire::Evidence {

@@ -7,8 +7,8 @@ use prost::Message as _;
 use crate::{
     model::{
         AgentMessage, EnvoyInfo, Fence, HeldWorkload, Hello, HubIncarnation, HubMessage,
-        Incarnation, Inventory, InventoryWorkload, Phase, Position, Proof, Report, Term, Weight,
-        WorkloadStatus,
+        Incarnation, Inventory, InventoryWorkload, LocalAct, LocalActor, LocalVerb, Phase,
+        Position, Proof, Report, Term, Weight, WorkloadStatus,
     },
     wire,
 };
@@ -44,6 +44,27 @@ fn status() -> WorkloadStatus {
         message: "success rate 90% is below 99%".into(),
         since: Timestamp::UNIX_EPOCH,
         aborted_by: None,
+        local: vec![
+            LocalAct {
+                id: "l-1".parse().unwrap(),
+                verb: LocalVerb::Hold,
+                by: LocalActor::Spot {
+                    user: "ana".into(),
+                    uid: 1000,
+                },
+                at: Timestamp::UNIX_EPOCH,
+                reason: "looks odd".into(),
+            },
+            LocalAct {
+                id: "l-2".parse().unwrap(),
+                verb: LocalVerb::Release,
+                by: LocalActor::Hub {
+                    actor: "bob".into(),
+                },
+                at: Timestamp::UNIX_EPOCH,
+                reason: String::new(),
+            },
+        ],
     }
 }
 

@@ -110,6 +110,8 @@ names! {
     AbortId, "abort id", 63, false;
     /// One stored rule that forbids advancing for a time.
     FreezeId, "freeze id", 63, false;
+    /// One act of local control on an agent.
+    LocalId, "local act id", 63, false;
     /// The public half of a token.
     TokenId, "token id", 63, false;
     /// A Kubernetes name of a namespace or object.

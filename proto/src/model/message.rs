@@ -7,6 +7,7 @@ use super::{
     abort::{Abort, Lift, Receipt},
     id::{ClusterUid, FleetId},
     lease::{Grant, LeaseRequest},
+    local::LocalRelease,
     order::Order,
     position::{HubIncarnation, Incarnation, Term},
     report::{Hello, Report},
@@ -36,6 +37,8 @@ pub enum HubMessage {
     Abort(Box<Signed<Abort>>),
     /// The end of one.
     Lift(Box<Signed<Lift>>),
+    /// A person on the hub ends a local hold or retreat.
+    LocalRelease(Box<Signed<LocalRelease>>),
     /// Answers a lease request.
     Grant(SignedGrant),
     /// A report was committed.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     evidence::Evidence,
     id::{AbortId, FleetId, RolloutId, WorkloadRef},
+    local::{self, LocalAct},
     order::Intent,
     position::{Fence, HubIncarnation, Incarnation, Term},
     weight::Weight,
@@ -192,6 +193,16 @@ pub struct WorkloadStatus {
     pub since: Timestamp,
     /// The abort that made it stop, if one did.
     pub aborted_by: Option<AbortId>,
+    /// Acts of local control, oldest first; the newest that the agent keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<LocalAct>,
+}
+
+impl WorkloadStatus {
+    /// The local hold or retreat that stands, if one does.
+    pub fn local_control(&self) -> Option<&LocalAct> {
+        local::standing(&self.local)
+    }
 }
 
 /// One report; it carries the latest status of what changed. Acknowledged after its commit.

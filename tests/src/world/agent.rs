@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use flagship_agent::{
     driver::{Effect, Settings, WorkloadDriver, look},
-    link::{Keys, Link, Member, Session},
+    link::{Keys, Link, Member, Session, local::Wanted},
     release::Kept,
 };
 use flagship_canary::{Action, Answer, CanaryStatus, Direction};
@@ -17,7 +17,9 @@ use flagship_hub::{
 use flagship_proto::{
     digest::Digest,
     identity::PeerId,
-    model::{AgentMessage, HubMessage, Inventory, InventoryWorkload, Labels, Tick},
+    model::{
+        AgentMessage, HubMessage, Inventory, InventoryWorkload, Labels, LocalActor, LocalVerb, Tick,
+    },
     sign::{HubKeys, SignKey},
 };
 
@@ -181,6 +183,23 @@ impl Agent {
     pub(super) fn kill(&mut self) {
         self.process = None;
         self.cluster.agent_stopped();
+    }
+
+    /// A person on the spot tells it something.
+    pub(super) fn control(&mut self, verb: LocalVerb, number: usize, now: Tick) {
+        let process = self.process.as_mut().expect("it runs");
+        let wanted = Wanted {
+            id: format!("l-{number}").parse().expect("an id"),
+            workload: WORKLOAD.parse().expect("a workload"),
+            verb,
+            by: LocalActor::Spot {
+                user: "ana".to_owned(),
+                uid: 1000,
+            },
+            reason: "errors here".to_owned(),
+        };
+        process.link.control(wanted, now).expect("it may be said");
+        self.wake_at = now.mono.millis;
     }
 
     /// The stream is gone; tells which session it was.

@@ -66,4 +66,34 @@ pub struct WorkloadView {
     pub rollout: Option<String>,
     /// Why it is where it is.
     pub why: Why,
+    /// The hold or retreat of a person on the spot, while it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalView>,
+}
+
+/// A hold or a retreat of a person on the spot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalView {
+    /// `hold` or `retreat`.
+    pub verb: String,
+    /// Who, as the kernel of the agent's machine says.
+    pub by: String,
+    /// Why, in that person's words.
+    pub reason: String,
+    /// When, by that machine's clock.
+    pub since: Timestamp,
+    /// All of it in one line.
+    pub text: String,
+    /// The command on the hub that ends it.
+    pub remedy: String,
+}
+
+/// Which local control ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReleaseLocalRequest {
+    /// Over which workload: `namespace/Kind/name`, or the name where only one has it.
+    #[schema(max_length = 1024)]
+    pub workload: String,
 }

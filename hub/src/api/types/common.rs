@@ -65,10 +65,11 @@ pub struct Why {
     pub since: Option<Timestamp>,
 }
 
-/// Something that everybody has to know before they read on: a standing abort or freeze.
+/// Something that everybody has to know before they read on: a standing abort or freeze, a
+/// person's word on the spot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Banner {
-    /// `abort`, `freeze`, or `behind` for a hub that gives no orders.
+    /// `abort`, `freeze`, `local`, or `behind` for a hub that gives no orders.
     pub kind: String,
     /// The id of what stands.
     pub id: String,

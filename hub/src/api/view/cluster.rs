@@ -1,10 +1,10 @@
 //! A cluster as a view: whether it takes part, when it was heard, what it runs.
 
-use flagship_proto::model::InventoryWorkload;
+use flagship_proto::model::{ClusterName, InventoryWorkload, LocalAct, WorkloadRef};
 
 use super::Seen;
 use crate::{
-    api::types::{ClusterView, Why, WorkloadView},
+    api::types::{Banner, ClusterView, LocalView, Why, WorkloadView},
     records::{ClusterRow, ClusterState, ReportRow},
 };
 
@@ -30,7 +30,7 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
             .inventory
             .workloads
             .iter()
-            .map(|has| workload(has, seen.report(&row.uid, &has.workload)))
+            .map(|has| workload(&row.name, has, seen.report(&row.uid, &has.workload)))
             .collect(),
     }
 }
@@ -65,7 +65,47 @@ fn amiss(row: &ClusterRow, reason: &str) -> String {
     )
 }
 
-fn workload(has: &InventoryWorkload, report: Option<&ReportRow>) -> WorkloadView {
+/// A hold or retreat of a person on the spot, in words.
+fn local(cluster: &ClusterName, workload: &WorkloadRef, act: &LocalAct) -> LocalView {
+    LocalView {
+        verb: act.verb.word().to_owned(),
+        by: act.by.to_string(),
+        reason: act.reason.clone(),
+        since: act.at,
+        text: act.to_string(),
+        remedy: format!("flagship cluster release {cluster} {workload} --reason …"),
+    }
+}
+
+/// What stands in members of the fleet by people on the spot, as banners.
+pub fn local_banners(seen: &Seen) -> Vec<Banner> {
+    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    let mut banners: Vec<Banner> = members
+        .flat_map(|row| {
+            let workloads = row.inventory.workloads.iter();
+            workloads.filter_map(|has| {
+                let report = seen.report(&row.uid, &has.workload)?;
+                let act = report.status.local_control()?;
+                let view = local(&row.name, &has.workload, act);
+                Some(Banner {
+                    kind: "local".to_owned(),
+                    id: row.name.to_string(),
+                    text: format!("{} in {}: {}", has.workload, row.name, view.text),
+                    since: view.since,
+                    remedy: view.remedy,
+                })
+            })
+        })
+        .collect();
+    banners.sort_by(|a, b| a.text.cmp(&b.text));
+    banners
+}
+
+fn workload(
+    cluster: &ClusterName,
+    has: &InventoryWorkload,
+    report: Option<&ReportRow>,
+) -> WorkloadView {
     let status = report.map(|report| &report.status);
     WorkloadView {
         workload: has.workload.to_string(),
@@ -84,5 +124,8 @@ fn workload(has: &InventoryWorkload, report: Option<&ReportRow>) -> WorkloadView
             message: status.message.clone(),
             since: Some(status.since),
         }),
+        local: status
+            .and_then(|status| status.local_control())
+            .map(|act| local(cluster, &has.workload, act)),
     }
 }

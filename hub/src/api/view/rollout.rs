@@ -268,6 +268,11 @@ fn cluster(
             message: status.message.clone(),
             since: Some(status.since),
         },
+        (_, _) if state.local.is_some() => Why {
+            code: "LocalControl".to_owned(),
+            message: state.local.iter().map(ToString::to_string).collect(),
+            since: state.local.as_ref().map(|act| act.at),
+        },
         (phase, _) => Why {
             code: phase.word().to_owned(),
             message: String::new(),

@@ -82,6 +82,9 @@ fn running(workloads: &[WorkloadView]) -> String {
             {
                 text += &format!(" ({weight}% on the change)");
             }
+            if let Some(local) = &workload.local {
+                text += &format!(" (local {})", local.verb);
+            }
             text
         })
         .collect();
@@ -127,6 +130,11 @@ pub fn cluster(look: Look, view: &ClusterView, now: Timestamp) -> String {
         }
         page += &fact("  Rollout", workload.rollout.as_deref().unwrap_or_default());
         page += &fact("  Why", &why(&workload.why, now));
+        if let Some(local) = &workload.local {
+            let since = format!("{} (since {})", local.text, clock(local.since, now));
+            page += &fact("  Local", &look.paint(Tone::Bad, &since));
+            page += &fact("  To end it", &local.remedy);
+        }
     }
     page
 }

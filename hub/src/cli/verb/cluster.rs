@@ -1,10 +1,10 @@
-//! `flagship cluster list | approve | remove`.
+//! `flagship cluster list | approve | release | remove`.
 
 use clap::{Args, Subcommand};
 
 use super::get::Get;
 use crate::{
-    api::types::{ClusterView, Empty},
+    api::types::{ClusterView, Empty, ReleaseLocalRequest},
     cli::{
         args::Why,
         client::segment,
@@ -19,6 +19,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   flagship cluster list
   flagship cluster approve eu-7 --reason 'racked today'
+  flagship cluster release eu-1 shop/Deployment/checkout --reason 'false alarm there'
   flagship cluster remove eu-1 --reason 'moved to eu-7'";
 
 /// What can be typed after `cluster`.
@@ -36,6 +37,15 @@ enum Verb {
     Approve {
         /// Its name
         name: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// End the hold or retreat of a person on the spot; moves nothing by itself
+    Release {
+        /// Its name
+        name: String,
+        /// Which workload: NAMESPACE/KIND/NAME, or NAME where only one has it
+        workload: String,
         #[command(flatten)]
         why: Why,
     },
@@ -64,6 +74,28 @@ impl Cluster {
                     .await?;
                 show(session.format, &view, || {
                     format!("cluster {} is approved\n", view.name)
+                })?;
+            }
+            Verb::Release {
+                name,
+                workload,
+                why,
+            } => {
+                let path = format!("/api/v1/clusters/{}/release", segment(&name));
+                let asked = ReleaseLocalRequest {
+                    workload: workload.clone(),
+                };
+                let view: ClusterView = session.client.post(&path, &asked, &why.because()).await?;
+                let when = if view.connected {
+                    "its agent is told now"
+                } else {
+                    "its agent obeys when it is heard again"
+                };
+                show(session.format, &view, || {
+                    format!(
+                        "local control over {workload} in {} ends: {when}. Nothing moves by that; its orders count again\n",
+                        view.name
+                    )
                 })?;
             }
             Verb::Remove { name, force, why } => {

@@ -225,6 +225,7 @@ impl Fixture {
             | HubMessage::Order(_)
             | HubMessage::Abort(_)
             | HubMessage::Lift(_)
+            | HubMessage::LocalRelease(_)
             | HubMessage::Grant(_)
             | HubMessage::Ack(_) => None,
         })
@@ -238,6 +239,7 @@ impl Fixture {
             HubMessage::Welcome(_)
             | HubMessage::Abort(_)
             | HubMessage::Lift(_)
+            | HubMessage::LocalRelease(_)
             | HubMessage::Grant(_)
             | HubMessage::Ack(_)
             | HubMessage::Goodbye(_) => None,
@@ -254,6 +256,7 @@ impl Fixture {
             | HubMessage::Order(_)
             | HubMessage::Abort(_)
             | HubMessage::Lift(_)
+            | HubMessage::LocalRelease(_)
             | HubMessage::Ack(_)
             | HubMessage::Goodbye(_) => None,
         });
@@ -342,6 +345,7 @@ pub(super) fn status(fence: Fence, phase: Phase, weight: u8) -> WorkloadStatus {
         message: String::new(),
         since: Timestamp::UNIX_EPOCH,
         aborted_by: None,
+        local: Vec::new(),
     }
 }
 

@@ -24,6 +24,7 @@ fn acked(hub: &mut Fixture, id: crate::fleet::SessionId) -> Option<u64> {
         | HubMessage::Order(_)
         | HubMessage::Abort(_)
         | HubMessage::Lift(_)
+        | HubMessage::LocalRelease(_)
         | HubMessage::Grant(_)
         | HubMessage::Goodbye(_) => None,
     });

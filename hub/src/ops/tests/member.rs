@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::records::{Guard, PublicKey};
+use flagship_proto::model::{LocalAct, LocalActor, LocalVerb};
 
 fn remove(hub: &Hub, caller: &Caller, force: bool) -> Result<ClusterAnswer, OpError> {
     let args = RemoveCluster {
@@ -100,4 +101,50 @@ fn approval_lets_the_pending_in_and_ends_a_quarantine_with_a_reason() {
     );
     let error = refused(unknown, OpErrorKind::NotFound, "cluster.notFound");
     assert!(error.remedy.contains("eu-1"), "{}", error.remedy);
+}
+
+#[test]
+fn local_control_is_ended_by_name_once_and_with_a_reason() {
+    let hub = Hub::new();
+    let ask = |caller: &Caller| {
+        let args = ReleaseLocal {
+            cluster: cluster("eu-1"),
+            workload: "checkout".to_owned(),
+        };
+        ready(hub.ops.release_local(caller, args, hub.now()))
+    };
+    assert_eq!(ask(&caller()).unwrap_err().code, "workload.notFound");
+    hub.start("1.1.0").unwrap();
+    hub.order(
+        "eu-1",
+        "checkout-1",
+        OnDisconnect::Hold,
+        Some(Phase::Progressing),
+    );
+    assert_eq!(ask(&caller()).unwrap_err().code, "local.none");
+
+    let key = key::reports_of(&uid("eu-1"));
+    let mut report = hub
+        .ops
+        .store
+        .read_all::<ReportRow>(&key)
+        .unwrap()
+        .remove(0)
+        .value;
+    report.status.local.push(LocalAct {
+        id: "l1".parse().unwrap(),
+        verb: LocalVerb::Hold,
+        by: LocalActor::Spot {
+            user: "ana".to_owned(),
+            uid: 1000,
+        },
+        at: hub.now().wall,
+        reason: "errors here".to_owned(),
+    });
+    hub.put(&report);
+    assert_eq!(ask(&caller()).unwrap_err().code, "reason.missing");
+    let answer = ask(&with_reason()).unwrap();
+    assert_eq!(answer.act.id.as_str(), "l1");
+    assert_eq!(ask(&with_reason()).unwrap_err().code, "local.released");
+    assert!(hub.audited().contains(&"local.release".to_owned()));
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use flagship_proto::model::{Change, ClusterName, ClusterUid, Phase, ReturnTo, Stopwatch, Weight};
+use flagship_proto::model::{
+    Change, ClusterName, ClusterUid, LocalAct, Phase, ReturnTo, Stopwatch, Weight,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,9 @@ pub struct ClusterState {
     pub barred: bool,
     /// Whether the first wave that it matches had started when it joined.
     pub late: bool,
+    /// The hold or retreat of a person on the spot, while it stands: nothing starts there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalAct>,
     /// How long it has not been heard while it was waited for.
     pub unheard: Stopwatch,
 }
@@ -161,6 +166,7 @@ impl ClusterState {
             returned: false,
             barred: false,
             late: false,
+            local: None,
             unheard: Stopwatch::default(),
         }
     }

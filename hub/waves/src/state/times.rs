@@ -19,6 +19,8 @@ pub enum Activity {
     Confirming,
     /// Clusters that are not heard hold all slots.
     Unreachable,
+    /// People on the spot hold what is in flight, or keep the next from starting.
+    LocalControl,
     /// A person paused it.
     Paused,
     /// A freeze stands.
@@ -37,6 +39,7 @@ impl fmt::Display for Activity {
             Self::Soaking => "soaking",
             Self::Confirming => "waiting for confirmation",
             Self::Unreachable => "waiting for unreachable clusters",
+            Self::LocalControl => "waiting for the end of local control",
             Self::Paused => "paused",
             Self::Frozen => "frozen",
             Self::Stopped => "stopped",

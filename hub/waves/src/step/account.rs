@@ -56,6 +56,7 @@ impl Turn<'_> {
                 Stage::Gate => Activity::Gate,
                 Stage::Soaking if self.confirming => Activity::Confirming,
                 Stage::Soaking => Activity::Soaking,
+                Stage::Running if self.is_stuck_on_local_control() => Activity::LocalControl,
                 Stage::Running if self.is_stuck_on_the_unheard() => Activity::Unreachable,
                 Stage::Running => Activity::Advancing,
             },

@@ -1,5 +1,5 @@
 //! What a wave waits for while clusters of it are open, in words: canaries in flight, clusters that are
-//! not heard, on their way back, not connected or frozen.
+//! not heard, on their way back, not connected, frozen or under local control.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ impl Turn<'_> {
             .cloned()
             .partition(|uid| self.is_held_by_freeze(uid));
         self.explain_frozen(&frozen);
+        self.explain_local_control(&open);
         let pick = |turn: &Self, wanted: &dyn Fn(&ClusterPhase) -> bool| -> Vec<ClusterUid> {
             open.iter()
                 .filter(|uid| turn.phase_of(uid).is_some_and(wanted))
@@ -22,9 +23,10 @@ impl Turn<'_> {
                 .collect()
         };
         let wave = self.wave_name(index);
-        let running = pick(self, &|phase| {
+        let mut running = pick(self, &|phase| {
             matches!(phase, ClusterPhase::Ordered | ClusterPhase::Running { .. })
         });
+        running.retain(|uid| !self.is_under_local_control(uid));
         let unheard = pick(self, &|phase| *phase == ClusterPhase::Unreachable);
         let back = pick(self, &|phase| {
             matches!(

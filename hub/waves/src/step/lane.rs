@@ -161,6 +161,7 @@ impl Turn<'_> {
             .members
             .get(uid)
             .is_some_and(|member| member.connected && !member.claimed_by_another);
+        let free = free && cluster.local.is_none();
         let stopped = self.covered(uid) || self.frozen_at(uid).is_some();
         skipped && after_its_wave && free && !cluster.barred && !stopped
     }

@@ -92,7 +92,8 @@ impl Turn<'_> {
             self.state.deadline.stop();
             return;
         }
-        if self.may_advance() && !self.waits_for_freezes() {
+        let waits_for_people = self.waits_for_freezes() || self.is_stuck_on_local_control();
+        if self.may_advance() && !waits_for_people {
             self.state.deadline.run(self.now.mono, LONGEST_GAP);
         } else {
             self.state.deadline.stop();

@@ -149,6 +149,7 @@ impl Turn<'_> {
             cluster.wave == index
                 && cluster.phase == ClusterPhase::Waiting
                 && self.frozen_at(uid).is_none()
+                && cluster.local.is_none()
                 && self
                     .fleet
                     .members

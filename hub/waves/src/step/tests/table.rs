@@ -1,6 +1,7 @@
 //! One decision a row: a situation, what is decided in it.
 
 mod freezes;
+mod local;
 mod stops;
 
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use flagship_proto::model::{
-    Abort, AbortMode, Change, ClusterUid, Fence, Intent, Mono, Phase, Position, ReturnTo, Scope,
-    Term, Tick, Weight, WorkloadStatus,
+    Abort, AbortMode, Change, ClusterUid, Fence, Intent, LocalAct, Mono, Phase, Position, ReturnTo,
+    Scope, Term, Tick, Weight, WorkloadStatus,
 };
 use jiff::Timestamp;
 
@@ -55,6 +55,8 @@ pub(super) struct Agent {
     /// What its traffic's canary is about.
     pub(super) version: String,
     pub(super) primary: String,
+    /// What people on the spot said.
+    pub(super) local: Vec<LocalAct>,
 }
 
 pub(super) struct World {
@@ -116,6 +118,7 @@ impl World {
             phase: Phase::Initialized,
             version: OLD.to_owned(),
             primary: OLD.to_owned(),
+            local: Vec::new(),
         };
         self.agents.insert(uid(name), agent);
         self.view.members.insert(uid(name), member);
@@ -302,13 +305,16 @@ impl World {
             return;
         }
         member.heard = Some(now.mono);
-        let Some(held) = agent.held else { return };
+        let held = agent.held;
+        if held.is_none() && agent.local.is_empty() {
+            return;
+        }
         member.status = Some(WorkloadStatus {
             workload: "shop/Deployment/checkout".parse().unwrap(),
-            fence: held.fence,
-            rollout: Some(held.rollout),
-            attempt: held.attempt,
-            intent: Some(held.intent),
+            fence: held.as_ref().map(|held| held.fence).unwrap_or_default(),
+            attempt: held.as_ref().map_or(0, |held| held.attempt),
+            intent: held.as_ref().map(|held| held.intent),
+            rollout: held.map(|held| held.rollout),
             phase: agent.phase,
             step: 0,
             weight: Weight::saturating(u32::from(agent.weight)),
@@ -327,6 +333,7 @@ impl World {
             },
             since: now.wall,
             aborted_by: None,
+            local: agent.local,
         });
     }
 

@@ -1,0 +1,276 @@
+//! The agent's end of local control: hears one question a connection, and answers once what was
+//! asked for is written, or cannot be.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use flagship_proto::{
+    model::{LocalActor, LocalId, LocalVerb, Tick, WorkloadRef},
+    process::socket::{self, LINE_DEADLINE, LocalUser},
+};
+use tokio::{
+    io::BufReader,
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Answer, Done, Refused, Request, SOCKET, StatusView, WorkloadView};
+use crate::link::{
+    Link, Session,
+    handle::LinkHandle,
+    local::{NotControlled, Wanted},
+};
+
+/// Questions that are answered at once.
+const AT_ONCE: usize = 8;
+
+/// How long a write may take before the answer says that it is not kept yet.
+const WRITE: Duration = Duration::from_secs(5);
+
+/// Listens in the agent's data folder until it stops.
+pub(in crate::run) fn serve(
+    data: &Path,
+    link: &LinkHandle,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let listener = socket::listen(data, SOCKET)?;
+    let (link, stop, inner) = (link.clone(), stop.clone(), tasks.clone());
+    tasks.spawn(accept(listener, link, inner, stop));
+    Ok(())
+}
+
+async fn accept(
+    listener: UnixListener,
+    link: LinkHandle,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let link = link.clone();
+                tasks.spawn(async move {
+                    if let Err(error) = converse(stream, &link).await {
+                        tracing::debug!(%error, "local control: a question was not answered");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "local control: a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, link: &LinkHandle) -> io::Result<()> {
+    let user = socket::peer(&stream)?;
+    let (from, mut to) = stream.into_split();
+    let mut from = BufReader::new(from);
+    let request = socket::read_line(&mut from, LINE_DEADLINE).await?;
+    let answer = answer(request, &user, link).await;
+    socket::write_line(&mut to, &answer).await
+}
+
+async fn answer(request: Request, user: &LocalUser, link: &LinkHandle) -> Answer {
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    match request {
+        Request::Status {} => {}
+        Request::Control {
+            verb,
+            workloads,
+            reason,
+        } => {
+            for meant in meant(link, verb, &workloads) {
+                let outcome = match meant {
+                    Ok(workload) => control(link, verb, workload, user, &reason).await,
+                    Err(refused) => Err(refused),
+                };
+                match outcome {
+                    Ok(one) => done.push(one),
+                    Err(one) => refused.push(one),
+                }
+            }
+        }
+    }
+    Answer {
+        status: link.see(view).unwrap_or_else(|| StatusView {
+            hub: "not a member of a fleet yet".to_owned(),
+            ..StatusView::default()
+        }),
+        done,
+        refused,
+    }
+}
+
+/// The workloads that are meant, by their names as people type them. Without names all; a release
+/// of all is of those under local control.
+fn meant(
+    link: &LinkHandle,
+    verb: LocalVerb,
+    names: &[String],
+) -> Vec<Result<WorkloadRef, Refused>> {
+    let known = link.see(|link, _| {
+        let mut known: Vec<(WorkloadRef, bool)> = link
+            .known()
+            .map(|workload| {
+                let record = link.local_record(workload);
+                let stands = record.is_some_and(|record| record.standing().is_some());
+                (workload.clone(), stands)
+            })
+            .collect();
+        known.sort();
+        known.dedup();
+        known
+    });
+    let refuse = |bad_input, message: String| vec![Err(Refused { bad_input, message })];
+    let Some(known) = known else {
+        return refuse(
+            false,
+            "this agent is not a member of a fleet yet, so nothing is released here".to_owned(),
+        );
+    };
+    if names.is_empty() {
+        let wanted = known
+            .iter()
+            .filter(|(_, stands)| verb != LocalVerb::Release || *stands);
+        let all: Vec<_> = wanted.map(|(workload, _)| Ok(workload.clone())).collect();
+        return if all.is_empty() {
+            refuse(
+                false,
+                "there is nothing to release: no local control stands".to_owned(),
+            )
+        } else {
+            all
+        };
+    }
+    names.iter().map(|name| named(&known, name)).collect()
+}
+
+fn named(known: &[(WorkloadRef, bool)], name: &str) -> Result<WorkloadRef, Refused> {
+    let is_meant = |workload: &WorkloadRef| {
+        let short = format!("{}/{}", workload.namespace(), workload.name());
+        workload.to_string() == name || short == name || workload.name() == name
+    };
+    let known = known.iter().map(|(workload, _)| workload);
+    let found: Vec<&WorkloadRef> = known
+        .clone()
+        .filter(|workload| is_meant(workload))
+        .collect();
+    if let [one] = found.as_slice() {
+        return Ok((*one).clone());
+    }
+    let list = |all: Vec<&WorkloadRef>| {
+        let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    let message = if found.is_empty() {
+        format!(
+            "there is no workload {name:?} here; this agent has {}",
+            list(known.collect())
+        )
+    } else {
+        format!("{name:?} may be {}: name one of them", list(found))
+    };
+    Err(Refused {
+        bad_input: true,
+        message,
+    })
+}
+
+async fn control(
+    link: &LinkHandle,
+    verb: LocalVerb,
+    workload: WorkloadRef,
+    user: &LocalUser,
+    reason: &str,
+) -> Result<Done, Refused> {
+    let wanted = Wanted {
+        id: draw(),
+        workload: workload.clone(),
+        verb,
+        by: LocalActor::Spot {
+            user: user.name.clone(),
+            uid: user.uid,
+        },
+        reason: reason.to_owned(),
+    };
+    let refuse = |bad_input, message| Refused { bad_input, message };
+    let controlled = match link.control(wanted) {
+        Some(Ok(controlled)) => controlled,
+        Some(Err(error)) => {
+            let bad_input = match error {
+                NotControlled::Unknown { .. } => true,
+                NotControlled::Less { .. } | NotControlled::Nothing { .. } => false,
+            };
+            return Err(refuse(bad_input, error.to_string()));
+        }
+        None => return Err(refuse(false, "not a member of a fleet yet".to_owned())),
+    };
+    tracing::warn!(%workload, code = "LocalControl", "{}", controlled.act);
+    let trouble = link.local_kept(controlled.generation, WRITE).await.err();
+    Ok(Done {
+        workload: workload.to_string(),
+        act: controlled.act,
+        kept: trouble.is_none(),
+        trouble,
+    })
+}
+
+fn draw() -> LocalId {
+    let id = format!("l-{}", hex::encode(rand::random::<[u8; 8]>()));
+    id.parse().expect("hexadecimal digits make an id")
+}
+
+fn view(link: &mut Link, now: Tick) -> StatusView {
+    let mut known: Vec<WorkloadRef> = link.known().cloned().collect();
+    known.sort();
+    known.dedup();
+    let hub = match link.session() {
+        Session::Welcomed { behind: false, .. } => "connected".to_owned(),
+        Session::Welcomed { behind: true, .. } => {
+            "connected to a hub that is behind what was seen: nothing advances".to_owned()
+        }
+        Session::Opened | Session::Greeted => "connecting".to_owned(),
+        Session::Closed => "not connected: nothing advances without a lease".to_owned(),
+        Session::Over(hangup) => format!("not connected: {}", hangup.reason),
+    };
+    StatusView {
+        cluster: link.member().cluster.to_string(),
+        hub,
+        workloads: known.iter().map(|of| workload(link, of, now)).collect(),
+    }
+}
+
+fn workload(link: &Link, workload: &WorkloadRef, now: Tick) -> WorkloadView {
+    let ruling = link.permission(workload, now);
+    let seen = link.last_seen(workload);
+    let local = link.local_record(workload).and_then(|of| of.standing());
+    WorkloadView {
+        workload: workload.to_string(),
+        primary: seen.and_then(|seen| seen.primary_version.clone()),
+        version: seen.and_then(|seen| seen.version.clone()),
+        phase: seen.map(|seen| seen.phase.to_string()),
+        in_flight: seen.is_some_and(|seen| seen.phase.is_active()),
+        weight: seen.map(|seen| seen.weight.get()),
+        observed: seen.and_then(|seen| seen.observed).map(|share| share.get()),
+        intent: ruling.as_ref().map(|ruling| ruling.intent.to_string()),
+        why: ruling.map_or_else(
+            || "nothing is ordered".to_owned(),
+            |ruling| ruling.why.to_string(),
+        ),
+        message: seen.map(|seen| seen.message.clone()).unwrap_or_default(),
+        local: local.cloned(),
+        kept: link.is_local_kept(link.local_generation()),
+    }
+}
