@@ -187,7 +187,15 @@ impl Link {
             standing: self.aborts.value().standing.values().collect(),
             local: self.local_record(workload),
             done: self.seen.get(workload).map(|seen| seen.is_done(release)),
-            lease: self.lease(release.order().lease, now),
+            begun: self
+                .seen
+                .get(workload)
+                .is_none_or(|seen| seen.has_begun(release)),
+            lease: if slot.is_pending() {
+                Err(NoLease::OrderMissing)
+            } else {
+                self.lease(release.order().lease, now)
+            },
             may_continue: self.barred.is_none() && !self.leases.is_refused(),
         };
         Some(rule(&case, now))

@@ -59,6 +59,8 @@ pub struct Presence {
     pub connected: bool,
     /// When the agent last said something to this hub process.
     pub last_heard: Option<Tick>,
+    /// The same, if every status that it told until then is stored; none while one is on its way.
+    pub told: Option<Tick>,
     /// Until when the last granted lease counts, at the latest.
     pub lease_until: Option<Tick>,
 }
@@ -73,7 +75,7 @@ pub struct Fleet {
     freshness: Freshness,
     sessions: BTreeMap<SessionId, Session>,
     peers: BTreeMap<ClusterUid, Peer>,
-    takeovers: Writes<AbortId, Abort>,
+    takeovers: Writes<AbortId, (Abort, Option<BTreeSet<ClusterUid>>)>,
     tickets: BTreeMap<Ticket, Work>,
     counter: u64,
     effects: Vec<Effect>,
@@ -281,6 +283,7 @@ impl Fleet {
         Presence {
             connected: peer.sessions.iter().any(is_live),
             last_heard: peer.last_heard,
+            told: peer.last_heard.filter(|_| !peer.ledger.has_unstored()),
             lease_until: peer.lease_until,
         }
     }

@@ -5,7 +5,7 @@ use flagship_proto::model::{Phase, ReturnTo, Stopwatch, Weight};
 
 use crate::{
     decision::Severity,
-    observation::{Revision, Scale, Share},
+    observation::{Revision, Scale},
     reason::Reason,
     status::Returning,
     work::Work,
@@ -131,7 +131,7 @@ impl Work<'_> {
             self.next.other = Some(change.clone());
         }
         let role = self.seen.route.primary.as_deref() == Some(to.version.as_str());
-        let back = self.next.weight == Weight::ZERO && share == Some(Share::all(Weight::ZERO));
+        let back = self.next.weight == Weight::ZERO && self.seen.route.is_without(&change.version);
         if back && role {
             return self.returned(returning, change);
         }

@@ -150,6 +150,9 @@ pub struct RouteSeen {
     pub primary: Option<String>,
     /// Whether every proxy of the workload was read back (and there is at least one).
     pub known: bool,
+    /// Whether every proxy has acknowledged the route that the platform serves now: else what was
+    /// read may be from before a route that is still on its way.
+    pub settled: bool,
     /// How many proxies were read.
     pub proxies: u32,
     /// A proxy's refusal or absence, in its own words.
@@ -157,6 +160,13 @@ pub struct RouteSeen {
 }
 
 impl RouteSeen {
+    /// Whether a version is known to have no traffic: every proxy was told so, took it, and was read.
+    pub fn is_without(&self, version: &str) -> bool {
+        let told = self.told.as_ref();
+        let told = told.is_some_and(|told| told.share(version) == Weight::ZERO);
+        told && self.settled && self.share(version) == Some(Share::all(Weight::ZERO))
+    }
+
     /// The share of a version as read back; none if that is not known.
     pub fn share(&self, version: &str) -> Option<Share> {
         self.known.then(|| {

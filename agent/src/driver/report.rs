@@ -2,7 +2,7 @@
 
 use flagship_canary::CanaryStatus;
 use flagship_proto::model::{
-    Evidence, Fence, Incarnation, Intent, Latency, RolloutId, WorkloadRef, WorkloadStatus,
+    Evidence, Fence, Incarnation, Intent, Latency, RolloutId, Weight, WorkloadRef, WorkloadStatus,
 };
 
 use super::Seen;
@@ -13,6 +13,11 @@ pub(super) fn status(workload: &WorkloadRef, status: &CanaryStatus, seen: &Seen)
     let change = status.change.as_ref();
     let (fence, rollout, attempt) = about(status, seen);
     let observed = change.and_then(|change| seen.route.share(&change.version));
+    // On the way back a zero counts only once no proxy can still take an advance (S11).
+    let is_sure = |max: Weight| {
+        let gone = change.is_none_or(|change| seen.route.is_without(&change.version));
+        status.returning.is_none() || max > Weight::ZERO || gone
+    };
     WorkloadStatus {
         workload: workload.clone(),
         fence,
@@ -22,7 +27,7 @@ pub(super) fn status(workload: &WorkloadRef, status: &CanaryStatus, seen: &Seen)
         phase: status.phase,
         step: status.step,
         weight: status.weight,
-        observed: observed.map(|share| share.max),
+        observed: observed.map(|share| share.max).filter(|max| is_sure(*max)),
         failed_checks: status.tally.failed,
         version: change.map(|change| change.version.clone()),
         digest: change.and_then(|change| change.digest),

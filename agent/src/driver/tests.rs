@@ -81,6 +81,7 @@ fn serving(version: &str, order: Option<Order>) -> Seen {
             shares: [(version.to_owned(), Share::all(Weight::FULL))].into(),
             primary: Some(version.to_owned()),
             known: true,
+            settled: true,
             proxies: 1,
             trouble: None,
         },

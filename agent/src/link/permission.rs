@@ -226,6 +226,8 @@ pub(super) struct Case<'a> {
     pub(super) local: Option<&'a LocalRecord>,
     /// Whether the order's change has all traffic and its canary ended; none while that is unknown.
     pub(super) done: Option<bool>,
+    /// Whether anything of this order's run was started; unknown counts as begun.
+    pub(super) begun: bool,
     /// What is left of the lease for this order, or why there is none.
     pub(super) lease: Result<Duration, NoLease>,
     /// Whether `continue` may be used: not while a hub that is heard refuses.
@@ -279,7 +281,11 @@ fn under_aborts(case: &Case<'_>, permission: &mut Permission) {
             // An abort never stops a Retreat (P9).
             return;
         }
-        let intent = effective_intent(order, [abort], done);
+        let mut intent = effective_intent(order, [abort], done);
+        if intent == Intent::Retreat && !case.begun && !abort.voids(order.fence) {
+            // Newer than the abort, and nothing of it runs: it waits for the lift, it does not fail.
+            intent = Intent::Hold;
+        }
         let stronger = permission.aborted_by.is_none()
             || (permission.intent == Intent::Hold && intent == Intent::Retreat);
         if stronger {

@@ -26,6 +26,16 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Whether a canary of this order's run is in flight, or went back.
+    pub(super) fn has_begun(&self, release: &Release) -> bool {
+        let order = release.order();
+        self.status.rollout.as_ref() == Some(&order.rollout)
+            && self.status.attempt == order.attempt
+            && self.status.phase != Phase::Waiting
+    }
+}
+
 /// The last answer to each abort in this session, and the count of receipts.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {

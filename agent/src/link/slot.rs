@@ -50,6 +50,12 @@ impl Slot {
         self.in_force.as_ref()
     }
 
+    /// Whether a newer order waits to be on disk: nothing advances on the one before it (P4).
+    pub(super) fn is_pending(&self) -> bool {
+        let held = self.in_force.as_ref().map(|release| release.order().fence);
+        held != Some(self.fence())
+    }
+
     /// What the next order has to be above.
     pub(super) fn fence(&self) -> Fence {
         self.newest.value().order().fence

@@ -82,8 +82,8 @@ pub(super) struct Loaded {
 }
 
 impl Cache {
-    /// Rollouts that may have something to do: those that are not over, and the last one that
-    /// Succeeded for a workload (its catch-up lane).
+    /// Rollouts that may have something to do: those that are not over, the last one that
+    /// Succeeded for a workload (its catch-up lane), and any of which a person asked something.
     pub(super) fn open_rollouts(&mut self, store: &Store) -> Result<Vec<Key>, StoreError> {
         self.rollouts.refresh(store, key::ROLLOUTS)?;
         self.last_good.refresh(store, key::LAST_GOOD)?;
@@ -98,21 +98,31 @@ impl Cache {
                 holder.map(|rollout| rollout.value.key())
             })
             .collect();
-        let open = self
-            .rollouts
-            .0
-            .iter()
-            .filter(|(key, rollout)| !rollout.state.is_over() || current.contains(*key));
+        let open = self.rollouts.0.iter().filter(|(key, rollout)| {
+            let asked = rollout.open_requests().next().is_some();
+            !rollout.state.is_over() || current.contains(*key) || asked
+        });
         Ok(open.map(|(key, _)| key.clone()).collect())
     }
 
     /// Everything, as of now. Reads nothing if nothing was committed since the last call.
     pub(super) fn load(&mut self, store: &Store) -> Result<Arc<Loaded>, StoreError> {
+        self.load_while(store, || {})
+    }
+
+    /// The same, with what happens while rows are read.
+    pub(super) fn load_while(
+        &mut self,
+        store: &Store,
+        meanwhile: impl FnOnce(),
+    ) -> Result<Arc<Loaded>, StoreError> {
         // Taken before the lists: what is committed meanwhile is read again the next time.
         let at = store.position().seq;
         if let (Some(latest), true) = (&self.latest, self.at == Some(at)) {
             return Ok(Arc::clone(latest));
         }
+        // Before the lists too: an abort that is stored while they are read conflicts (P15).
+        let guard = store.read(&key::guard())?;
         self.rollouts.refresh(store, key::ROLLOUTS)?;
         self.clusters.refresh(store, key::CLUSTERS)?;
         self.orders.refresh(store, key::ORDERS)?;
@@ -120,6 +130,7 @@ impl Cache {
         self.aborts.refresh(store, key::ABORTS)?;
         self.lifts.refresh(store, key::LIFTS)?;
         self.freezes.refresh(store, key::FREEZES)?;
+        meanwhile();
         self.claims.refresh(store, key::CLAIMS)?;
         self.last_good.refresh(store, key::LAST_GOOD)?;
         let orders = self.orders.0.values().map(|row| {
@@ -152,7 +163,7 @@ impl Cache {
             aborts: self.aborts.0.values().cloned().collect(),
             freezes: standing.cloned().collect(),
             lifts: lifts.collect(),
-            guard: store.read(&key::guard())?,
+            guard,
         });
         self.at = Some(at);
         self.latest = Some(Arc::clone(&loaded));
@@ -255,7 +266,7 @@ impl Loaded {
                 .any(|had| had.workload == *workload),
             connected: seen.connected,
             bound_passed: is_bound_over(&seen, lease, started, now) && !goes_on,
-            heard: seen.last_heard.map(|heard| heard.mono),
+            heard: seen.told.map(|told| told.mono),
             claimed_by_another: claim.is_some_and(|claim| {
                 (&claim.project, &claim.rollout) != (&rollout.project, &rollout.id)
             }),

@@ -5,15 +5,20 @@ mod freezes;
 
 use flagship_proto::{
     digest::Digest,
-    model::{Change, Fence, Intent, InventoryWorkload, Mono, Phase, Term, Weight, WorkloadStatus},
+    model::{
+        Change, Fence, Intent, InventoryWorkload, Mono, Phase, ReturnTo, Term, Weight,
+        WorkloadStatus,
+    },
 };
-use flagship_waves::Plan;
+use flagship_waves::{Plan, Request, Wish};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    records::{ClaimRow, ClusterRow, ClusterState, Enrolled, Guard, OrderRow, ReportRow, key},
+    records::{
+        ClaimRow, ClusterRow, ClusterState, Enrolled, Guard, LastGoodRow, OrderRow, ReportRow, key,
+    },
     store::Txn,
 };
 
@@ -112,18 +117,29 @@ impl Hub {
         commit(&self.store, Txn::new().put(&row));
     }
 
+    /// All are there and have told everything.
+    fn presence(&self, now: Tick) -> BTreeMap<ClusterUid, Presence> {
+        let presence = Presence {
+            connected: true,
+            last_heard: Some(now),
+            told: Some(now),
+            lease_until: None,
+        };
+        ["a", "b", "c"].map(|name| (uid(name), presence)).into()
+    }
+
+    fn rollout(&self) -> Stored<RolloutRow> {
+        let mut all = self.store.read_all(key::ROLLOUTS).unwrap();
+        all.remove(0)
+    }
+
     fn pass(&mut self) -> Result<Duration, DriverError> {
         self.at += 1;
         self.pass_at(at(self.at))
     }
 
     fn pass_at(&mut self, now: Tick) -> Result<Duration, DriverError> {
-        let presence = Presence {
-            connected: true,
-            last_heard: Some(now),
-            lease_until: None,
-        };
-        let presences = ["a", "b", "c"].map(|name| (uid(name), presence)).into();
+        let presences = self.presence(now);
         self.driver
             .pass(&presences, now)
             .now_or_never()
@@ -276,12 +292,7 @@ fn p15_nothing_starts_on_a_view_from_before_the_guard_was_bumped() {
     hub.start();
     let loaded = hub.driver.loaded.load(&hub.store).unwrap();
     let rollout = loaded.rollouts.values().next().unwrap().clone();
-    let presence = Presence {
-        connected: true,
-        last_heard: Some(at(1)),
-        lease_until: None,
-    };
-    let view = loaded.view(&rollout, &[(uid("a"), presence)].into(), at(0), at(1));
+    let view = loaded.view(&rollout, &hub.presence(at(hub.at)), at(0), at(1));
     let by = "an abort that the view does not show".to_owned();
     commit(&hub.store, Txn::new().put(&Guard { by }));
 
@@ -295,6 +306,62 @@ fn p15_nothing_starts_on_a_view_from_before_the_guard_was_bumped() {
         [(uid("a"), Intent::Run)],
         "on a fresh view it is"
     );
+}
+
+#[test]
+fn p15_an_abort_that_is_stored_while_rows_are_read_conflicts_with_what_they_lead_to() {
+    let mut hub = Hub::new();
+    hub.join("a");
+    hub.start();
+    let store = hub.store.clone();
+    let abort = || {
+        let by = "an abort that the lists do not show".to_owned();
+        commit(&store, Txn::new().put(&Guard { by }));
+    };
+    let loaded = hub.driver.loaded.load_while(&hub.store, abort).unwrap();
+    let rollout = loaded.rollouts.values().next().unwrap().clone();
+    let presence = hub.presence(at(hub.at));
+    let view = loaded.view(&rollout, &presence, at(0), at(1));
+    let stepped = hub.driver.step(&loaded, &rollout, &view, at(1));
+    let stepped = stepped.now_or_never().expect("memory is ready at once");
+    assert!(matches!(stepped, Ok(Stepped::Again)));
+    assert!(hub.orders().is_empty(), "nothing was ordered");
+}
+
+#[test]
+fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
+    let mut hub = Hub::new();
+    hub.join("a");
+    hub.start();
+    hub.pass().unwrap();
+    hub.succeed("a");
+    while !hub.rollout().state.is_over() {
+        hub.pass().unwrap();
+    }
+    let good: Stored<LastGoodRow> = hub
+        .store
+        .read(&key::last_good(&workload()))
+        .unwrap()
+        .unwrap();
+    let newer = LastGoodRow {
+        rollout: "checkout-2".parse().unwrap(),
+        change: Change::Version("1.2.0".into()),
+        ..good.value.clone()
+    };
+    let mut asked = hub.rollout().value.clone();
+    asked.requests.push(Request {
+        id: asked.next_request(),
+        at: at(9).wall,
+        actor: "ann".into(),
+        reason: "it leaks".into(),
+        wish: Wish::Retreat {
+            to: ReturnTo::LastPromoted,
+            now: false,
+        },
+    });
+    commit(&hub.store, Txn::new().put(&newer).put(&asked));
+    hub.pass().unwrap();
+    assert_eq!(hub.orders(), [(uid("a"), Intent::Retreat)]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Aborts on their way out: to every session they concern, at once, signed once; lifts when they take
 //! effect (P7–P9, P11). Nothing here waits for the leader or for orders.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use flagship_proto::{
-    model::{Abort, AbortId, HubMessage, Signed, Tick},
+    model::{Abort, AbortId, ClusterUid, HubMessage, Scope, Signed, Tick},
     sign::Kind,
 };
 
@@ -12,8 +12,32 @@ use super::{Fleet, SessionId, queue::Key, session_mut, view::StoredAbort};
 
 impl Fleet {
     /// An abort that could not be stored goes out all the same, without a position (P7). It is stored
-    /// as soon as the store takes it, and can be lifted only then.
+    /// as soon as the store takes it, and can be lifted only then. A selector's abort goes to whom it
+    /// meets now, and to nobody else (P9).
     pub fn abort_provisionally(&mut self, abort: Abort, now: Tick) {
+        let matched = self.met_by(&abort.scope);
+        self.abort_those(abort, matched, now);
+    }
+
+    /// An abort that a cluster showed, which therefore is in it whatever its labels say now.
+    pub(super) fn abort_shown_by(&mut self, uid: &ClusterUid, abort: Abort, now: Tick) {
+        let mut matched = self.met_by(&abort.scope);
+        if let Some(matched) = &mut matched {
+            matched.insert(uid.clone());
+        }
+        self.abort_those(abort, matched, now);
+    }
+
+    fn met_by(&self, scope: &Scope) -> Option<BTreeSet<ClusterUid>> {
+        let Scope::Selector(selector) = scope else {
+            return None;
+        };
+        let members = self.view.members.values();
+        let met = members.filter(|member| selector.matches(&member.name, &member.labels));
+        Some(met.map(|member| member.uid.clone()).collect())
+    }
+
+    fn abort_those(&mut self, abort: Abort, matched: Option<BTreeSet<ClusterUid>>, now: Tick) {
         let abort = Abort {
             position: None,
             ..abort
@@ -21,10 +45,10 @@ impl Fleet {
         if self.view.aborts.contains_key(&abort.id) {
             return;
         }
-        let stored = StoredAbort::new(abort.clone(), None, now);
+        let stored = StoredAbort::new(abort.clone(), matched.clone(), now);
         self.view.aborts.insert(abort.id.clone(), stored);
         self.fan_out(&abort.id, now);
-        self.take_over(abort);
+        self.take_over(abort, matched);
     }
 
     /// Tells every live session that an abort concerns.
@@ -115,8 +139,8 @@ impl Fleet {
         self.view.aborts.get(abort)?.signed_lift.clone()
     }
 
-    /// A lift takes effect when every cluster that the abort concerns has answered that it stopped,
-    /// or after the bound (P8).
+    /// A lift takes effect when every cluster that had something to stop has answered that it
+    /// stopped, or after the bound (P8).
     pub(super) fn settle_lifts(&mut self, now: Tick) {
         let due: Vec<AbortId> = self
             .view
@@ -124,7 +148,8 @@ impl Fleet {
             .values()
             .filter(|stored| stored.lift.is_some() && !stored.over)
             .filter(|stored| {
-                stored.is_past_bound(self.config.lease, now) || self.all_stopped(stored)
+                stored.is_past_bound(stored.lease.unwrap_or(self.config.lease), now)
+                    || self.all_stopped(stored)
             })
             .map(|stored| stored.abort.id.clone())
             .collect();
@@ -138,7 +163,7 @@ impl Fleet {
 
     fn all_stopped(&self, stored: &StoredAbort) -> bool {
         let receipts = self.view.receipts.get(&stored.abort.id);
-        self.view.concerned(stored).iter().all(|uid| {
+        self.view.have_to_answer(stored).iter().all(|uid| {
             receipts
                 .and_then(|by_cluster| by_cluster.get(uid))
                 .is_some_and(|receipt| receipt.is_final)

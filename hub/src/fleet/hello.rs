@@ -145,7 +145,7 @@ impl Fleet {
                     held.workload, held.fence
                 ))
             });
-            self.believe(more, &mut claim, now);
+            self.believe(uid, more, &mut claim, now);
         }
         for (abort, proof) in &hello.aborts {
             if self.view.aborts.contains_key(abort) {
@@ -156,7 +156,7 @@ impl Fleet {
                     "it claims an abort {abort} that nothing proves and the store does not have"
                 ))
             });
-            self.believe(more, &mut claim, now);
+            self.believe(uid, more, &mut claim, now);
         }
         let peer = self.peers.entry(uid.clone()).or_default();
         let is_new = claim.is_some() && peer.claim != claim;
@@ -208,17 +208,17 @@ impl Fleet {
         })
     }
 
-    fn believe(&mut self, more: More, claim: &mut Option<String>, now: Tick) {
+    fn believe(&mut self, uid: &ClusterUid, more: More, claim: &mut Option<String>, now: Tick) {
         let why = more.to_string();
         match more {
             More::Unproven(_) => {
                 claim.get_or_insert(why);
             }
-            More::Provisional(abort) => self.abort_provisionally(*abort, now),
+            More::Provisional(abort) => self.abort_shown_by(uid, *abort, now),
             More::Order(_) => self.fall_behind(why),
             More::Abort(abort) => {
                 self.fall_behind(why);
-                self.abort_provisionally(*abort, now);
+                self.abort_shown_by(uid, *abort, now);
             }
         }
     }

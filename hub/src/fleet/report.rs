@@ -1,6 +1,8 @@
 //! Reports: stored when something changed that others decide on, acknowledged after the commit (P23).
 //! Also what else an agent's words lead to in the store, and how its writes are followed up.
 
+use std::collections::BTreeSet;
+
 use flagship_proto::model::{
     Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Position, Report, Tick,
     WorkloadRef, WorkloadStatus,
@@ -94,7 +96,12 @@ pub enum Job {
         read: Position,
     },
     /// Store an abort that came from elsewhere or could not be stored before, if it is not there.
-    TakeOver(Box<Abort>),
+    TakeOver {
+        /// The abort.
+        abort: Box<Abort>,
+        /// Whom its selector met, where it has one.
+        matched: Option<BTreeSet<ClusterUid>>,
+    },
 }
 
 /// What a transaction was for.
@@ -141,6 +148,14 @@ impl Ledger {
             .min()
             .map_or(received.seq, |first| first.saturating_sub(1));
         Some(Ack { seq, ..received })
+    }
+
+    /// Whether a status that came is not stored yet.
+    pub(super) fn has_unstored(&self) -> bool {
+        self.writes.values().any(|value| match value {
+            Value::Report(_) => true,
+            Value::Receipt(_) | Value::Inventory(..) | Value::Quarantine(_) => false,
+        })
     }
 
     pub(super) fn newest(&self, subject: &Subject) -> Option<&Value> {
@@ -222,9 +237,9 @@ impl Fleet {
     }
 
     /// Stores an abort that no row holds yet.
-    pub(super) fn take_over(&mut self, abort: Abort) {
-        if let Some(abort) = self.takeovers.put(abort.id.clone(), abort) {
-            self.ask_take_over(abort);
+    pub(super) fn take_over(&mut self, abort: Abort, matched: Option<BTreeSet<ClusterUid>>) {
+        if let Some(found) = self.takeovers.put(abort.id.clone(), (abort, matched)) {
+            self.ask_take_over(found);
         }
     }
 
@@ -295,9 +310,10 @@ impl Fleet {
         }
     }
 
-    fn ask_take_over(&mut self, abort: Abort) {
+    fn ask_take_over(&mut self, (abort, matched): (Abort, Option<BTreeSet<ClusterUid>>)) {
         let work = Work::TakeOver(abort.id.clone());
-        self.emit(work, Job::TakeOver(Box::new(abort)));
+        let abort = Box::new(abort);
+        self.emit(work, Job::TakeOver { abort, matched });
     }
 
     fn ask(&mut self, uid: &ClusterUid, subject: Subject, value: Value) {

@@ -1,6 +1,8 @@
 //! Between the fleet's values and the store's rows: what a row means to the fleet, and which
 //! transaction a job is. The only file of the fleet that knows records and keys.
 
+use std::time::Duration;
+
 use flagship_proto::model::{ClusterName, Position, Tick, lease::DEFAULT_LEASE};
 
 use super::{Change, Job, KeptReceipt, Member, ReportedStatus, StoredReceipt, StoredReport, local};
@@ -62,6 +64,7 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
                 abort: Box::new(row.abort()),
                 clusters: row.matched.clone(),
                 is_rest: row.narrowed_from.is_some(),
+                lease: Duration::from_millis(row.lease_ms),
             })
         }
         ("lift", Some(row)) => {
@@ -227,9 +230,9 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
                 .audit(entry)
                 .urgent()
         }),
-        Job::TakeOver(abort) => {
+        Job::TakeOver { abort, matched } => {
             let lease = u64::try_from(DEFAULT_LEASE.as_millis()).unwrap_or(u64::MAX);
-            let row = AbortRow::new(abort.as_ref().clone(), None, lease);
+            let row = AbortRow::new(abort.as_ref().clone(), matched.clone(), lease);
             let object = format!("abort {}", abort.id);
             let reason = format!("{} (stored late: {})", abort.reason, abort.scope);
             let entry = AuditEntry::new(now.wall, &abort.actor, "abort.create", &object, &reason);

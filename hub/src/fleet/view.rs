@@ -76,6 +76,8 @@ pub enum Change {
         clusters: Option<BTreeSet<ClusterUid>>,
         /// Whether it is what is left of a wider one: then nobody joins it later.
         is_rest: bool,
+        /// The longest lease in its scope: the bound that was said counts with it (P5).
+        lease: Duration,
     },
     /// An abort was lifted; the position is set.
     Lift(Box<Lift>),
@@ -95,6 +97,8 @@ pub(crate) struct StoredAbort {
     pub(crate) clusters: Option<BTreeSet<ClusterUid>>,
     /// Whether it is what is left of a wider one: then nobody joins it later.
     pub(crate) is_rest: bool,
+    /// The longest lease in its scope, where its row says it.
+    pub(crate) lease: Option<Duration>,
     pub(crate) lift: Option<Lift>,
     /// When this process first saw it; the bound counts from here.
     pub(crate) seen: Tick,
@@ -265,11 +269,20 @@ impl View {
             .filter(move |stored| !stored.over && self.concerns(stored, uid))
     }
 
-    /// Members that an abort concerns now.
-    pub(crate) fn concerned(&self, stored: &StoredAbort) -> Vec<ClusterUid> {
+    /// Members that have something to stop under an abort: a lift waits for their answers (P8), as
+    /// the operation that lifts says.
+    pub(crate) fn have_to_answer(&self, stored: &StoredAbort) -> Vec<ClusterUid> {
+        let scope = &stored.abort.scope;
+        let is_ordered = |uid: &&ClusterUid| {
+            let orders = self.orders.get(*uid).into_iter().flat_map(BTreeMap::values);
+            orders
+                .into_iter()
+                .any(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+        };
         self.members
             .keys()
-            .filter(|uid| self.concerns(stored, uid))
+            .filter(|uid| self.matches(stored, uid))
+            .filter(is_ordered)
             .cloned()
             .collect()
     }
@@ -282,6 +295,7 @@ impl StoredAbort {
             abort,
             clusters,
             is_rest: false,
+            lease: None,
             lift: None,
             seen,
             over: false,

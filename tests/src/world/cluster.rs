@@ -222,6 +222,7 @@ impl SimCluster {
             shares: shares.collect(),
             primary: self.route.as_ref().map(|route| route.primary.clone()),
             known: self.proxy_connected,
+            settled: self.proxy_connected && self.route == self.told,
             proxies: u32::from(self.proxy_connected),
             trouble: (!self.proxy_connected).then(|| "proxy is not connected".to_owned()),
         }

@@ -171,6 +171,14 @@ impl Plant {
                 primary: primary
                     .filter(|role| self.proxies.iter().all(|(_, route)| route.primary == *role)),
                 known,
+                settled: known
+                    && self.told.as_ref().is_some_and(|told| {
+                        let as_told = |version: &String| {
+                            let mut has = self.proxies.iter().map(|(_, has)| has.share(version));
+                            has.all(|share| share == told.share(version))
+                        };
+                        self.versions.keys().all(as_told)
+                    }),
                 proxies: u32::try_from(self.proxies.len()).unwrap(),
                 trouble: (!known).then(|| "a proxy is not connected".to_owned()),
             },

@@ -231,3 +231,26 @@ fn the_next_release_starts_from_what_was_returned_to() {
     plant.settle();
     assert_eq!(plant.live("1.0.0"), 100);
 }
+
+/// A weight that was read before the proxy took an advance says nothing about after it (S11).
+#[test]
+fn s11_a_return_is_not_done_while_an_advance_may_still_be_on_its_way_to_a_proxy() {
+    let mut plant = good();
+    plant.run_until(MINUTE, |status| status.step == 1);
+    let advanced = plant.told.clone();
+    assert_eq!(plant.live("1.1.0"), 20);
+    // The proxy has not taken it yet: it still reads as before.
+    let before = plant.proxies[0].1.clone();
+    plant.proxies[0].1 = crate::Route {
+        weight: Weight::ZERO,
+        ..before
+    };
+    plant.intent(Intent::Retreat, "abort a-1");
+    let decision = plant.look();
+    assert!(
+        decision.next.returning.is_some(),
+        "the proxy was told {advanced:?} and may take it at any moment"
+    );
+    plant.settle();
+    assert!(plant.status.returning.is_none());
+}

@@ -191,3 +191,21 @@ fn an_abort_of_another_scope_changes_nothing() {
     bench.abort(elsewhere, secs(1)).unwrap();
     assert!(bench.advances(secs(1)));
 }
+
+#[test]
+fn p08_an_order_newer_than_a_standing_abort_waits_for_the_lift_and_does_not_fail() {
+    let mut bench = Bench::running(secs(0));
+    bench
+        .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
+        .unwrap();
+    let went_back = status(Phase::Failed, 0, Some(0), Intent::Retreat);
+    bench.link.observe(went_back, 1, secs(2));
+    let mut again = order(30, Intent::Run);
+    again.attempt = 2;
+    bench.order(again, secs(3)).unwrap();
+    bench.sync(secs(3));
+    assert_eq!(bench.may(secs(3)).intent, Intent::Hold);
+    assert_eq!(bench.may(secs(3)).aborted_by, Some("a1".parse().unwrap()));
+    bench.lift(lift("a1", 40), secs(4)).unwrap();
+    assert!(bench.advances(secs(4)), "{}", bench.may(secs(4)).why);
+}

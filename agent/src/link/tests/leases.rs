@@ -250,3 +250,20 @@ fn p20_the_timer_concerns_unfinished_canaries_only() {
     }
     assert_eq!(bench.may(secs(200)).intent, Intent::Hold);
 }
+
+#[test]
+fn p04_nothing_advances_on_an_order_while_a_newer_one_waits_to_be_on_disk() {
+    let mut bench = Bench::running(secs(0));
+    let mut newer = order(12, Intent::Run);
+    newer.rollout = "checkout-2".parse().unwrap();
+    bench.order(newer, secs(1)).unwrap();
+    let mut of_other = order(15, Intent::Hold);
+    of_other.workload = other_workload();
+    bench.order(of_other, secs(1)).unwrap();
+    let nonce = bench.ask(secs(10)).unwrap();
+    bench.grant(nonce, 15, Vec::new(), secs(10));
+    let may = bench.may(secs(10));
+    assert_eq!(may.why, Why::WaitingForLease(NoLease::OrderMissing));
+    bench.sync(secs(10));
+    assert!(bench.advances(secs(10)));
+}

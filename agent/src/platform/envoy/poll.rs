@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::{admin, state::Shared};
+use super::{
+    admin,
+    state::{Shared, State},
+};
 
 /// Between two looks; sooner when there is a reason.
 const EVERY: Duration = Duration::from_millis(500);
@@ -29,6 +32,8 @@ pub(super) async fn run(shared: Arc<Shared>, node: String) {
             _ = timeout(EVERY, look.notified()) => {}
             () = shared.shutdown.cancelled() => return,
         }
+        let taken = |state: &State| state.nodes.get(&node).map(|known| known.routes_taken);
+        let before = taken(&shared.lock());
         let routes = admin::read_routes(address).await;
         let reading = admin::read_stats(address).await;
         let at = shared.clock.now().wall;
@@ -38,8 +43,14 @@ pub(super) async fn run(shared: Arc<Shared>, node: String) {
             let Some(known) = state.nodes.get_mut(&node) else {
                 return;
             };
-            let mut changed = known.routes != routes;
-            known.routes = routes;
+            let mut changed = false;
+            if Some(known.routes_taken) == before {
+                changed = known.routes != routes;
+                known.routes = routes;
+            } else {
+                // It took a newer route while it was read: what was read counts for nothing.
+                known.look.notify_one();
+            }
             match reading {
                 Ok(reading) => {
                     let started = started(known.started, at, reading.uptime);

@@ -105,6 +105,8 @@ pub(super) struct NodeState {
     pub ceilings: BTreeMap<WorkloadRef, (String, Weight)>,
     /// Its routes as read back, or why they could not be read.
     pub routes: Result<ReadBack, String>,
+    /// How many routes it acknowledged: what was read meanwhile may be from before.
+    pub routes_taken: u64,
     /// Its counters; none until they were read.
     pub reading: Option<(Reading, Timestamp)>,
     pub started: Option<Timestamp>,
@@ -122,6 +124,7 @@ impl NodeState {
             refused: BTreeMap::new(),
             ceilings: BTreeMap::new(),
             routes: Err("not read yet".to_owned()),
+            routes_taken: 0,
             reading: None,
             started,
             look: Arc::new(Notify::new()),

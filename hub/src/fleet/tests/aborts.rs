@@ -103,6 +103,7 @@ fn p08_an_order_in_scope_brings_its_abort_before_itself() {
 fn p08_a_lift_takes_effect_after_the_bound_or_when_all_receipts_are_in() {
     let mut hub = Fixture::new(&["eu-1"]);
     let id = hub.join("eu-1");
+    hub.order("eu-1", Intent::Run);
     hub.abort("a-1", Scope::Fleet, AbortMode::Return);
     hub.drain(id);
     hub.lift("a-1");
@@ -176,15 +177,69 @@ fn p07_an_abort_that_cannot_be_stored_goes_out_without_a_position_and_is_stored_
     assert!(hub.grant(id).refused.contains("a-1"));
 
     let (ticket, job) = hub.jobs.remove(0);
-    assert!(matches!(job, Job::TakeOver(_)));
+    assert!(matches!(job, Job::TakeOver { .. }));
     hub.fleet
         .stored(ticket, Stored::Failed("disk is full".into()), hub.now);
     hub.after(1);
     assert!(
-        matches!(hub.jobs.as_slice(), [(_, Job::TakeOver(_))]),
+        matches!(hub.jobs.as_slice(), [(_, Job::TakeOver { .. })]),
         "it is tried again"
     );
     hub.commit();
     hub.abort("a-1", Scope::Fleet, AbortMode::Return);
     assert_eq!(aborts(&hub.drain(id)), 1, "with its position now");
+}
+
+#[test]
+fn p09_a_selectors_abort_that_cannot_be_stored_stops_whom_it_meets_and_nobody_else() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let (eu, us) = (hub.join("eu-1"), hub.join("us-1"));
+    let selector = Selector {
+        names: ["eu-1".parse().unwrap()].into(),
+        ..Selector::default()
+    };
+    let order = abort("a-1", Scope::Selector(selector), AbortMode::Return);
+    hub.fleet.abort_provisionally(order, hub.now);
+    hub.collect();
+    assert_eq!(aborts(&hub.drain(eu)), 1);
+    assert_eq!(aborts(&hub.drain(us)), 0, "it is not in the scope");
+    let stored: Vec<_> = hub.jobs.iter().map(|(_, job)| job).collect();
+    assert!(
+        matches!(stored.as_slice(), [Job::TakeOver { matched: Some(met), .. }] if *met == [uid("eu-1")].into()),
+        "{stored:?}"
+    );
+}
+
+#[test]
+fn p08_a_lift_takes_effect_after_the_bound_that_was_said() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.order("eu-1", Intent::Run);
+    let mut order = abort("a-1", Scope::Fleet, AbortMode::Return);
+    order.at = hub.now.wall;
+    hub.apply(|at| crate::fleet::Change::Abort {
+        is_rest: false,
+        lease: std::time::Duration::from_secs(2),
+        clusters: None,
+        abort: Box::new(Abort {
+            position: Some(at),
+            ..order
+        }),
+    });
+    hub.lift("a-1");
+    hub.drain(id);
+    hub.after(7);
+    assert_eq!(lifts(&hub.drain(id)), 0, "7.02 s were said");
+    hub.after(1);
+    assert_eq!(lifts(&hub.drain(id)), 1);
+}
+
+#[test]
+fn p08_a_lift_does_not_wait_for_who_had_nothing_to_stop() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let id = hub.join("eu-1");
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    hub.drain(id);
+    hub.lift("a-1");
+    assert_eq!(lifts(&hub.drain(id)), 1, "us-1 is away and has no order");
 }

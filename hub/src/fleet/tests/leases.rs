@@ -73,6 +73,7 @@ fn p04_a_grant_carries_the_watermark_and_the_complete_list_of_standing_aborts() 
 fn p11_a_fleet_abort_gets_no_grants_until_its_lift_takes_effect() {
     let mut hub = Fixture::new(&["eu-1"]);
     let id = hub.join("eu-1");
+    hub.order("eu-1", Intent::Run);
     hub.abort("a-1", Scope::Fleet, AbortMode::Return);
     let grant = hub.grant(id);
     assert_eq!((grant.length, grant.aborts.len()), (Duration::ZERO, 1));
@@ -116,4 +117,35 @@ fn presence_says_who_is_connected_when_heard_and_until_when_a_lease_counts() {
         presence.lease_until,
         Some(heard.plus(Duration::from_secs(30)))
     );
+}
+
+#[test]
+fn p31_who_is_heard_has_told_all_only_when_its_statuses_are_stored() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    let fence = hub.order("eu-1", Intent::Run);
+    while !hub.jobs.is_empty() {
+        hub.commit();
+    }
+    let report = Report {
+        incarnation: Incarnation(1),
+        seq: 1,
+        at: hub.now.wall,
+        workloads: vec![status(fence, Phase::Failed, 0)],
+        evidence: Vec::new(),
+    };
+    hub.say(id, AgentMessage::Report(report));
+    hub.after(1);
+    hub.grant(id);
+    let presence = hub.fleet.presence(&uid("eu-1"));
+    assert_eq!(presence.last_heard, Some(hub.now));
+    assert_eq!(
+        presence.told, None,
+        "its failure is on its way to the store"
+    );
+    while !hub.jobs.is_empty() {
+        hub.commit();
+    }
+    let presence = hub.fleet.presence(&uid("eu-1"));
+    assert_eq!(presence.told, Some(hub.now));
 }

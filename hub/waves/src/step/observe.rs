@@ -18,18 +18,22 @@ pub(super) fn weight_on(status: &WorkloadStatus, change: &Change) -> Weight {
     }
 }
 
-/// Whether a status shows all traffic on `change`, at the end of its canary (P31).
+/// Whether a status shows all traffic on `change`, at the end of its canary (P31). A weight that is
+/// only wanted, and was not read back from every proxy, shows nothing (rule 5).
 pub(super) fn is_fully_on(status: &WorkloadStatus, change: &Change) -> bool {
     status.phase == Phase::Succeeded
         && is_about(status.version.as_deref(), change)
         && status.weight == Weight::FULL
-        && status.observed.is_none_or(|seen| seen == Weight::FULL)
+        && status.observed == Some(Weight::FULL)
 }
 
-/// Whether a status shows no traffic on `change` and nothing in flight towards it.
+/// Whether a status shows no traffic on `change` and nothing in flight towards it. A proxy that
+/// cannot be read may still serve it (trap 4).
 pub(super) fn is_off(status: &WorkloadStatus, change: &Change) -> bool {
-    let in_flight = is_about(status.version.as_deref(), change) && status.phase.is_active();
-    weight_on(status, change) == Weight::ZERO && !in_flight
+    let about = is_about(status.version.as_deref(), change);
+    let in_flight = about && status.phase.is_active();
+    let unread = about && status.observed.is_none();
+    weight_on(status, change) == Weight::ZERO && !in_flight && !unread
 }
 
 fn is_about(version: Option<&str>, change: &Change) -> bool {

@@ -90,7 +90,8 @@ impl Turn<'_> {
     }
 
     /// S7: the same rollout and plan, attempt + 1; Done stays, the others start from step 0. What
-    /// is in flight or on its way back keeps its slot.
+    /// is in flight or on its way back keeps its slot; what is in flight beyond a wave that is open
+    /// again goes back and waits for its turn (rule 1).
     fn retry(&mut self) {
         self.state.attempt += 1;
         self.state.failures.clear();
@@ -98,7 +99,6 @@ impl Turn<'_> {
         self.state.aborted = None;
         self.state.retreat = None;
         self.state.deadline = Stopwatch::default();
-        let attempt = self.state.attempt;
         for uid in self.uids(|_, cluster| !cluster.late) {
             let Some(cluster) = self.state.clusters.get_mut(&uid) else {
                 continue;
@@ -112,12 +112,6 @@ impl Turn<'_> {
                 .get(cluster.wave)
                 .is_some_and(|wave| wave.started.is_some() && wave.finished.is_none());
             match &cluster.phase {
-                ClusterPhase::Ordered
-                | ClusterPhase::Running { .. }
-                | ClusterPhase::Unreachable => {
-                    cluster.attempt = attempt.max(cluster.attempt + 1);
-                    self.set(&uid, ClusterPhase::Ordered);
-                }
                 ClusterPhase::Retreating { .. } => cluster.again = true,
                 ClusterPhase::Failed { .. } if cluster.touched && !cluster.returned => {
                     cluster.again = true;
@@ -128,7 +122,10 @@ impl Turn<'_> {
                 ClusterPhase::Skipped { .. } if unfinished => {
                     self.set(&uid, ClusterPhase::Waiting);
                 }
-                ClusterPhase::Waiting
+                ClusterPhase::Ordered
+                | ClusterPhase::Running { .. }
+                | ClusterPhase::Unreachable
+                | ClusterPhase::Waiting
                 | ClusterPhase::Soaking
                 | ClusterPhase::Done
                 | ClusterPhase::Skipped { .. }
@@ -136,7 +133,24 @@ impl Turn<'_> {
             }
         }
         self.reopen_waves();
+        self.restart_in_flight();
         self.enter(RolloutPhase::Pending);
+    }
+
+    fn restart_in_flight(&mut self) {
+        let (attempt, current) = (self.state.attempt, self.state.current_wave());
+        for uid in self.uids(|_, cluster| !cluster.late && cluster.phase.in_flight()) {
+            let Some(cluster) = self.state.clusters.get_mut(&uid) else {
+                continue;
+            };
+            if current.is_some_and(|current| cluster.wave > current) {
+                cluster.again = true;
+                self.send_back(&uid);
+            } else {
+                cluster.attempt = attempt.max(cluster.attempt + 1);
+                self.set(&uid, ClusterPhase::Ordered);
+            }
+        }
     }
 
     /// A wave with a cluster that must start again is not finished.

@@ -30,7 +30,38 @@ impl Turn<'_> {
                 return;
             }
         }
-        self.succeed_all();
+        if self.has_settled_failures() {
+            self.succeed_all();
+        }
+    }
+
+    /// Whether what failed after its wave was done has gone back; then it is listed as skipped
+    /// (rule 9).
+    fn has_settled_failures(&mut self) -> bool {
+        let failed = self.uids(|_, c| matches!(c.phase, ClusterPhase::Failed { .. }));
+        let going = self.uids(|uid, c| failed.contains(uid) && c.holds_slot());
+        if !going.is_empty() {
+            let clusters = self.names(&going);
+            self.waiting.push(Reason::WaitingForReturn { clusters });
+            if let Some(last) = self.state.waves.len().checked_sub(1) {
+                self.show(last, Stage::Running);
+            }
+            return false;
+        }
+        failed.iter().for_each(|uid| self.skip_failed(uid));
+        true
+    }
+
+    /// A failure that the plan bears: it is left out, and no catch-up tries it again.
+    fn skip_failed(&mut self, uid: &ClusterUid) {
+        let Some(cluster) = self.state.clusters.get_mut(uid) else {
+            return;
+        };
+        if let ClusterPhase::Failed { reason } = &cluster.phase {
+            let why = format!("failed, which maxFailures bears: {reason}");
+            cluster.barred = true;
+            self.skip(uid, why);
+        }
     }
 
     fn rest_soak(&mut self) {
@@ -255,12 +286,7 @@ impl Turn<'_> {
         for uid in self.uids(|_, cluster| cluster.wave == index) {
             match self.phase_of(&uid).cloned() {
                 Some(ClusterPhase::Soaking) => self.set(&uid, ClusterPhase::Done),
-                Some(ClusterPhase::Failed { reason }) => {
-                    if let Some(cluster) = self.state.clusters.get_mut(&uid) {
-                        cluster.barred = true;
-                    }
-                    self.skip(&uid, format!("failed, which maxFailures bears: {reason}"));
-                }
+                Some(ClusterPhase::Failed { .. }) => self.skip_failed(&uid),
                 Some(
                     ClusterPhase::Waiting
                     | ClusterPhase::Ordered

@@ -43,6 +43,8 @@ impl State {
             };
             (version.clone(), seen)
         });
+        let proxies = self.proxies(known);
+        let settled = proxies.iter().all(|proxy| proxy.acknowledged);
         Some(Seen {
             initial: Revision {
                 version: known.config.version.clone(),
@@ -50,9 +52,12 @@ impl State {
             },
             versions: failed.chain(versions).collect(),
             digests: ran.chain(run).collect(),
-            route: self.route(known),
+            route: RouteSeen {
+                settled,
+                ..self.route(known)
+            },
             totals: self.totals(known),
-            proxies: self.proxies(known),
+            proxies,
         })
     }
 
@@ -79,6 +84,7 @@ impl State {
                 .route
                 .as_ref()
                 .map(|route| route.primary.clone()),
+            settled: false,
             known: read_count > 0 && read_count == self.nodes.len(),
             proxies: u32::try_from(read_count).unwrap_or(u32::MAX),
             trouble: self.trouble(known),

@@ -193,6 +193,7 @@ impl Stream {
                 known.acknowledged.extend(named);
                 if kind == Kind::Route {
                     known.routes = Err(TO_BE_READ.to_owned());
+                    known.routes_taken += 1;
                     known.look.notify_one();
                 }
             }

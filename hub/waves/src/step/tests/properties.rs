@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flagship_proto::model::{AbortMode, ClusterUid, Intent};
+use flagship_proto::model::{AbortMode, ClusterUid, Intent, Phase};
 use proptest::prelude::*;
 
 use super::toy::{NEW, World, plan, uid};
@@ -16,6 +16,8 @@ enum Act {
     Runs(usize, u8),
     Succeeds(usize),
     Fails(usize),
+    /// What had succeeded fails a check of its soak.
+    Sours(usize),
     Cut(usize, bool),
     Heal(usize),
     Leave(usize),
@@ -37,6 +39,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (name.clone(), 1..90_u8).prop_map(|(n, w)| Act::Runs(n, w)),
         8 => name.clone().prop_map(Act::Succeeds),
         2 => name.clone().prop_map(Act::Fails),
+        1 => name.clone().prop_map(Act::Sours),
         2 => (name.clone(), any::<bool>()).prop_map(|(n, b)| Act::Cut(n, b)),
         3 => name.clone().prop_map(Act::Heal),
         1 => name.clone().prop_map(Act::Leave),
@@ -69,6 +72,14 @@ fn happen(world: &mut World, act: Act) {
         Act::Fails(n) if here(world, n) && world.member(NAMES[n]).order.is_some() => {
             world.fails(NAMES[n]);
         }
+        Act::Sours(n)
+            if here(world, n) && world.agents[&uid(NAMES[n])].phase == Phase::Succeeded =>
+        {
+            world.take(NAMES[n]);
+            let agent = world.agents.get_mut(&uid(NAMES[n])).unwrap();
+            agent.phase = Phase::Failed;
+            world.report(NAMES[n]);
+        }
         Act::Cut(n, bound) if here(world, n) => world.cut(NAMES[n], bound),
         Act::Heal(n) if here(world, n) => world.heal(NAMES[n]),
         Act::Leave(n) if here(world, n) => world.leave(NAMES[n]),
@@ -96,6 +107,7 @@ fn happen(world: &mut World, act: Act) {
         Act::Runs(..)
         | Act::Succeeds(_)
         | Act::Fails(_)
+        | Act::Sours(_)
         | Act::Cut(..)
         | Act::Heal(_)
         | Act::Leave(_)
@@ -185,11 +197,7 @@ fn check_success(world: &World) {
                 .state
                 .catch_up
                 .as_ref()
-                .is_some_and(|lane| lane.uid == *uid)
-            || matches!(
-                cluster.phase,
-                ClusterPhase::Failed { .. } | ClusterPhase::Waiting
-            );
+                .is_some_and(|lane| lane.uid == *uid);
         assert!(
             accounted,
             "rule 9: {} is {} in a success",
