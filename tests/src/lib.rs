@@ -1,12 +1,13 @@
 //! The harness: a sample application, load with exact counts, and real processes under test.
 
 pub mod cut;
-pub mod envoy;
 pub mod fleet;
 pub mod invariant;
 pub mod load;
 pub mod play;
 pub mod process;
+pub mod prometheus;
 pub mod quickstart;
 pub mod sample;
+pub mod tools;
 pub mod world;

@@ -59,7 +59,11 @@ impl Play {
         play
     }
 
-    fn apply(&self, folder: &Path, plan: &str) {
+    /// Stores a plan.
+    ///
+    /// # Panics
+    /// The hub refused it.
+    pub fn apply(&self, folder: &Path, plan: &str) {
         let file = folder.join("plan.yaml");
         fs::write(&file, plan).expect("the plan can be written");
         let file = file.display().to_string();

@@ -1,6 +1,7 @@
 //! Real mutual TLS on the loopback: who gets a session, what it is told, and what a peer may cost.
 
 mod costs;
+mod resumption;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 

@@ -12,7 +12,10 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use flagship_proto::model::Position;
@@ -56,11 +59,13 @@ pub struct EmbeddedStore {
     table: Arc<RwLock<Table>>,
     changed: Sender<u64>,
     queue: mpsc::UnboundedSender<writer::Job>,
+    commits: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "EmbeddedStore({})", self.file.path().display())
+        let (path, commits) = (self.file.path(), self.commits.load(Ordering::Relaxed));
+        write!(f, "EmbeddedStore({}, {commits} commits)", path.display())
     }
 }
 
@@ -89,11 +94,13 @@ impl EmbeddedStore {
             table: Arc::new(RwLock::new(table)),
             changed,
             queue,
+            commits: Arc::default(),
         };
         let writer = writer::Writer {
             file: Arc::clone(&store.file),
             table: Arc::clone(&store.table),
             changed: store.changed.clone(),
+            commits: Arc::clone(&store.commits),
         };
         std::thread::Builder::new()
             .name("store-writer".to_owned())

@@ -9,9 +9,11 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
+
 use crate::{
-    envoy,
     process::{Running, built, free_port},
+    tools,
 };
 
 /// The agent's configuration, with words in `${…}` to be filled.
@@ -67,7 +69,7 @@ impl Cluster {
             .replace("${HUB}", &hub.to_string())
             .replace("${SAMPLE}", &shown(&built("flagship-sample")))
             .replace("${PORT}", &listener.port().to_string())
-            .replace("${ENVOY}", &shown(&envoy::binary()));
+            .replace("${ENVOY}", &shown(&tools::envoy()));
         fs::write(folder.join("agent.yaml"), filled)?;
         let mut cluster = Self {
             counts: folder.join("counts"),
@@ -132,6 +134,25 @@ impl Cluster {
         if let Some(mut agent) = self.agent.take() {
             agent.kill();
         }
+    }
+
+    /// The admin interface of its Envoy, as the agent picked it.
+    ///
+    /// # Errors
+    /// The bootstrap that the agent wrote is not there or says nothing of it.
+    pub fn envoy_admin(&self) -> anyhow::Result<SocketAddr> {
+        let folder = self.folder.join("data/envoy");
+        let is_bootstrap = |path: &Path| shown(path).contains("/bootstrap-");
+        let path = fs::read_dir(&folder)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| is_bootstrap(path))
+            .with_context(|| format!("no bootstrap in {}", folder.display()))?;
+        let bootstrap: serde_json::Value = serde_json::from_slice(&fs::read(path)?)?;
+        let socket = &bootstrap["admin"]["address"]["socket_address"];
+        let (ip, port) = (socket["address"].as_str(), socket["port_value"].as_u64());
+        let ip = ip.context("its admin interface has an address")?.parse()?;
+        let port = u16::try_from(port.context("its admin interface has a port")?)?;
+        Ok(SocketAddr::new(ip, port))
     }
 
     /// The file with the agent's log.

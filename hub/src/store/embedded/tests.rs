@@ -73,6 +73,32 @@ fn reopened(folder: &Path) -> EmbeddedStore {
     }
 }
 
+#[tokio::test]
+async fn trap_33_receipts_that_come_together_become_durable_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::init(folder.path(), SMALL).unwrap();
+    let before = store.commits.load(std::sync::atomic::Ordering::Relaxed);
+    let names: Vec<String> = (0..1000).map(|n| format!("receipt-{n}")).collect();
+    let receipts = names.iter().map(|name| store.txn(put(name, "stopped")));
+    let outcomes = futures::future::join_all(receipts).await;
+    let stored = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(Outcome::Committed { .. })));
+    assert_eq!(stored.count(), names.len());
+    let commits = store.commits.load(std::sync::atomic::Ordering::Relaxed) - before;
+    assert!(
+        commits <= 20,
+        "{commits} commits for {} receipts",
+        names.len()
+    );
+
+    drop(store);
+    let store = reopened(folder.path());
+    for name in &names {
+        assert!(store.get(&key(name)).unwrap().is_some(), "{name}");
+    }
+}
+
 #[test]
 fn trap_34_only_init_creates_and_what_is_not_ours_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

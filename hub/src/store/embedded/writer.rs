@@ -1,6 +1,9 @@
 //! The single writer: takes what waits, commits it together, then answers each caller.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch::Sender};
 
@@ -25,6 +28,8 @@ pub(super) struct Writer {
     pub(super) file: Arc<RowFile>,
     pub(super) table: Arc<RwLock<Table>>,
     pub(super) changed: Sender<u64>,
+    /// Counts the groups that became durable.
+    pub(super) commits: Arc<AtomicU64>,
 }
 
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
@@ -51,6 +56,7 @@ impl Writer {
         };
         let failed = self.file.commit(&staged).err();
         if failed.is_none() {
+            self.commits.fetch_add(1, Ordering::Relaxed);
             let seq = staged.position.seq;
             write(&self.table).apply(staged, |key| !is_cold(key.as_str()));
             self.changed.send_replace(seq);
