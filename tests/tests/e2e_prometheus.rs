@@ -24,10 +24,16 @@ const ERROR_SHARE: &str = "
 /// The quickstart's plan for one wave, with these metrics instead of the proxies' own statistics.
 fn plan(prometheus: &Prometheus, metrics: &str) -> String {
     let quick = quick_plan("");
-    let (before, rest) = quick.split_once("  canary:").unwrap();
-    let (_, waves) = rest.split_once("  waves:").unwrap();
-    let (pilot, rest) = waves.split_once("    - name: rest").unwrap();
-    let (_, after) = rest.split_once("  onFailure:").unwrap();
+    let (before, rest) = quick
+        .split_once("  canary:")
+        .expect("the plan has a canary");
+    let (_, waves) = rest.split_once("  waves:").expect("the plan has waves");
+    let (pilot, rest) = waves
+        .split_once("    - name: rest")
+        .expect("the plan has a second wave");
+    let (_, after) = rest
+        .split_once("  onFailure:")
+        .expect("the plan has a failure policy");
     let address = format!("http://{}", prometheus.address);
     format!(
         "{before}  metricTemplates:
@@ -60,10 +66,13 @@ struct Bench {
 impl Bench {
     async fn start(name: &str, when: &str, metrics: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut prometheus = Prometheus::reserve(&folder.with_extension("prometheus")).unwrap();
+        let mut prometheus = Prometheus::reserve(&folder.with_extension("prometheus"))
+            .expect("a port for Prometheus");
         let play = Play::start(&folder, ONE, when, &plan(&prometheus, metrics)).await;
-        let envoy = play.fleet.clusters["pilot-1"].envoy_admin().unwrap();
-        prometheus.start(&[envoy]).await.unwrap();
+        let envoy = play.fleet.clusters["pilot-1"]
+            .envoy_admin()
+            .expect("the agent says where its Envoy is");
+        prometheus.start(&[envoy]).await.expect("Prometheus starts");
         Self {
             play,
             prometheus,
