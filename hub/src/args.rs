@@ -28,6 +28,14 @@ pub enum Command {
     Init(InitArgs),
     /// Run the hub on the data folder that `init` made
     Serve(ServeArgs),
+    /// Go on after an older copy of the data folder was put back: begins a new epoch above all that
+    /// was seen, pauses every rollout, and has every member confirmed again. The hub must not run
+    Recover(RecoverArgs),
+    /// Write everything a hub is made of into one file, also while it serves; it holds secrets
+    Backup(BackupArgs),
+    /// Make a data folder of a backup: a new epoch, every rollout paused, every member to be
+    /// confirmed again
+    Restore(RestoreArgs),
 }
 
 /// Where the hub keeps everything.
@@ -63,6 +71,42 @@ pub struct InitArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "described where it is defined")]
     pub names: NameArgs,
+}
+
+/// How history goes on.
+#[derive(Debug, Clone, Args)]
+pub struct RecoverArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub data: DataArgs,
+    /// Why, in your words; the audit log keeps it
+    #[arg(long, env = "FLAGSHIP_HUB_REASON", value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Of what a backup is made.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub data: DataArgs,
+    /// The file to write; it must not be there yet, and is for its owner only
+    #[arg(long, env = "FLAGSHIP_HUB_BACKUP", value_name = "FILE")]
+    pub to: PathBuf,
+}
+
+/// From what a folder is made.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub data: DataArgs,
+    /// The backup
+    #[arg(long, env = "FLAGSHIP_HUB_BACKUP", value_name = "FILE")]
+    pub from: PathBuf,
+    /// Why, in your words; the audit log keeps it
+    #[arg(long, env = "FLAGSHIP_HUB_REASON", value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// How people and agents reach the hub.

@@ -97,6 +97,46 @@ impl Default for AuditHead {
 }
 
 impl AuditHead {
+    /// Follows one more entry, given its exact stored bytes.
+    pub fn follow(&mut self, line: &str) -> Result<(), Broken> {
+        let at = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let record: AuditRecord =
+            serde_json::from_str(line).map_err(|error| Broken::NotAnEntry {
+                line: at.saturating_add(1),
+                message: error.to_string(),
+            })?;
+        if record.index != self.count {
+            return Err(Broken::Index {
+                line: at.saturating_add(1),
+                found: record.index,
+                expected: self.count,
+            });
+        }
+        if record.previous != self.head {
+            return Err(Broken::Link {
+                index: record.index,
+            });
+        }
+        *self = Self {
+            count: self.count + 1,
+            head: Digest::of(line.as_bytes()),
+        };
+        Ok(())
+    }
+
+    /// Whether the chain ends where it is stated to.
+    pub fn ends_at(&self, stated: &Self) -> Result<(), Broken> {
+        if self == stated {
+            return Ok(());
+        }
+        Err(Broken::Trailer {
+            count: self.count,
+            head: self.head,
+            stated_count: stated.count,
+            stated: stated.head,
+        })
+    }
+
     /// Puts an entry at the end; gives the entry's index and bytes.
     pub fn append(&mut self, position: Position, entry: AuditEntry) -> (u64, Vec<u8>) {
         let record = AuditRecord {

@@ -299,6 +299,11 @@ impl Fleet {
         self.twin(uid).or_else(claim).map(str::to_owned)
     }
 
+    /// Why nothing advances in a cluster until a person confirmed that it is a member, if so (P22).
+    pub fn unconfirmed(&self, uid: &ClusterUid) -> Option<&str> {
+        self.view.members.get(uid)?.unconfirmed.as_deref()
+    }
+
     /// Why two live keys are suspected for one uid: its row says so, or will soon.
     fn twin(&self, uid: &ClusterUid) -> Option<&str> {
         let row = self

@@ -26,7 +26,7 @@ use crate::store::{Key, Row, StoreError};
 
 pub use abort::{AbortRow, LiftRow, ReceiptRow};
 pub use cluster::{ClusterRow, ClusterState, Enrolled, PublicKey, ReportRow};
-pub use fleet::{FleetMeta, Guard, ProjectRow, TermRow};
+pub use fleet::{FleetMeta, Guard, ProjectRow, SeenRow, TermRow};
 pub use freeze::{FreezeEnd, FreezeRow};
 pub use local::LocalReleaseRow;
 pub use notice::{NoticeRow, NotifiedRow};

@@ -1,8 +1,12 @@
 //! The hub as a process: puts the parts together, and ends when one of them does.
 
+mod admin;
+mod backup;
 mod folder;
 mod init;
 mod people;
+mod recover;
+mod restore;
 mod serve;
 
 #[cfg(test)]
@@ -14,8 +18,11 @@ use flagship_proto::process::{shutdown, telemetry};
 
 use crate::args::{Cli, Command};
 
+pub use backup::{BackedUp, backup};
 pub use folder::Folder;
 pub use init::{Founded, init};
+pub use recover::{Recovered, recover};
+pub use restore::restore;
 pub use serve::{Bound, Hub};
 
 /// Runs what the command line says. An error is one line on standard error.
@@ -40,6 +47,21 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Init(args) => {
             let founded = init(args).await?;
             print!("{founded}");
+            Ok(())
+        }
+        Command::Recover(args) => {
+            let recovered = recover(args).await?;
+            print!("{recovered}");
+            Ok(())
+        }
+        Command::Backup(args) => {
+            let made = backup(args).await?;
+            print!("{made}");
+            Ok(())
+        }
+        Command::Restore(args) => {
+            let restored = restore(args).await?;
+            print!("{restored}");
             Ok(())
         }
         Command::Serve(args) => {

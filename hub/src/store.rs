@@ -25,7 +25,7 @@ use crate::{
 
 pub use embedded::{EmbeddedStore, Options};
 pub use memory::MemoryStore;
-pub use types::{Key, Listing, Outcome, Precondition, Row, StoreError, Txn, Write};
+pub use types::{Key, Listing, Outcome, Part, Precondition, Row, StoreError, Txn, Write};
 pub use watch::{Event, Events, Watch, WatchError};
 
 /// A handle on the store; clones share one store.
@@ -51,6 +51,27 @@ impl Store {
     /// Opens the store's file in a folder where `init` made it; never creates or overwrites one.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         EmbeddedStore::open(folder, Options::default()).map(Self::Embedded)
+    }
+
+    /// Makes the store's file in a folder that has none, with what a backup holds.
+    pub fn restore(
+        folder: &Path,
+        position: Position,
+        audit: AuditHead,
+        rows: Vec<(Key, Row)>,
+    ) -> Result<Self, StoreError> {
+        EmbeddedStore::restore(folder, position, audit, rows).map(Self::Embedded)
+    }
+
+    /// Gives everything of one moment to `each`, part by part, while others go on writing.
+    pub fn export(
+        &self,
+        each: &mut dyn FnMut(Part) -> std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(store) => store.export(each),
+            Self::Memory(store) => store.export(each),
+        }
     }
 
     /// One row, as last committed.

@@ -83,13 +83,14 @@ pub async fn banners(State(state): State<ApiState>) -> Result<Json<List<Banner>>
 
 fn standing(state: &ApiState, seen: &Seen) -> Vec<Banner> {
     let mut banners = seen.banners();
+    banners.extend(cluster::unconfirmed_banner(seen));
     banners.extend(cluster::local_banners(seen));
     banners.extend(state.fleet.behind().map(|why| Banner {
         kind: "behind".to_owned(),
         id: "hub".to_owned(),
         text: format!("the hub gives no orders and no leases: {why}"),
         since: seen.now.wall,
-        remedy: "flagship-hub recover".to_owned(),
+        remedy: "stop the hub; put back a newer copy of its data folder if there is one, else flagship-hub recover --data DIR --reason …".to_owned(),
     }));
     banners
 }

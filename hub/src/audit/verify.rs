@@ -3,7 +3,7 @@
 use flagship_proto::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditHead, AuditRecord};
+use super::AuditHead;
 
 /// An export: one entry's exact bytes a line, then a line that states count and head.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,39 +92,12 @@ pub fn verify(text: &str, kept: Option<Digest>) -> Result<Verified, Broken> {
     };
     let mut chain = AuditHead::default();
     let mut seen_kept = kept.is_none_or(|kept| kept == chain.head);
-    for (at, line) in entries.iter().enumerate() {
-        let record: AuditRecord =
-            serde_json::from_str(line).map_err(|error| Broken::NotAnEntry {
-                line: at + 1,
-                message: error.to_string(),
-            })?;
-        if record.index != chain.count {
-            return Err(Broken::Index {
-                line: at + 1,
-                found: record.index,
-                expected: chain.count,
-            });
-        }
-        if record.previous != chain.head {
-            return Err(Broken::Link {
-                index: record.index,
-            });
-        }
-        chain = AuditHead {
-            count: chain.count + 1,
-            head: Digest::of(line.as_bytes()),
-        };
+    for line in entries {
+        chain.follow(line)?;
         seen_kept |= kept == Some(chain.head);
     }
     let stated: AuditHead = serde_json::from_str(trailer).map_err(|_| Broken::NoTrailer)?;
-    if stated != chain {
-        return Err(Broken::Trailer {
-            count: chain.count,
-            head: chain.head,
-            stated_count: stated.count,
-            stated: stated.head,
-        });
-    }
+    chain.ends_at(&stated)?;
     match kept {
         Some(kept) if !seen_kept => Err(Broken::UnknownHead(kept)),
         Some(_) | None => Ok(Verified {

@@ -97,6 +97,14 @@ impl Fleet {
                     };
                     released.insert(uid);
                 }
+                Change::Seen(seen) => {
+                    self.view.seen = seen.and(&self.view.seen);
+                    let seen = &self.view.seen;
+                    if seen.epoch >= self.config.term.epoch {
+                        let why = seen.why.clone();
+                        self.fall_behind(why);
+                    }
+                }
                 Change::Report(uid, workload, report) => {
                     self.report_changed(uid, workload, report);
                 }
@@ -199,7 +207,9 @@ impl Fleet {
             return;
         }
         let was_quarantined = known.is_some_and(|known| known.quarantine.is_some());
+        let was_unconfirmed = known.is_some_and(|known| known.unconfirmed.is_some());
         let is_cleared = was_quarantined && member.quarantine.is_none();
+        let is_confirmed = was_unconfirmed && member.unconfirmed.is_none();
         let revoked: Vec<SessionId> = self
             .sessions
             .iter()
@@ -215,12 +225,12 @@ impl Fleet {
             let why = "its certificate was revoked";
             self.end(id, goodbye(GoodbyeCode::Removed, why), now);
         }
-        if is_cleared {
-            if let Some(peer) = self.peers.get_mut(&uid) {
-                peer.claim = None;
-                peer.twin = None;
-                peer.turns.clear();
-            }
+        if is_cleared && let Some(peer) = self.peers.get_mut(&uid) {
+            peer.claim = None;
+            peer.twin = None;
+            peer.turns.clear();
+        }
+        if is_cleared || is_confirmed {
             for id in self.live_sessions(&uid) {
                 for (workload, fence) in self.view.fences(&uid) {
                     self.mark_order(id, workload, fence, now);

@@ -74,7 +74,7 @@ impl fmt::Display for Alarm {
         match self {
             Self::Behind(why) => write!(
                 f,
-                "the hub's store is behind what it once signed: {why}; no Run order and no lease is given; stop this hub and put back the newest copy of its data folder"
+                "the hub's store is behind what it once signed: {why}; no Run order and no lease is given. Stop this hub; if there is a newer copy of its data folder, put that back, else run `flagship-hub recover --data DIR --reason …`, which goes on above all that was seen"
             ),
             Self::Quarantined(cluster, why) => write!(f, "cluster {cluster} is quarantined: {why}"),
             Self::Forged(cluster, what) => write!(f, "cluster {cluster}: {what}"),

@@ -17,6 +17,7 @@ use super::{
     report::{Subject, Value},
     session::{Stage, goodbye},
 };
+use crate::records::SeenRow;
 
 /// Something an agent shows that the store does not hold.
 #[derive(Debug)]
@@ -134,6 +135,16 @@ impl Fleet {
     /// Compares what the agent shows with what the store holds (P22).
     fn weigh(&mut self, uid: &ClusterUid, hello: &Hello, now: Tick) {
         let mut claim = self.claims_hub(hello);
+        let claimed_epoch = hello.term.epoch;
+        let ours = self.config.term.epoch;
+        if claimed_epoch > ours && claimed_epoch - ours <= SeenRow::BELIEVED {
+            let seen = SeenRow {
+                claimed_epoch,
+                at: now.wall,
+                ..SeenRow::default()
+            };
+            self.note_seen(uid, seen);
+        }
         for held in &hello.held {
             let ours = self.view.fence(uid, &held.workload);
             if ours.is_some_and(|ours| held.fence <= ours) || held.fence == Fence::default() {
@@ -170,7 +181,7 @@ impl Fleet {
     fn claims_hub(&self, hello: &Hello) -> Option<String> {
         if hello.term > self.config.term {
             return Some(format!(
-                "it has seen a hub at term {}, this hub leads at term {}",
+                "it has seen a hub at term {}, this hub leads at term {}: if an older copy of the hub's data folder was put back, flagship-hub recover goes on from there",
                 hello.term, self.config.term
             ));
         }
@@ -215,15 +226,61 @@ impl Fleet {
                 claim.get_or_insert(why);
             }
             More::Provisional(abort) => self.abort_shown_by(uid, *abort, now),
-            More::Order(_) => self.fall_behind(why),
+            More::Order(order) => {
+                let fence = order.fence;
+                let epoch = fence.term.epoch.max(fence.revision.epoch);
+                if epoch >= self.config.term.epoch {
+                    self.note_behind(uid, epoch, fence.revision.seq, why, now);
+                } else if self.view.fence(uid, &order.workload).is_none() {
+                    self.hold_given(uid, *order);
+                }
+            }
             More::Abort(abort) => {
-                self.fall_behind(why);
+                let position = abort.position.unwrap_or_default();
+                if position.epoch >= self.config.term.epoch {
+                    self.note_behind(uid, position.epoch, position.seq, why, now);
+                }
                 self.abort_shown_by(uid, *abort, now);
             }
         }
     }
 
-    fn fall_behind(&mut self, why: String) {
+    /// The order is of a history that `recover` gave up, and the store has none for the workload: a
+    /// Hold supersedes it.
+    fn hold_given(&mut self, uid: &ClusterUid, mut order: Order) {
+        order.fence.term = self.config.term;
+        let subject = Subject::Given(order.workload.clone());
+        self.put(uid, subject, Value::Given(Box::new(order)));
+    }
+
+    /// Stops all Run orders and grants, and keeps what was seen for `recover`.
+    fn note_behind(&mut self, uid: &ClusterUid, epoch: u64, seq: u64, why: String, now: Tick) {
+        let seen = SeenRow {
+            epoch,
+            seq,
+            claimed_epoch: 0,
+            why: why.clone(),
+            at: now.wall,
+        };
+        self.note_seen(uid, seen);
+        self.fall_behind(why);
+    }
+
+    fn note_seen(&mut self, uid: &ClusterUid, seen: SeenRow) {
+        let all = seen.and(&self.view.seen);
+        if (all.epoch, all.seq, all.claimed_epoch)
+            != (
+                self.view.seen.epoch,
+                self.view.seen.seq,
+                self.view.seen.claimed_epoch,
+            )
+        {
+            self.view.seen = all.clone();
+            self.put(uid, Subject::Seen, Value::Seen(Box::new(all)));
+        }
+    }
+
+    pub(super) fn fall_behind(&mut self, why: String) {
         if self.behind.is_none() {
             self.effects.push(Effect::Alarm(Alarm::Behind(why.clone())));
             self.behind = Some(why);

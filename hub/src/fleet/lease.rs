@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Grant, Mono, Position, Scope, SignedGrant, Tick};
+use flagship_proto::model::{Fence, Grant, Mono, Position, Scope, SignedGrant, Tick};
 
 use super::{Fleet, SessionId};
 
@@ -110,6 +110,18 @@ impl Fleet {
         }
         if let Some(why) = self.quarantine(&session.peer.uid) {
             return Err(format!("the cluster is quarantined: {why}"));
+        }
+        if let Some(why) = self.unconfirmed(&session.peer.uid) {
+            return Err(why.to_owned());
+        }
+        let unknown = session.held.iter().find(|(workload, held)| {
+            let ours = self.view.fence(&session.peer.uid, workload);
+            **held != Fence::default() && ours.is_none_or(|ours| **held > ours)
+        });
+        if let Some((workload, held)) = unknown {
+            return Err(format!(
+                "the agent holds an order for {workload} at {held}, which the store does not have"
+            ));
         }
         let fleet_scope = self
             .view

@@ -126,7 +126,14 @@ impl Fleet {
             Some(Value::Receipt(kept)) => {
                 (kept.signed.receipt.incarnation, kept.signed.receipt.seq) >= age
             }
-            Some(Value::Report(_) | Value::Inventory(..) | Value::Quarantine(_)) | None => false,
+            Some(
+                Value::Report(_)
+                | Value::Inventory(..)
+                | Value::Quarantine(_)
+                | Value::Seen(_)
+                | Value::Given(_),
+            )
+            | None => false,
         };
         newer_on_its_way || stored.is_some_and(|last| (last.incarnation, last.seq) >= age)
     }
@@ -163,6 +170,8 @@ impl Fleet {
                     member.modified = position;
                 }
             }
+            // The watch brings these rows.
+            Value::Seen(_) | Value::Given(_) => {}
             Value::Quarantine(why) => {
                 if let Some(member) = self.view.members.get_mut(uid) {
                     member.quarantine = Some(why.clone());

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 
 use flagship_proto::model::{
-    Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Position, Report, Tick,
-    WorkloadRef, WorkloadStatus,
+    Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position, Report,
+    Tick, WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 
 use super::{
-    Alarm, Effect, Fleet, SessionId, Ticket, queue::Key, receipt::KeptReceipt, writes::Writes,
+    Alarm, Effect, Fleet, SessionId, Ticket, queue::Key, receipt::KeptReceipt, view::is_transition,
+    writes::Writes,
 };
+
+use crate::records::SeenRow;
 
 /// What a write is about; one write of a subject is on its way at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +27,10 @@ pub(super) enum Subject {
     Inventory,
     /// The cluster's quarantine.
     Quarantine,
+    /// What it showed of a history that the store does not have.
+    Seen,
+    /// An order that it holds of a history that was given up.
+    Given(WorkloadRef),
 }
 
 /// The newest value of a subject.
@@ -37,6 +44,10 @@ pub(super) enum Value {
     Inventory(Box<Inventory>, Incarnation),
     /// Why the cluster is quarantined.
     Quarantine(String),
+    /// See [`Subject::Seen`].
+    Seen(Box<SeenRow>),
+    /// See [`Subject::Given`].
+    Given(Box<Order>),
 }
 
 /// A workload's status as it came.
@@ -95,6 +106,10 @@ pub enum Job {
         /// Where the cluster's row was last written.
         read: Position,
     },
+    /// Keep what was seen of a history that the store does not have.
+    Seen(Box<SeenRow>),
+    /// Hold a workload whose order is of a history that was given up, if the store has none for it.
+    Given(Box<Order>),
     /// Store an abort that came from elsewhere or could not be stored before, if it is not there.
     TakeOver {
         /// The abort.
@@ -140,9 +155,12 @@ impl Ledger {
             Value::Report(reported) if reported.incarnation == received.incarnation => {
                 Some(reported.seq)
             }
-            Value::Report(_) | Value::Receipt(_) | Value::Inventory(..) | Value::Quarantine(_) => {
-                None
-            }
+            Value::Report(_)
+            | Value::Receipt(_)
+            | Value::Inventory(..)
+            | Value::Quarantine(_)
+            | Value::Seen(_)
+            | Value::Given(_) => None,
         });
         let seq = unfinished
             .min()
@@ -154,7 +172,11 @@ impl Ledger {
     pub(super) fn has_unstored(&self) -> bool {
         self.writes.values().any(|value| match value {
             Value::Report(_) => true,
-            Value::Receipt(_) | Value::Inventory(..) | Value::Quarantine(_) => false,
+            Value::Receipt(_)
+            | Value::Inventory(..)
+            | Value::Quarantine(_)
+            | Value::Seen(_)
+            | Value::Given(_) => false,
         })
     }
 
@@ -349,6 +371,8 @@ impl Fleet {
                 incarnation,
                 read: member.modified,
             },
+            Value::Seen(seen) => Job::Seen(seen),
+            Value::Given(order) => Job::Given(order),
             Value::Quarantine(why) => Job::Quarantine {
                 cluster: member.name.clone(),
                 why,
@@ -364,16 +388,4 @@ impl Fleet {
         self.tickets.insert(ticket, work);
         self.effects.push(Effect::Store(ticket, Box::new(job)));
     }
-}
-
-/// Whether others decide on what changed: phase, step, weight, intent, reason, order, versions.
-/// Counters and texts that only grow (failed checks, messages) stay in the agent.
-fn is_transition(from: &WorkloadStatus, to: &WorkloadStatus) -> bool {
-    let quiet = WorkloadStatus {
-        message: from.message.clone(),
-        since: from.since,
-        failed_checks: from.failed_checks,
-        ..to.clone()
-    };
-    quiet != *from
 }

@@ -3,20 +3,21 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{ClusterName, Position, Tick, lease::DEFAULT_LEASE};
+use flagship_proto::model::{ClusterName, Intent, Order, Position, Tick, lease::DEFAULT_LEASE};
 
 use super::{Change, Job, KeptReceipt, Member, ReportedStatus, StoredReceipt, StoredReport, local};
 use crate::{
     audit::AuditEntry,
     records::{
         self, AbortRow, ClusterRow, ClusterState, Guard, LiftRow, LocalReleaseRow, OrderRow,
-        ReceiptRow, Record, ReportRow, Stored, key,
+        ReceiptRow, Record, ReportRow, SeenRow, Stored, key,
     },
     store::{Key, Row, Store, StoreError, Txn},
 };
 
 /// The kinds of rows that the fleet looks at.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 8] = [
+    key::META,
     key::CLUSTERS,
     key::ORDERS,
     key::ABORTS,
@@ -87,6 +88,10 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
                 Some(Box::new(report)),
             ))
         }
+        ("meta", Some(row)) if *key == key::seen() => {
+            let row: Stored<SeenRow> = records::decode(key, row)?;
+            Some(Change::Seen(Box::new(row.value)))
+        }
         ("localrelease", Some(row)) => {
             let row: Stored<LocalReleaseRow> = records::decode(key, row)?;
             let (uid, workload) = (row.uid.clone(), row.workload.clone());
@@ -123,6 +128,13 @@ fn member(row: &Stored<ClusterRow>) -> Change {
         labels: row.labels.clone(),
         certificates: certificates.collect(),
         quarantine,
+        unconfirmed: row.unconfirmed.map(|since| {
+            format!(
+                "history went back {}, and nobody has confirmed this member since: flagship cluster confirm {} --reason …",
+                since.strftime("%F %H:%M:%SZ"),
+                row.name
+            )
+        }),
         inventory: row.inventory.clone(),
         incarnation: row.incarnation,
         modified: row.modified,
@@ -230,6 +242,26 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
                 .audit(entry)
                 .urgent()
         }),
+        Job::Seen(seen) => {
+            let before: Option<Stored<SeenRow>> = store.read(&seen.key())?;
+            let txn = match &before {
+                Some(before) => Txn::new().unchanged(before),
+                None => Txn::new().absent(seen.key()),
+            };
+            let before = before.map(|before| before.value).unwrap_or_default();
+            Some(txn.put(&before.and(seen)).urgent())
+        }
+        Job::Given(order) => {
+            let order = Order {
+                intent: Intent::Hold,
+                reason: "it was ordered in a history that was given up; the hub does not know its rollout".to_owned(),
+                ..order.as_ref().clone()
+            };
+            let object = format!("{} in cluster {}", order.workload, order.cluster);
+            let entry = AuditEntry::new(now.wall, "hub", "order.hold", &object, &order.reason);
+            let row = OrderRow::new(order);
+            Some(Txn::new().absent(row.key()).put(&row).audit(entry).urgent())
+        }
         Job::TakeOver { abort, matched } => {
             let lease = u64::try_from(DEFAULT_LEASE.as_millis()).unwrap_or(u64::MAX);
             let row = AbortRow::new(abort.as_ref().clone(), matched.clone(), lease);

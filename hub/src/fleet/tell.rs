@@ -49,7 +49,9 @@ impl Fleet {
             }
             Key::Order(workload) => {
                 let order = self.view.order(&uid, &workload)?;
-                let is_stopped = self.behind.is_some() || self.quarantine(&uid).is_some();
+                let is_stopped = self.behind.is_some()
+                    || self.quarantine(&uid).is_some()
+                    || self.unconfirmed(&uid).is_some();
                 if order.intent == Intent::Run && is_stopped {
                     return None;
                 }

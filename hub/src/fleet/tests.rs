@@ -2,6 +2,7 @@
 
 mod aborts;
 mod fixture;
+mod history;
 mod leases;
 mod orders;
 mod records;

@@ -13,6 +13,8 @@ use flagship_proto::model::{
     WorkloadRef, WorkloadStatus,
 };
 
+use crate::records::SeenRow;
+
 /// A cluster as its row says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
@@ -26,6 +28,8 @@ pub struct Member {
     pub certificates: BTreeMap<String, Arc<[u8]>>,
     /// Why nothing advances there until a person looked; none for a member in good standing.
     pub quarantine: Option<String>,
+    /// Why nothing advances there until a person confirmed that it is a member, after history went back.
+    pub unconfirmed: Option<String>,
     /// What its agent last said of itself.
     pub inventory: Inventory,
     /// The highest incarnation that was stored (P2).
@@ -85,6 +89,8 @@ pub enum Change {
     LocalRelease(ClusterUid, WorkloadRef, Option<Box<LocalRelease>>),
     /// A workload's status was stored, or deleted.
     Report(ClusterUid, WorkloadRef, Option<Box<StoredReport>>),
+    /// What was seen of a history that the store does not have was stored.
+    Seen(Box<SeenRow>),
     /// A receipt was stored.
     Receipt(AbortId, ClusterUid, StoredReceipt),
 }
@@ -129,6 +135,8 @@ pub(crate) struct View {
     /// Lifts whose abort was not seen yet.
     pub(crate) lifts: BTreeMap<AbortId, Lift>,
     pub(crate) reports: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, StoredReport>>,
+    /// What was seen of a history that the store does not have.
+    pub(crate) seen: SeenRow,
     /// Local control that people on the hub ended, as last stored.
     pub(crate) local_releases: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, LocalRelease>>,
     pub(crate) receipts: BTreeMap<AbortId, BTreeMap<ClusterUid, StoredReceipt>>,
@@ -320,4 +328,16 @@ impl StoredAbort {
             .is_ok_and(|age: Duration| age >= bound);
         seen_long_ago || stored_before
     }
+}
+
+/// Whether others decide on what changed: phase, step, weight, intent, reason, order, versions.
+/// Counters and texts that only grow (failed checks, messages) stay in the agent.
+pub(super) fn is_transition(from: &WorkloadStatus, to: &WorkloadStatus) -> bool {
+    let quiet = WorkloadStatus {
+        message: from.message.clone(),
+        since: from.since,
+        failed_checks: from.failed_checks,
+        ..to.clone()
+    };
+    quiet != *from
 }

@@ -52,7 +52,8 @@ impl Ops {
         )
     }
 
-    /// Lets a pending cluster in, or ends a quarantine (with a reason).
+    /// Lets a pending cluster in, ends a quarantine, or confirms a member after history went back (the
+    /// latter two with a reason).
     pub async fn approve_cluster(
         &self,
         caller: &Caller,
@@ -78,6 +79,9 @@ impl Ops {
                 let what = format!("ending the quarantine of {name} ({reason})");
                 caller.insist_on_reason(&what)?;
             }
+            ClusterState::Active if row.unconfirmed.is_some() => {
+                caller.insist_on_reason("confirming a member after history went back")?;
+            }
             ClusterState::Active => {
                 let message = format!("cluster {name} is a member already");
                 return Err(OpError::refused("cluster.active", &message));
@@ -90,6 +94,7 @@ impl Ops {
         }
         let mut next = row.value.clone();
         next.state = ClusterState::Active;
+        next.unconfirmed = None;
         let txn = Txn::new().unchanged(&row).put(&next);
         let txn = join_standing_aborts(&self.store, txn, name, &row.uid, &row.labels, now.wall)?;
         Ok(changed(txn, &row, &next))
@@ -201,5 +206,7 @@ fn changed(txn: Txn, row: &ClusterRow, next: &ClusterRow) -> Prepared<ClusterAns
         state: next.state.clone(),
     };
     let object = format!("cluster {} ({})", next.name, next.uid);
-    Prepared::new(txn, answer, object).digests(Some(&row.state), Some(&next.state))
+    let before = (&row.state, &row.unconfirmed);
+    let after = (&next.state, &next.unconfirmed);
+    Prepared::new(txn, answer, object).digests(Some(&before), Some(&after))
 }

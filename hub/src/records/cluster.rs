@@ -96,6 +96,10 @@ pub struct ClusterRow {
     pub inventory: Inventory,
     /// The highest incarnation seen (P2).
     pub incarnation: Incarnation,
+    /// Since when a person has to confirm that it is a member, after history went back (P22): until
+    /// then nothing advances there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Timestamp>,
     /// When a session of it last opened or closed; the moment-to-moment presence is in memory.
     pub last_seen: Option<Timestamp>,
 }
@@ -113,6 +117,7 @@ impl ClusterRow {
             former: Vec::new(),
             inventory: Inventory::default(),
             incarnation: Incarnation::default(),
+            unconfirmed: None,
             last_seen: None,
         }
     }

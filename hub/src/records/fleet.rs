@@ -31,6 +31,40 @@ pub struct TermRow {
     pub since: Timestamp,
 }
 
+/// What agents showed of a history that this store does not have (P22): what `recover` has to go
+/// above. Kept, so that a hub that is behind knows it also after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenRow {
+    /// The highest epoch that a signature of this hub proves; 0 if nothing was proven.
+    pub epoch: u64,
+    /// The highest sequence number that a signature proves.
+    pub seq: u64,
+    /// The highest epoch that was claimed without proof, within reason.
+    pub claimed_epoch: u64,
+    /// What was seen, in words; empty if nothing was proven.
+    pub why: String,
+    /// When it was seen first.
+    pub at: Timestamp,
+}
+
+impl SeenRow {
+    /// An epoch is claimed without proof: one far above ours is not believed, as it would use up all
+    /// that are left.
+    pub const BELIEVED: u64 = 1 << 16;
+
+    /// All that either has seen.
+    pub fn and(self, other: &Self) -> Self {
+        let first = if self.why.is_empty() { other } else { &self };
+        Self {
+            why: first.why.clone(),
+            at: first.at,
+            epoch: self.epoch.max(other.epoch),
+            seq: self.seq.max(other.seq),
+            claimed_epoch: self.claimed_epoch.max(other.claimed_epoch),
+        }
+    }
+}
+
 /// The guard key (P15): a Run order commits only if nothing has bumped it since it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
@@ -64,6 +98,12 @@ impl Record for TermRow {
 impl Record for Guard {
     fn key(&self) -> Key {
         key::guard()
+    }
+}
+
+impl Record for SeenRow {
+    fn key(&self) -> Key {
+        key::seen()
     }
 }
 

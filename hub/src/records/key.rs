@@ -50,6 +50,8 @@ pub fn parse(key: &Key) -> Option<(&str, Vec<String>)> {
 
 /// Prefix of everything.
 pub const ALL: &str = "/v1/";
+/// Prefix of the rows of the fleet as a whole.
+pub const META: &str = "/v1/meta/";
 /// Prefix of all projects.
 pub const PROJECTS: &str = "/v1/project/";
 /// Prefix of all plans.
@@ -104,6 +106,11 @@ pub fn term() -> Key {
 /// What every abort, freeze, reject and membership change bumps (P15).
 pub fn guard() -> Key {
     key("meta", &["guard"])
+}
+
+/// What agents showed of a history that this store does not have (P22).
+pub fn seen() -> Key {
+    key("meta", &["seen"])
 }
 
 /// A project.

@@ -5,6 +5,7 @@
 
 use std::{
     net::IpAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Bound;
-use crate::{args::NameArgs, ca::Ca};
+use crate::{args::NameArgs, backup, ca::Ca};
 
 const SIGN_KEY: &str = "sign.key.pem";
 const NAMES: &str = "hub.json";
@@ -133,6 +134,30 @@ impl Folder {
         ips.extend(kept.ip.into_iter().chain(more.ip.clone()));
         dns.dedup();
         Ok(ca.server(&dns, &ips, Timestamp::now())?)
+    }
+
+    /// The files that a backup holds beside the store: keys, certificates, names. **Secrets.**
+    pub fn kept_files(&self) -> anyhow::Result<Vec<backup::File>> {
+        let mut kept = Vec::new();
+        let content = std::fs::read_dir(&self.0)
+            .with_context(|| format!("cannot read {}", self.0.display()))?;
+        for entry in content {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_kept = name == NAMES || name.ends_with(".pem");
+            if name.starts_with('.') || !is_kept {
+                continue;
+            }
+            let mode = entry.metadata()?.permissions().mode() & 0o777;
+            let content = files::read(&entry.path(), MOST)?.unwrap_or_default();
+            kept.push(backup::File {
+                name,
+                mode,
+                content,
+            });
+        }
+        kept.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(kept)
     }
 
     /// Says where the hub listens.

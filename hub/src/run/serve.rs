@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Folder, people};
+use super::{Folder, admin, people};
 use crate::{
     api::{self, ApiState},
     args::{NameArgs, ServeArgs},
@@ -189,9 +189,13 @@ impl Hub {
         );
         parts.spawn(async { ("the driver", driving.await.map_err(Into::into)) });
         if let Some(notifier) = notifier {
-            let telling = notify::run(notifier, store, clock, stop.clone())?;
+            let telling = notify::run(notifier, store.clone(), clock, stop.clone())?;
             parts.spawn(async { ("the notifications", telling.await) });
         }
+        let listening = admin::listen(&folder)
+            .context("cannot listen on the hub's own socket in the data folder")?;
+        let answering = admin::serve(listening, folder.clone(), store.clone(), stop.clone());
+        parts.spawn(async { ("the hub's own socket", answering.await) });
         let renewing = renew(folder.clone(), certificate, ca, names, stop.clone());
         parts.spawn(async { ("the hub's certificate", renewing.await) });
         let mut keeping = tokio::spawn(fleet.run(running, last.clone()));

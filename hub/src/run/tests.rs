@@ -13,7 +13,9 @@ fn init_args(data: &Path, more: &[&str]) -> InitArgs {
     let cli = Cli::parse_from(["flagship-hub", "init", "--data", data].iter().chain(more));
     match cli.command {
         Command::Init(args) => args,
-        Command::Serve(_) => panic!("init was asked for"),
+        Command::Serve(_) | Command::Recover(_) | Command::Backup(_) | Command::Restore(_) => {
+            panic!("init was asked for")
+        }
     }
 }
 
@@ -29,7 +31,9 @@ fn serve_args(data: &Path) -> ServeArgs {
     let args = begin.iter().chain(&listen);
     match Cli::parse_from(args).command {
         Command::Serve(args) => args,
-        Command::Init(_) => panic!("serve was asked for"),
+        Command::Init(_) | Command::Recover(_) | Command::Backup(_) | Command::Restore(_) => {
+            panic!("serve was asked for")
+        }
     }
 }
 
@@ -159,4 +163,72 @@ fn every_flag_has_an_environment_variable_of_the_hub() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn p21_a_backup_of_a_hub_that_serves_is_restored_in_a_new_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("hub");
+    init(init_args(&data, &["--fleet", "shop"])).await.unwrap();
+    let stop = CancellationToken::new();
+    let hub = open_soon(&data, stop.clone()).await;
+    let running = tokio::spawn(hub.run());
+    let to = folder.path().join("backup");
+    let arguments = |to: &Path| crate::args::BackupArgs {
+        data: crate::args::DataArgs { data: data.clone() },
+        to: to.to_owned(),
+    };
+    let began = std::time::Instant::now();
+    let made = loop {
+        match backup(arguments(&to)).await {
+            Ok(made) => break made,
+            // Until its own socket listens the folder is another's.
+            Err(error) if began.elapsed().as_secs() < 10 => {
+                assert!(error.to_string().contains("another"), "{error:#}");
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("{error:#}"),
+        }
+    };
+    let text = made.to_string();
+    assert!(
+        text.contains("ca.key.pem") && text.contains("SECRETS"),
+        "{text}"
+    );
+    let mode = std::fs::metadata(&to).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let twice = backup(arguments(&to)).await.unwrap_err().to_string();
+    assert!(twice.contains("is there already"), "{twice}");
+    stop.cancel();
+    running.await.unwrap().unwrap();
+
+    let restored = folder.path().join("restored");
+    let arguments = |from: &Path, data: &Path| crate::args::RestoreArgs {
+        data: crate::args::DataArgs {
+            data: data.to_owned(),
+        },
+        from: from.to_owned(),
+        reason: "a new disk".to_owned(),
+    };
+    let full = restore(arguments(&to, &data))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(full.contains("is not empty"), "{full}");
+    let mut cut = std::fs::read(&to).unwrap();
+    cut.truncate(cut.len() / 2);
+    let broken = folder.path().join("broken");
+    std::fs::write(&broken, cut).unwrap();
+    let refused = format!(
+        "{:#}",
+        restore(arguments(&broken, &restored)).await.unwrap_err()
+    );
+    assert!(refused.contains("is not used"), "{refused}");
+    assert_eq!(std::fs::read_dir(&restored).unwrap().count(), 0);
+
+    let done = restore(arguments(&to, &restored)).await.unwrap();
+    assert_eq!(done.began.epoch, 2);
+    let hub = open_soon(&restored, CancellationToken::new()).await;
+    assert_eq!(hub.term().epoch, 2);
 }

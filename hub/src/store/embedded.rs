@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch::Sender};
 use super::{
     memory::read,
     table::Table,
-    types::{Key, Listing, Outcome, Row, StoreError, Txn},
+    types::{Key, Listing, Outcome, Part, Row, StoreError, Txn},
     watch::{ColdRead, Watch, WatchError},
 };
 use crate::audit::AuditHead;
@@ -76,8 +76,29 @@ fn path_in(folder: &Path) -> PathBuf {
 impl EmbeddedStore {
     /// Creates the file; a file that is there already is refused.
     pub fn init(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let (file, table) = RowFile::create(&path_in(folder), options)?;
+        let position = Position { epoch: 1, seq: 0 };
+        let audit = AuditHead::default();
+        let (file, table) = RowFile::create(&path_in(folder), options, position, audit, &[])?;
         Self::start(file, table)
+    }
+
+    /// Creates the file with what a backup holds.
+    pub(super) fn restore(
+        folder: &Path,
+        position: Position,
+        audit: AuditHead,
+        rows: Vec<(Key, Row)>,
+    ) -> Result<Self, StoreError> {
+        let options = Options::default();
+        let (file, table) = RowFile::create(&path_in(folder), options, position, audit, &rows)?;
+        Self::start(file, table)
+    }
+
+    pub(super) fn export(
+        &self,
+        each: &mut dyn FnMut(Part) -> std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.file.export(each)
     }
 
     /// Opens the file that `init` made.

@@ -10,7 +10,7 @@ use tokio::sync::watch::Sender;
 
 use super::{
     table::{Batch, Table},
-    types::{Key, Listing, Outcome, Row, StoreError, Txn},
+    types::{Key, Listing, Outcome, Part, Row, StoreError, Txn},
     watch::{ColdRead, Watch, WatchError},
 };
 use crate::audit::AuditHead;
@@ -110,6 +110,22 @@ impl MemoryStore {
 
     pub(super) fn audit_head(&self) -> AuditHead {
         read(&self.table).audit
+    }
+
+    pub(super) fn export(
+        &self,
+        each: &mut dyn FnMut(Part) -> std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let table = read(&self.table).clone();
+        let mut all = || {
+            each(Part::Head(table.position, table.audit))?;
+            let mut rows = table.rows.iter();
+            rows.try_for_each(|(key, row)| each(Part::Row(key.clone(), row.clone())))
+        };
+        all().map_err(|error| StoreError::Io {
+            path: "memory".to_owned(),
+            message: error.to_string(),
+        })
     }
 
     pub(super) fn position(&self) -> Position {

@@ -133,6 +133,7 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
             epoch: self.staged.position.epoch,
             seq: self.staged.position.seq + 1,
         };
+        let position = txn.rise.map_or(position, |rise| rise.max(position));
         // everything that can fail comes before the first change, so a failure adds nothing
         let mut existing = Vec::with_capacity(txn.writes.len());
         for write in &txn.writes {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flagship_proto::model::Position;
 
 use crate::{
-    audit::AuditEntry,
+    audit::{AuditEntry, AuditHead},
     records::{self, Record, Stored},
 };
 
@@ -100,6 +100,8 @@ pub struct Txn {
     pub writes: Vec<Write>,
     /// Chained into the audit log by the store itself, in the same commit.
     pub audit: Vec<AuditEntry>,
+    /// Takes at least this position: history went back, and goes on above what was seen (P12, P21).
+    pub rise: Option<Position>,
     /// Goes through where ordinary writes are refused because the disk is nearly full: aborts,
     /// holds and retreats (trap 12).
     pub urgent: bool,
@@ -155,11 +157,26 @@ impl Txn {
         self
     }
 
+    /// Takes at least this position.
+    pub fn rising_to(mut self, position: Position) -> Self {
+        self.rise = Some(position);
+        self
+    }
+
     /// Marks the transaction as one that a nearly full disk must not stop.
     pub fn urgent(mut self) -> Self {
         self.urgent = true;
         self
     }
+}
+
+/// A part of a snapshot of the whole store, in this order.
+#[derive(Debug)]
+pub enum Part {
+    /// As of which commit, and the end of the audit chain then; comes once.
+    Head(Position, AuditHead),
+    /// A row, in key order.
+    Row(Key, Row),
 }
 
 /// How a transaction ended.

@@ -22,6 +22,9 @@ pub struct ClusterView {
     pub state: String,
     /// Its state in words, with what to do where something is amiss.
     pub text: String,
+    /// Whether it waits to be confirmed after history went back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
     /// Whether its agent has a session now.
     pub connected: bool,
     /// When its agent was last heard.

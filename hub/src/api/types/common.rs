@@ -69,7 +69,7 @@ pub struct Why {
 /// person's word on the spot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Banner {
-    /// `abort`, `freeze`, `local`, or `behind` for a hub that gives no orders.
+    /// `abort`, `freeze`, `local`, `unconfirmed`, or `behind` for a hub that gives no orders.
     pub kind: String,
     /// The id of what stands.
     pub id: String,

@@ -20,6 +20,7 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
         labels: row.labels.clone(),
         state,
         text,
+        unconfirmed: row.unconfirmed.is_some(),
         connected,
         last_heard: seen.last_heard(&row.uid),
         enrolled_at: Some(row.enrolled.at),
@@ -43,6 +44,10 @@ fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -> (S
         ClusterState::Pending => {
             format!("waits for approval: flagship cluster approve {}", row.name)
         }
+        ClusterState::Active if row.unconfirmed.is_some() => format!(
+            "history went back and nobody has confirmed it since, so nothing advances there: flagship cluster confirm {} --reason …",
+            row.name
+        ),
         ClusterState::Active if connected => "connected".to_owned(),
         ClusterState::Active => {
             "not connected: nothing advances there; what serves goes on".to_owned()
@@ -75,6 +80,35 @@ fn local(cluster: &ClusterName, workload: &WorkloadRef, act: &LocalAct) -> Local
         text: act.to_string(),
         remedy: format!("flagship cluster release {cluster} {workload} --reason …"),
     }
+}
+
+/// Members that wait to be confirmed after history went back, as one banner.
+pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
+    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    let mut waiting: Vec<_> = members
+        .filter_map(|row| Some((row.name.to_string(), row.unconfirmed?)))
+        .collect();
+    waiting.sort();
+    let since = waiting.iter().map(|(_, since)| *since).min()?;
+    let names: Vec<&str> = waiting
+        .iter()
+        .take(5)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let more = match waiting.len().saturating_sub(5) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(Banner {
+        kind: "unconfirmed".to_owned(),
+        id: "hub".to_owned(),
+        text: format!(
+            "history went back: nothing advances in {}{more} until a person confirms that they are members",
+            names.join(", ")
+        ),
+        since,
+        remedy: "flagship cluster list, then flagship cluster confirm --all --reason …".to_owned(),
+    })
 }
 
 /// What stands in members of the fleet by people on the spot, as banners.

@@ -1,10 +1,10 @@
-//! `flagship cluster list | approve | release | remove`.
+//! `flagship cluster list | approve | confirm | release | remove`.
 
 use clap::{Args, Subcommand};
 
 use super::get::Get;
 use crate::{
-    api::types::{ClusterView, Empty, ReleaseLocalRequest},
+    api::types::{ClusterView, Empty, List, ReleaseLocalRequest},
     cli::{
         args::Why,
         client::segment,
@@ -19,6 +19,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   flagship cluster list
   flagship cluster approve eu-7 --reason 'racked today'
+  flagship cluster confirm --all --reason 'looked at the list after recover'
   flagship cluster release eu-1 shop/Deployment/checkout --reason 'false alarm there'
   flagship cluster remove eu-1 --reason 'moved to eu-7'";
 
@@ -37,6 +38,21 @@ enum Verb {
     Approve {
         /// Its name
         name: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Confirm members after the hub's history went back (flagship-hub recover, restore)
+    Confirm {
+        /// Their names
+        #[arg(
+            required_unless_present = "all",
+            conflicts_with = "all",
+            value_name = "NAME"
+        )]
+        names: Vec<String>,
+        /// All that wait to be confirmed
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         why: Why,
     },
@@ -76,6 +92,26 @@ impl Cluster {
                     format!("cluster {} is approved\n", view.name)
                 })?;
             }
+            Verb::Confirm { names, all, why } => {
+                let names = if all {
+                    unconfirmed(session).await?
+                } else {
+                    names
+                };
+                let mut confirmed = Vec::new();
+                for name in &names {
+                    let path = format!("/api/v1/clusters/{}/approve", segment(name));
+                    let view: ClusterView = session
+                        .client
+                        .post(&path, &Empty {}, &why.because())
+                        .await?;
+                    confirmed.push(view);
+                }
+                show(session.format, &confirmed, || match names.len() {
+                    0 => "no member waits to be confirmed\n".to_owned(),
+                    _ => format!("confirmed: {}\n", names.join(", ")),
+                })?;
+            }
             Verb::Release {
                 name,
                 workload,
@@ -111,4 +147,11 @@ impl Cluster {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Names of the members that wait to be confirmed.
+async fn unconfirmed(session: &Session) -> Result<Vec<String>, CliError> {
+    let list: List<ClusterView> = session.client.get("/api/v1/clusters?limit=10000").await?;
+    let waiting = list.items.into_iter().filter(|view| view.unconfirmed);
+    Ok(waiting.map(|view| view.name).collect())
 }

@@ -118,6 +118,7 @@ impl Fixture {
                 labels: Labels::new(),
                 certificates: [("01".to_owned(), certificate)].into(),
                 quarantine: None,
+                unconfirmed: None,
                 inventory: Inventory::default(),
                 incarnation: Incarnation(1),
                 modified,

@@ -1,6 +1,8 @@
 //! The redb file: rows, the position, the end of the audit chain. Opening, committing, and what is
 //! done when the disk is full.
 
+mod rows;
+
 use std::{
     fs::{self, File},
     io::Write as _,
@@ -8,7 +10,6 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use bytes::Bytes;
 use flagship_proto::model::Position;
 use redb::{Database, DatabaseError, ReadableDatabase as _, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -18,17 +19,14 @@ use crate::{
     audit::AuditHead,
     store::{
         table::{Staged, Table},
-        types::{Key, Row, StoreError},
+        types::{Key, Part, Row, StoreError},
     },
 };
+use rows::{ROWS, decode_row, each_row, encode_row, read_rows};
 
-const ROWS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const HEADER: &str = "header";
 const FORMAT: u32 = 1;
-
-/// Bytes before a row's value: created and modified, each epoch and sequence, big endian.
-const ROW_HEADER: usize = 32;
 
 /// redb's own cache; rows are mirrored, so little is read through it.
 const CACHE_BYTES: usize = 8 << 20;
@@ -66,12 +64,17 @@ impl RowFile {
     }
 
     /// Makes the file; it is whole under its name, or not there.
-    pub(super) fn create(path: &Path, options: Options) -> Result<(Self, Table), StoreError> {
+    pub(super) fn create(
+        path: &Path,
+        options: Options,
+        position: Position,
+        audit: AuditHead,
+        rows: &[(Key, Row)],
+    ) -> Result<(Self, Table), StoreError> {
         if path.exists() {
             let message = "it exists already; `serve` opens it, `init` wants an empty folder";
             return Err(open_error(path, message));
         }
-        let position = Position { epoch: 1, seq: 0 };
         let beside = path.with_extension("new");
         let made = (|| -> Result<(), redb::Error> {
             let database = Database::builder()
@@ -79,8 +82,11 @@ impl RowFile {
                 .create(&beside)?;
             let txn = database.begin_write()?;
             {
-                txn.open_table(ROWS)?;
-                let header = Header::new(position, AuditHead::default());
+                let mut table = txn.open_table(ROWS)?;
+                for (key, row) in rows {
+                    table.insert(key.as_str(), encode_row(row).as_slice())?;
+                }
+                let header = Header::new(position, audit);
                 txn.open_table(META)?
                     .insert(HEADER, encode(&header).as_slice())?;
             }
@@ -132,6 +138,24 @@ impl RowFile {
         let mut rows = Vec::new();
         self.reading(|database| read_rows(database, prefix, |key, row| rows.push((key, row))))?;
         Ok(rows)
+    }
+
+    /// Everything of one moment: one read transaction, which holds up no writer.
+    pub(super) fn export(
+        &self,
+        each: &mut dyn FnMut(Part) -> std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.reading(|database| {
+            let snapshot = database.begin_read()?;
+            let meta = snapshot.open_table(META)?;
+            let bytes = meta.get(HEADER)?.map(|value| value.value().to_vec());
+            let header = bytes.and_then(|bytes| serde_json::from_slice::<Header>(&bytes).ok());
+            let Some(header) = header else {
+                return Err(redb::Error::Corrupted("it has no header".to_owned()));
+            };
+            each(Part::Head(header.position, header.audit))?;
+            each_row(&snapshot, "", |key, row| Ok(each(Part::Row(key, row))?))
+        })
     }
 
     fn reading<T>(
@@ -341,57 +365,6 @@ fn open_unchanged(path: &Path) -> Result<Database, DatabaseError> {
     }
 }
 
-fn read_rows(
-    database: &Database,
-    prefix: &str,
-    mut each: impl FnMut(Key, Row),
-) -> Result<(), redb::Error> {
-    let table = database.begin_read()?.open_table(ROWS)?;
-    for entry in table.range(prefix..)? {
-        let (key, value) = entry?;
-        if !key.value().starts_with(prefix) {
-            break;
-        }
-        let row = decode_row(value.value())
-            .ok_or_else(|| redb::Error::Corrupted(format!("row {} is too short", key.value())))?;
-        each(Key::from_path(key.value()), row);
-    }
-    Ok(())
-}
-
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).expect("a header is plain data")
-}
-
-fn encode_row(row: &Row) -> Vec<u8> {
-    let Row {
-        value,
-        created,
-        modified,
-    } = row;
-    let mut bytes = Vec::with_capacity(ROW_HEADER + value.len());
-    for number in [created.epoch, created.seq, modified.epoch, modified.seq] {
-        bytes.extend_from_slice(&number.to_be_bytes());
-    }
-    bytes.extend_from_slice(value);
-    bytes
-}
-
-fn decode_row(bytes: &[u8]) -> Option<Row> {
-    let (header, value) = bytes.split_at_checked(ROW_HEADER)?;
-    let number = |place: usize| {
-        let part = header.get(place * 8..place * 8 + 8)?;
-        part.try_into().map(u64::from_be_bytes).ok()
-    };
-    Some(Row {
-        created: Position {
-            epoch: number(0)?,
-            seq: number(1)?,
-        },
-        modified: Position {
-            epoch: number(2)?,
-            seq: number(3)?,
-        },
-        value: Bytes::copy_from_slice(value),
-    })
 }
