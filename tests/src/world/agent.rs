@@ -199,6 +199,8 @@ impl Agent {
             reason: "errors here".to_owned(),
         };
         process.link.control(wanted, now).expect("it may be said");
+        // It is answered once it is written.
+        self.save(now);
         self.wake_at = now.mono.millis;
     }
 
