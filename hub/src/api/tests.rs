@@ -2,6 +2,7 @@
 
 mod fixture;
 mod freezes;
+mod stopped;
 
 use axum::http::{Method, StatusCode};
 use fixture::Api;

@@ -22,6 +22,8 @@ const TOLD: &[(&str, &str, Severity, bool)] = &[
     ("RetreatBegun",       "rollout.retreating",  Critical, false),
     ("RetreatDone",        "rollout.rolledBack",  Warning,  true),
     ("Aborted",            "rollout.aborted",     Critical, false),
+    ("Frozen",             "rollout.frozen",      Warning,  false),
+    ("FreezeEnded",        "rollout.unfrozen",    Info,     false),
     ("PausedBy",           "rollout.paused",      Info,     false),
     ("ResumedBy",          "rollout.resumed",     Info,     false),
     ("RetriedBy",          "rollout.retried",     Info,     false),

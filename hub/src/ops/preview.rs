@@ -25,7 +25,8 @@ pub struct AbortPreview {
     pub mode: AbortMode,
     /// In flight: these go back (or stay, under `--hold`).
     pub stops: Vec<PreviewCluster>,
-    /// Done in a rollout that has not ended: these stay on the version (or go back, under `--retreat`).
+    /// Done in a rollout that has not ended: these stay on the version. Under `--retreat` all that
+    /// succeeded last, also in a rollout that has ended: these go back.
     pub done: Vec<PreviewCluster>,
     /// In flight and allowed to go on while cut off (P6): the bound does not hold for these.
     pub outside: Vec<PreviewCluster>,
@@ -204,7 +205,9 @@ impl Survey {
             };
             match (order.intent, phase) {
                 (Intent::Run | Intent::Hold, Some(Phase::Succeeded)) => {
-                    if !self.rollouts.contains_key(&found.rollout) {
+                    // An agent takes back whatever succeeded last, its rollout ended or not.
+                    let goes_back = preview.mode == AbortMode::RetreatDone;
+                    if !goes_back && !self.rollouts.contains_key(&found.rollout) {
                         continue;
                     }
                     preview.done.push(found);

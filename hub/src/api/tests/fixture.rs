@@ -19,8 +19,8 @@ use crate::{
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
     ops::{Caller, CreateToken, Ops},
-    records::TokenScope,
-    store::Store,
+    records::{Record, Stored, TokenScope},
+    store::{Key, Outcome, Store, Txn},
 };
 
 pub(super) struct Api {
@@ -65,6 +65,19 @@ impl Api {
         };
         let routes = router(state.clone());
         Self { routes, state }
+    }
+
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        self.state.now().wall
+    }
+
+    pub(super) async fn commit(&self, txn: Txn) {
+        let outcome = self.state.store().txn(txn).await.unwrap();
+        assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
+    }
+
+    pub(super) fn read<R: Record>(&self, key: &Key) -> Stored<R> {
+        self.state.store().read(key).unwrap().unwrap()
     }
 
     pub(super) fn seq(&self) -> u64 {

@@ -41,6 +41,8 @@ pub enum AbortState {
     NotStopped,
     /// No answer yet; nothing advances there after `nothingAdvancesAfter`.
     NotHeard,
+    /// Told, and it has not answered for good yet.
+    Told,
     /// On the way back, limited by ready old capacity.
     Returning,
     /// No traffic on the change: read back as 0.
@@ -87,6 +89,8 @@ pub struct AbortTotals {
     pub not_stopped: u32,
     /// Not heard.
     pub not_heard: u32,
+    /// Told, and not answered for good yet.
+    pub told: u32,
 }
 
 /// One cluster under an abort: the worst of its workloads.
@@ -162,6 +166,9 @@ pub struct LiftView {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// The narrower aborts that stand in its place (`--except`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub narrowed_to: Vec<String>,
 }
 
 /// An abort and what has come of it.
@@ -242,7 +249,7 @@ pub struct AbortPreview {
     pub not_heard: Vec<String>,
     /// Clusters outside the bound, and why.
     pub outside: Vec<String>,
-    /// Clusters that are Done in a rollout that has not ended.
+    /// Clusters that are Done in a rollout that has not ended; under `RetreatDone` in one that has, too.
     pub done: Vec<NotFixed>,
     /// Whether these stay as they are.
     pub done_stays: bool,

@@ -65,6 +65,7 @@ pub fn view(
             at: lift.effective,
             actor: lift.actor.clone(),
             reason: lift.reason.clone(),
+            narrowed_to: lift.narrowed_to.iter().map(ToString::to_string).collect(),
         }),
         bound_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
         bound_at,
@@ -188,6 +189,7 @@ fn totals(clusters: &[AbortCluster]) -> AbortTotals {
         *match cluster.state {
             AbortState::NotStopped => &mut totals.not_stopped,
             AbortState::NotHeard => &mut totals.not_heard,
+            AbortState::Told => &mut totals.told,
             AbortState::Returning => &mut totals.returning,
             AbortState::Returned => &mut totals.returned,
             AbortState::Held => &mut totals.held,
@@ -199,11 +201,12 @@ fn totals(clusters: &[AbortCluster]) -> AbortTotals {
 }
 
 fn outcome(totals: &AbortTotals, past_bound: bool) -> AbortOutcome {
+    let unanswered = totals.not_heard + totals.told;
     if totals.not_stopped > 0 {
         AbortOutcome::NotStopped
-    } else if totals.not_heard == 0 && totals.returning == 0 {
+    } else if unanswered == 0 && totals.returning == 0 {
         AbortOutcome::Stopped
-    } else if past_bound && totals.not_heard > 0 {
+    } else if past_bound && unanswered > 0 {
         AbortOutcome::Bounded
     } else {
         AbortOutcome::Stopping
@@ -214,6 +217,7 @@ fn summary(totals: &AbortTotals, outcome: AbortOutcome) -> String {
     let parts: Vec<String> = [
         (totals.not_stopped, "NOT stopped"),
         (totals.not_heard, "not heard"),
+        (totals.told, "told"),
         (totals.returning, "returning"),
         (totals.returned, "returned"),
         (totals.held, "held"),
@@ -232,7 +236,7 @@ fn summary(totals: &AbortTotals, outcome: AbortOutcome) -> String {
         AbortOutcome::Bounded => {
             format!(
                 "{} of {all} clusters did not answer; nothing advances there",
-                totals.not_heard
+                totals.not_heard + totals.told
             )
         }
         AbortOutcome::NotStopped => {

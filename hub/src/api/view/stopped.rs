@@ -1,8 +1,8 @@
 //! How far one cluster has stopped under an abort, in words: the worst of its workloads.
 
 use flagship_proto::model::{
-    Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Weight, WorkloadReceipt,
-    WorkloadRef,
+    ACTION_DEADLINE, Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Weight,
+    WorkloadReceipt, WorkloadRef,
 };
 use jiff::Timestamp;
 
@@ -65,10 +65,16 @@ impl Stopped<'_> {
             .min_by_key(|line| line.state)
             .unwrap_or_else(|| self.line(AbortState::Idle, "nothing in flight".to_owned()));
         if !receipt.durable && line.state > AbortState::Returning {
-            line.state = AbortState::NotStopped;
-            line.text +=
-                "; but its agent could not keep the abort on disk and would forget it at a restart";
-            line.reason = Some("the agent could not keep the abort on disk".to_owned());
+            // The first receipt often comes before the agent's disk has answered.
+            let waited = self.seen.now.wall.duration_since(row.received);
+            if waited.unsigned_abs() < ACTION_DEADLINE {
+                line.state = AbortState::Told;
+                line.text += "; its agent is writing the abort to its disk";
+            } else {
+                line.state = AbortState::NotStopped;
+                line.text += "; but its agent could not keep the abort on disk and would forget it at a restart";
+                line.reason = Some("the agent could not keep the abort on disk".to_owned());
+            }
         }
         line.receipt_at = Some(receipt.at);
         let after = row.received.duration_since(self.abort.at).as_millis();
@@ -134,19 +140,17 @@ impl Stopped<'_> {
         let (continuing, after) = self.stops_by_itself();
         let (in_flight, weight) = self.in_flight();
         let until = after.strftime("%H:%M:%SZ");
-        let here = self.seen.connected(self.uid);
-        let heard = if here {
-            "told, no answer yet"
-        } else {
-            "not heard"
-        };
+        let now = self.seen.now.wall;
+        // Who has not answered by the bound counts as not heard, its session open or not.
+        let here = self.seen.connected(self.uid) && now < self.bound_at;
+        let heard = if here { "no answer yet" } else { "not heard" };
         let at = match weight {
             Some(weight) => format!("at {weight}"),
             None => "at what it had, nothing was reported".to_owned(),
         };
-        let now = self.seen.now.wall;
         // Cut off, past the bound, and its plan lets it go on: nothing says that it stopped.
-        let goes_on = continuing && !here && now >= self.bound_at && now < after;
+        let past_bound = now >= self.bound_at && now < after;
+        let goes_on = continuing && in_flight.is_some() && past_bound;
         let text = match in_flight {
             None => format!(
                 "{heard}; nothing was in flight when last heard, nothing advances there after {until}"
@@ -159,10 +163,10 @@ impl Stopped<'_> {
             }
             Some(_) => format!("frozen {at} ({heard}; nothing advances there after {until})"),
         };
-        let state = if goes_on {
-            AbortState::NotStopped
-        } else {
-            AbortState::NotHeard
+        let state = match (goes_on, here) {
+            (true, _) => AbortState::NotStopped,
+            (false, true) => AbortState::Told,
+            (false, false) => AbortState::NotHeard,
         };
         let mut line = self.line(state, text);
         line.weight = weight.map(Weight::get);

@@ -212,6 +212,7 @@ pub fn word(state: AbortState) -> &'static str {
     match state {
         AbortState::NotStopped => "NOT STOPPED",
         AbortState::NotHeard => "not heard",
+        AbortState::Told => "told",
         AbortState::Returning => "returning",
         AbortState::Returned => "returned",
         AbortState::Held => "held",
@@ -224,7 +225,7 @@ fn tone(state: AbortState) -> Tone {
     match state {
         AbortState::NotStopped => Tone::Bad,
         AbortState::NotHeard | AbortState::Done => Tone::Warn,
-        AbortState::Returning => Tone::Busy,
+        AbortState::Told | AbortState::Returning => Tone::Busy,
         AbortState::Returned | AbortState::Held => Tone::Good,
         AbortState::Idle => Tone::Dim,
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::watch;
 use crate::{
-    api::types::{AbortOutcome, AbortPreview, AbortRequest, AbortView, List, ScopeHit},
+    api::types::{AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortView, List, ScopeHit},
     cli::{
         args::Why,
         client::{changes::Changes, segment},
@@ -284,7 +284,17 @@ impl Screen {
             print(&text::head(session.look, view, session.now()))?;
             self.printed.push(String::new());
         }
-        for cluster in &view.clusters {
+        self.lines(session, view, |state| state != AbortState::Told)
+    }
+
+    /// Lines that were not printed yet. That a cluster is told is news only where nothing follows.
+    fn lines(
+        &mut self,
+        session: &Session,
+        view: &AbortView,
+        wanted: impl Fn(AbortState) -> bool,
+    ) -> Result<(), CliError> {
+        for cluster in view.clusters.iter().filter(|cluster| wanted(cluster.state)) {
             let line = text::line(session.look, cluster);
             if !self.printed.contains(&line) {
                 print(&line)?;
@@ -294,9 +304,12 @@ impl Screen {
         Ok(())
     }
 
-    fn close(&self, session: &Session, view: &AbortView) -> Result<(), CliError> {
+    fn close(&mut self, session: &Session, view: &AbortView) -> Result<(), CliError> {
         if self.live {
             return Ok(());
+        }
+        if session.format == Format::Table {
+            self.lines(session, view, |_| true)?;
         }
         show(session.format, view, || {
             text::summary(session.look, view, session.now())

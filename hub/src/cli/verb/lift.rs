@@ -67,6 +67,14 @@ fn words(view: &AbortView) -> String {
     } else {
         format!("abort {} is lifted; nothing moves by itself\n", view.id)
     };
+    let narrowed = view.lifted.iter().flat_map(|lift| &lift.narrowed_to);
+    let narrowed: Vec<&String> = narrowed.collect();
+    for rest in &narrowed {
+        text += &format!("  abort {rest} stands in its place: flagship describe abort {rest}\n");
+    }
+    if !narrowed.is_empty() {
+        return text;
+    }
     let mut rollouts: Vec<&str> = view
         .not_fixed
         .iter()

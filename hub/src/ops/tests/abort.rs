@@ -186,6 +186,24 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
 }
 
 #[test]
+fn a_preview_of_retreat_lists_what_succeeded_in_rollouts_that_have_ended_too() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let succeeded = Some(Phase::Succeeded);
+    hub.order("us-1", "checkout-1", OnDisconnect::Hold, succeeded);
+    hub.alter("checkout-1", |row| {
+        row.state.phase = flagship_waves::RolloutPhase::Succeeded;
+    });
+    for (mode, done) in [(AbortMode::Return, 0), (AbortMode::RetreatDone, 1)] {
+        let scope = Scope::Fleet;
+        let preview = hub
+            .ops
+            .preview_abort(&AbortOrder { scope, mode }, hub.now());
+        assert_eq!(preview.unwrap().done.len(), done, "{mode}");
+    }
+}
+
+#[test]
 fn no_row_that_cannot_be_read_stands_in_the_way_of_a_fleet_abort() {
     let hub = Hub::new();
     let mut txn = Txn::new();

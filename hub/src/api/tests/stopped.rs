@@ -1,0 +1,122 @@
+//! What is said of a cluster that does not answer an abort.
+
+use flagship_proto::model::{
+    Change, Document, Fence, Intent, OnDisconnect, Order, Phase, ReturnTo, Term, Weight,
+    WorkloadStatus,
+};
+use serde_json::Value;
+
+use super::fixture::Api;
+use crate::{
+    auth::Role,
+    records::{ClusterRow, ClusterState, Enrolled, OrderRow, ReportRow, Stored, key},
+    store::Txn,
+};
+
+const WORKLOAD: &str = "shop/Deployment/checkout";
+
+/// A cluster that is not connected, with a canary in flight at 50%.
+async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect) {
+    let now = api.now();
+    let uid: flagship_proto::model::ClusterUid = format!("uid-{name}").parse().unwrap();
+    let enrolled = Enrolled {
+        at: now,
+        token: None,
+    };
+    let mut row = ClusterRow::new(name.parse().unwrap(), uid.clone(), [].into(), enrolled);
+    row.state = ClusterState::Active;
+    let hour = std::time::Duration::from_secs(3600);
+    let order = OrderRow::new(Order {
+        fleet: "f-1".parse().unwrap(),
+        cluster: name.parse().unwrap(),
+        uid: uid.clone(),
+        workload: WORKLOAD.parse().unwrap(),
+        plan: "shop/checkout".parse().unwrap(),
+        rollout: "checkout-1".parse().unwrap(),
+        attempt: 1,
+        fence: Fence {
+            term: Term::default(),
+            ..Fence::default()
+        },
+        intent: Intent::Run,
+        change: Change::Version("1.1.0".into()),
+        return_to: ReturnTo::LastPromoted,
+        now: false,
+        canary: Document::of(&1).unwrap(),
+        plan_digest: flagship_proto::digest::Digest::of(b""),
+        not_after: now.saturating_add(hour).unwrap(),
+        lease: std::time::Duration::from_secs(30),
+        on_disconnect,
+        reason: "its wave runs".into(),
+    });
+    api.commit(Txn::new().put(&row).put(&order)).await;
+    let key = key::order(&uid, &WORKLOAD.parse().unwrap());
+    let stored: Stored<OrderRow> = api.read(&key);
+    let report = ReportRow {
+        uid,
+        incarnation: Default::default(),
+        seq: 1,
+        at: now,
+        status: WorkloadStatus {
+            workload: WORKLOAD.parse().unwrap(),
+            fence: stored.order().fence,
+            rollout: Some("checkout-1".parse().unwrap()),
+            attempt: 1,
+            intent: Some(Intent::Run),
+            phase: Phase::Progressing,
+            step: 1,
+            weight: Weight::saturating(50),
+            observed: Some(Weight::saturating(50)),
+            failed_checks: 0,
+            version: Some("1.1.0".into()),
+            digest: None,
+            primary_version: Some("1.0.0".into()),
+            primary_digest: None,
+            can_return_to: Vec::new(),
+            reason: String::new(),
+            message: String::new(),
+            since: now,
+            aborted_by: None,
+            local: Vec::new(),
+        },
+    };
+    api.commit(Txn::new().put(&report)).await;
+}
+
+#[tokio::test]
+async fn who_is_not_heard_is_frozen_where_it_was_with_the_command_that_stops_it_there() {
+    let api = Api::new().await;
+    let token = api.token(Role::Responder).await;
+    in_flight(&api, "us-1", OnDisconnect::Hold).await;
+    in_flight(&api, "us-2", OnDisconnect::Continue).await;
+    let body = r#"{"scope":{"kind":"fleet"}}"#;
+    let dry = api
+        .post_with("/api/v1/abort-preview", &token, body, &[])
+        .await;
+    let dry: Value = serde_json::from_str(&dry.body).unwrap();
+    assert_eq!(dry["notHeard"].as_array().unwrap().len(), 2, "{dry}");
+    let outside = dry["outside"][0].as_str().unwrap();
+    assert!(
+        outside.starts_with("us-2 at 50%: its plan lets it go on until"),
+        "{outside}"
+    );
+    assert!(dry["boundAt"].is_string(), "{dry}");
+
+    let abort = api.post_with("/api/v1/aborts", &token, body, &[]).await;
+    let abort: Value = serde_json::from_str(&abort.body).unwrap();
+    let line = |name: &str| {
+        let mut lines = abort["clusters"].as_array().unwrap().iter();
+        lines.find(|line| line["cluster"] == name).unwrap()
+    };
+    let text = line("us-1")["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("frozen at 50% (not heard; nothing advances there after"),
+        "{text}"
+    );
+    assert_eq!(
+        line("us-1")["localCommand"],
+        "flagship-agent ctl retreat shop/Deployment/checkout"
+    );
+    let text = line("us-2")["text"].as_str().unwrap();
+    assert!(text.contains("OUTSIDE the bound"), "{text}");
+}
