@@ -38,22 +38,22 @@ const NOT_STORED: u8 = 12;
 /// Does what was typed.
 pub(in crate::run) async fn run(args: CtlArgs) -> anyhow::Result<ExitCode> {
     let CtlArgs { config, data, verb } = args;
-    let folder = match data {
-        Some(folder) => folder,
-        None => AgentConfig::load(&config)?.data,
+    let folder = || match data {
+        Some(folder) => Ok(folder),
+        None => AgentConfig::load(&config).map(|config| config.data),
     };
     match verb {
-        CtlVerb::Status { output } => status(&folder, output).await,
-        CtlVerb::Hold(over) => control(&folder, LocalVerb::Hold, over, None).await,
+        CtlVerb::Status { output } => status(&folder()?, output).await,
+        CtlVerb::Hold(over) => control(&folder()?, LocalVerb::Hold, over, None).await,
         CtlVerb::Retreat {
             over,
             wait,
             timeout,
         } => {
             let wait = wait.then(|| Duration::from_secs(timeout));
-            control(&folder, LocalVerb::Retreat, over, wait).await
+            control(&folder()?, LocalVerb::Retreat, over, wait).await
         }
-        CtlVerb::Release(over) => control(&folder, LocalVerb::Release, over, None).await,
+        CtlVerb::Release(over) => control(&folder()?, LocalVerb::Release, over, None).await,
         CtlVerb::Promote { .. } => Ok(not_under_a_hub(
             "promote",
             "the rollout goes on by itself once what it waits for is there: flagship watch ROLLOUT",
