@@ -9,7 +9,7 @@ use crate::link::{
     local::{Controlled, NotControlled, Wanted},
 };
 
-fn wanted(id: &str, verb: LocalVerb) -> Wanted {
+pub(super) fn wanted(id: &str, verb: LocalVerb) -> Wanted {
     Wanted {
         id: id.parse().unwrap(),
         workload: workload(),

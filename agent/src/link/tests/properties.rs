@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use flagship_proto::model::LocalVerb;
 use proptest::prelude::*;
 
 use super::*;
@@ -25,6 +26,9 @@ enum Event {
     AskAndGrant {
         watermark: u64,
         abort: Option<(u8, u64)>,
+    },
+    Local {
+        verb: LocalVerb,
     },
     Sync,
     DiskFull,
@@ -64,6 +68,12 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..4u8, 1..90u64).prop_map(|(id, seq)| Event::Lift { id, seq }),
         6 => (0..60u64, proptest::option::of((0..4u8, 1..60u64)))
             .prop_map(|(watermark, abort)| Event::AskAndGrant { watermark, abort }),
+        1 => prop_oneof![
+            Just(LocalVerb::Hold),
+            Just(LocalVerb::Retreat),
+            Just(LocalVerb::Release)
+        ]
+        .prop_map(|verb| Event::Local { verb }),
         5 => Just(Event::Sync),
         1 => Just(Event::DiskFull),
         1 => Just(Event::Disconnect),
@@ -86,6 +96,8 @@ struct Model {
     run: u64,
     /// Aborts that were taken and not lifted since.
     standing: BTreeSet<u8>,
+    /// The local control that stands.
+    local: Option<LocalVerb>,
     /// The highest position of an abort that was taken: Run orders below are void for ever.
     void_below: u64,
     /// Until when the newest grant can be good, on the clock that counts sleep.
@@ -99,6 +111,7 @@ impl Model {
             now: secs(0),
             run: 1,
             standing: BTreeSet::new(),
+            local: None,
             void_below: 0,
             lease_until: None,
         }
@@ -140,6 +153,13 @@ impl Model {
                 }
                 self.lease_until = Some(now.mono.plus(LEASE));
             }
+            Event::Local { verb } => {
+                let number = self.now.mono.millis;
+                let said = super::local::wanted(&format!("l{number}"), *verb);
+                if self.bench.link.control(said, now).is_ok() {
+                    self.local = Some(*verb).filter(|verb| *verb != LocalVerb::Release);
+                }
+            }
             Event::Sync => self.bench.sync(now),
             Event::DiskFull => self.bench.disk_full(now),
             Event::Disconnect => self.bench.link.disconnected(),
@@ -178,7 +198,19 @@ impl Model {
 
     fn restart(&mut self) {
         self.run += 1;
+        let link = &self.bench.link;
+        let was_kept = link.is_local_kept(link.local_generation());
         self.bench = self.bench.restart();
+        let record = self.bench.link.local_record(&workload());
+        let stands = record
+            .and_then(|record| record.standing())
+            .map(|act| act.verb);
+        assert!(
+            !was_kept || stands == self.local,
+            "{:?} was kept",
+            self.local
+        );
+        self.local = stands;
         self.now.mono = Mono {
             run: self.run,
             millis: 1,
@@ -218,6 +250,7 @@ impl Model {
         let fence = may.order().fence;
         prop_assert_eq!(may.intent, Intent::Run);
         prop_assert_eq!(may.order().intent, Intent::Run);
+        prop_assert!(self.local.is_none(), "{:?} on the spot", self.local);
         prop_assert!(self.standing.is_empty(), "p09: {:?} stand", self.standing);
         prop_assert!(
             fence.revision.seq >= self.void_below,
