@@ -77,7 +77,7 @@ impl Driver {
     ) -> Result<Duration, DriverError> {
         let mut wake = LONGEST_WAIT;
         self.end_freezes(now).await?;
-        let keys = self.loaded.open_rollouts(&self.store)?;
+        let keys = self.loaded.open_rollouts(&self.store, now)?;
         for key in keys {
             for _ in 0..TRIES {
                 let loaded = self.loaded.load(&self.store)?;

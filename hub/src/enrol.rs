@@ -61,7 +61,17 @@ pub struct Enrol {
 /// What is to be committed, and what the asker then gets.
 struct Step {
     txn: Txn,
-    outcome: Enrolled,
+    outcome: Result<Enrolled, EnrolError>,
+}
+
+impl Step {
+    /// An answer that changes nothing.
+    fn nothing(outcome: Enrolled) -> Self {
+        Self {
+            txn: Txn::new(),
+            outcome: Ok(outcome),
+        }
+    }
 }
 
 impl Enrol {
@@ -108,13 +118,17 @@ impl Enrol {
                     break;
                 }
             };
-            if txn == Txn::new() {
-                return Ok(outcome);
+            if txn != Txn::new() {
+                match self.store.txn(txn).await? {
+                    Outcome::Committed { .. } => {}
+                    Outcome::Conflict { .. } => continue,
+                }
             }
-            match self.store.txn(txn).await? {
-                Outcome::Committed { .. } => return Ok(outcome),
-                Outcome::Conflict { .. } => {}
+            match outcome {
+                Ok(enrolled) => return Ok(enrolled),
+                Err(error) => refusal = error,
             }
+            break;
         }
         self.audit_refusal(who, &refusal, now).await;
         Err(refusal)

@@ -31,7 +31,9 @@ pub use freeze::{FreezeEnd, FreezeRow};
 pub use local::LocalReleaseRow;
 pub use notice::{NoticeRow, NotifiedRow};
 pub use order::OrderRow;
-pub use rollout::{ClaimRow, HistoryRow, LastGoodRow, PlanRow, RejectedRow, RolloutRow};
+pub use rollout::{
+    ClaimRow, GoodVersion, HistoryRow, LastGoodRow, PlanRow, RejectedRow, RolloutRow,
+};
 pub use token::{EnrolTokenRow, EnrolUse, IdempotencyRow, TokenRow, TokenScope};
 
 /// A kind of row.

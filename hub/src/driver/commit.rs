@@ -10,8 +10,8 @@ use super::load::Loaded;
 use crate::{
     audit::AuditEntry,
     records::{
-        ClaimRow, HistoryRow, LastGoodRow, OrderRow, Record as _, RejectedRow, RolloutRow, Stored,
-        TermRow, key,
+        ClaimRow, GoodVersion, HistoryRow, LastGoodRow, OrderRow, Record as _, RejectedRow,
+        RolloutRow, Stored, TermRow, key,
     },
     store::Txn,
 };
@@ -179,8 +179,8 @@ impl Committing<'_> {
     ) -> Txn {
         let former = self.loaded.last_good.get(&self.rollout.workload);
         let mut before = former.map(|row| row.before.clone()).unwrap_or_default();
-        if let Some(row) = former.filter(|row| row.change != *change) {
-            before.insert(0, (row.change.clone(), row.digest, row.rollout.clone()));
+        if let Some(row) = former.filter(|row| row.good.change != *change) {
+            before.insert(0, row.good.clone());
         }
         before.truncate(LastGoodRow::KEPT);
         let txn = match former {
@@ -189,9 +189,12 @@ impl Committing<'_> {
         };
         txn.put(&LastGoodRow {
             workload: self.rollout.workload.clone(),
-            change: change.clone(),
-            digest,
-            rollout: self.rollout.id.clone(),
+            good: GoodVersion {
+                change: change.clone(),
+                digest,
+                project: self.rollout.project.clone(),
+                rollout: self.rollout.id.clone(),
+            },
             at: self.now.wall,
             before,
         })
@@ -203,16 +206,14 @@ impl Committing<'_> {
             return txn;
         };
         let mut next = row.value.clone();
-        next.before.retain(|(other, _, _)| other != change);
-        if next.change == *change {
-            let Some((change, digest, rollout)) = next.before.first().cloned() else {
+        next.before.retain(|other| other.change != *change);
+        if next.good.change == *change {
+            let Some(good) = next.before.first().cloned() else {
                 return txn.unchanged(&**row).delete(row.value.key());
             };
             next.before.remove(0);
             next = LastGoodRow {
-                change,
-                digest,
-                rollout,
+                good,
                 at: self.now.wall,
                 ..next
             };

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use flagship_proto::model::{ClusterUid, Tick, WorkloadRef};
+use flagship_proto::model::{Abort, AbortMode, ClusterUid, Tick, WorkloadRef};
 use flagship_waves::{FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
 
 use super::is_bound_over;
@@ -83,26 +83,46 @@ pub(super) struct Loaded {
 
 impl Cache {
     /// Rollouts that may have something to do: those that are not over, the last one that
-    /// Succeeded for a workload (its catch-up lane), and any of which a person asked something.
-    pub(super) fn open_rollouts(&mut self, store: &Store) -> Result<Vec<Key>, StoreError> {
+    /// Succeeded for a workload (its catch-up lane), any of which a person asked something, and
+    /// those in the scope of a standing abort that takes back what is Done.
+    /// In the order in which they were started: what one that is superseded writes last comes
+    /// before what its successor writes.
+    pub(super) fn open_rollouts(
+        &mut self,
+        store: &Store,
+        now: Tick,
+    ) -> Result<Vec<Key>, StoreError> {
         self.rollouts.refresh(store, key::ROLLOUTS)?;
+        self.aborts.refresh(store, key::ABORTS)?;
+        self.lifts.refresh(store, key::LIFTS)?;
+        let lifts = || self.lifts.0.values();
+        let standing = self.aborts.0.values().filter(|abort| {
+            let mut own = lifts().filter(|lift| lift.abort == *abort.id());
+            own.all(|lift| lift.pending(now.wall))
+        });
+        let retreats: Vec<_> = standing
+            .map(|abort| abort.unplaced())
+            .filter(|abort| abort.mode == AbortMode::RetreatDone)
+            .collect();
+        let goes_back = |rollout: &RolloutRow| {
+            let plan = rollout.plan_ref();
+            let covers = |abort: &&Abort| abort.scope.covers(&rollout.workload, &plan, &rollout.id);
+            retreats.iter().any(covers)
+        };
         self.last_good.refresh(store, key::LAST_GOOD)?;
-        let current: BTreeSet<Key> = self
-            .last_good
-            .0
-            .values()
-            .filter_map(|good| {
-                let holder = self.rollouts.0.values().find(|rollout| {
-                    rollout.workload == good.workload && rollout.id == good.rollout
-                });
-                holder.map(|rollout| rollout.value.key())
-            })
+        let good = self.last_good.0.values();
+        let current: BTreeSet<Key> = good
+            .map(|row| key::rollout(&row.good.project, &row.good.rollout))
             .collect();
         let open = self.rollouts.0.iter().filter(|(key, rollout)| {
             let asked = rollout.open_requests().next().is_some();
-            !rollout.state.is_over() || current.contains(*key) || asked
+            !rollout.state.is_over() || current.contains(*key) || asked || goes_back(rollout)
         });
-        Ok(open.map(|(key, _)| key.clone()).collect())
+        let mut open: Vec<_> = open
+            .map(|(key, rollout)| (rollout.created, key.clone()))
+            .collect();
+        open.sort();
+        Ok(open.into_iter().map(|(_, key)| key).collect())
     }
 
     /// Everything, as of now. Reads nothing if nothing was committed since the last call.
@@ -202,8 +222,8 @@ impl Loaded {
                 .collect(),
             freezes: self.freezes_of(rollout),
             last_good: self.last_good.get(&rollout.workload).map(|good| LastGood {
-                change: good.change.clone(),
-                digest: good.digest,
+                change: good.good.change.clone(),
+                digest: good.good.digest,
             }),
             requests: rollout.requests.clone(),
         }

@@ -2,15 +2,13 @@
 //! term, a guard or another's claim.
 
 mod freezes;
+mod several;
 
 use flagship_proto::{
     digest::Digest,
-    model::{
-        Change, Fence, Intent, InventoryWorkload, Mono, Phase, ReturnTo, Term, Weight,
-        WorkloadStatus,
-    },
+    model::{Change, Fence, Intent, InventoryWorkload, Mono, Phase, Term, Weight, WorkloadStatus},
 };
-use flagship_waves::{Plan, Request, Wish};
+use flagship_waves::Plan;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
@@ -96,11 +94,15 @@ impl Hub {
     }
 
     fn start(&self) {
+        self.start_as("shop", "checkout-1", "1.1.0");
+    }
+
+    fn start_as(&self, project: &str, id: &str, version: &str) {
         let plan: Plan = flagship_waves::parse_plan(PLAN).unwrap();
-        let change = Change::Version("1.1.0".into());
-        let id: flagship_proto::model::RolloutId = "checkout-1".parse().unwrap();
+        let change = Change::Version(version.into());
+        let id: flagship_proto::model::RolloutId = id.parse().unwrap();
         let row = RolloutRow {
-            project: "shop".parse().unwrap(),
+            project: project.parse().unwrap(),
             id: id.clone(),
             plan_digest: plan.digest(),
             workload: workload(),
@@ -258,11 +260,8 @@ fn a_rollout_succeeds_records_the_good_version_and_lets_go_of_its_claims() {
             .unwrap()
             .is_empty()
     );
-    let good = hub
-        .store
-        .read_all::<crate::records::LastGoodRow>(key::LAST_GOOD)
-        .unwrap();
-    assert_eq!(good[0].change, Change::Version("1.1.0".into()));
+    let good = hub.store.read_all::<LastGoodRow>(key::LAST_GOOD).unwrap();
+    assert_eq!(good[0].good.change, Change::Version("1.1.0".into()));
     let history = hub.store.list(key::HISTORY).unwrap().rows.len();
     assert!(history >= 4, "{history} entries");
 }
@@ -326,42 +325,6 @@ fn p15_an_abort_that_is_stored_while_rows_are_read_conflicts_with_what_they_lead
     let stepped = stepped.now_or_never().expect("memory is ready at once");
     assert!(matches!(stepped, Ok(Stepped::Again)));
     assert!(hub.orders().is_empty(), "nothing was ordered");
-}
-
-#[test]
-fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
-    let mut hub = Hub::new();
-    hub.join("a");
-    hub.start();
-    hub.pass().unwrap();
-    hub.succeed("a");
-    while !hub.rollout().state.is_over() {
-        hub.pass().unwrap();
-    }
-    let good: Stored<LastGoodRow> = hub
-        .store
-        .read(&key::last_good(&workload()))
-        .unwrap()
-        .unwrap();
-    let newer = LastGoodRow {
-        rollout: "checkout-2".parse().unwrap(),
-        change: Change::Version("1.2.0".into()),
-        ..good.value.clone()
-    };
-    let mut asked = hub.rollout().value.clone();
-    asked.requests.push(Request {
-        id: asked.next_request(),
-        at: at(9).wall,
-        actor: "ann".into(),
-        reason: "it leaks".into(),
-        wish: Wish::Retreat {
-            to: ReturnTo::LastPromoted,
-            now: false,
-        },
-    });
-    commit(&hub.store, Txn::new().put(&newer).put(&asked));
-    hub.pass().unwrap();
-    assert_eq!(hub.orders(), [(uid("a"), Intent::Retreat)]);
 }
 
 #[test]

@@ -53,6 +53,11 @@ pub enum EnrolError {
         "certificate ended at {0}, longer ago than the grace period: enrol the cluster with a new token"
     )]
     GraceOver(Timestamp),
+    /// A member asks for a certificate for another key than its own (P1).
+    #[error(
+        "cluster {0} asked for a certificate for another key than the one that it is known by: it is quarantined until a person has looked; enrol it again with a new token if its key was lost or copied"
+    )]
+    OtherKey(ClusterName),
     /// The cluster is no member, or a person has to look first.
     #[error("cluster {cluster} is {state}: {remedy}")]
     NotActive {
@@ -88,6 +93,7 @@ impl EnrolError {
             | Self::Request(_)
             | Self::Certificate(_)
             | Self::GraceOver(_)
+            | Self::OtherKey(_)
             | Self::NotActive { .. } => true,
         }
     }

@@ -1,4 +1,7 @@
 //! A member's next certificate: over its live one, or after its end with proof of the old key.
+//!
+//! It is always for the same key, which never leaves the cluster. Whoever proves that key and asks
+//! for another one would make two live keys for one uid: such a cluster is quarantined (P1).
 
 use std::time::Duration;
 
@@ -7,11 +10,14 @@ use flagship_proto::{
     model::Tick,
     sign::{Kind, verify_certified},
 };
+use jiff::SignedDuration;
 
 use super::{Enrol, EnrolError, Enrolled, Step, add_key};
 use crate::{
     audit::AuditEntry,
-    records::{ClusterRow, ClusterState, Stored},
+    ca::{AGENT_LIFE, Request},
+    fleet::rows::quarantine,
+    records::{ClusterRow, ClusterState, PublicKey, Stored},
     store::Txn,
 };
 
@@ -30,7 +36,7 @@ impl Enrol {
         let who = format!("cluster {} ({})", peer.cluster, peer.uid);
         let decide = || {
             let row = self.member(peer)?;
-            self.next_certificate(&row, csr, "cluster.renew", now)
+            self.next_certificate(peer, &row, csr, "cluster.renew", now)
         };
         self.settle(&who, now, decide).await
     }
@@ -64,7 +70,7 @@ impl Enrol {
             if over.is_ok_and(|over| over <= now.wall) {
                 return Err(EnrolError::GraceOver(peer.not_after));
             }
-            self.next_certificate(&row, csr, "cluster.reenrol", now)
+            self.next_certificate(peer, &row, csr, "cluster.reenrol", now)
         };
         self.settle(&who, now, decide).await
     }
@@ -102,11 +108,34 @@ impl Enrol {
 
     fn next_certificate(
         &self,
+        peer: &PeerId,
         row: &Stored<ClusterRow>,
         csr: &[u8],
         action: &str,
         now: Tick,
     ) -> Result<Step, EnrolError> {
+        let request = Request::read(csr)?;
+        let is_known = |key: &PublicKey| key.serial == peer.serial && key.spki == request.public();
+        if !row.keys.iter().any(is_known) {
+            let why = format!(
+                "who has the key of certificate {} asked for a certificate for another key: \
+                 two keys for one cluster; enrol the cluster again with a new token, or approve it if you know why",
+                peer.serial
+            );
+            return Ok(Step {
+                txn: quarantine(row, &why, now),
+                outcome: Err(EnrolError::OtherKey(row.name.clone())),
+            });
+        }
+        // An answer that was lost is given again: what the agent lives by stays on record.
+        if let Some(newest) = row.keys.first()
+            && newest.serial != peer.serial
+            && newest.spki == request.public()
+            && !newest.revoked
+            && newest.not_after.duration_since(now.wall) > half_a_life()
+        {
+            return Ok(Step::nothing(self.again(row, newest)));
+        }
         let certificate = self.issue(csr, &row.name, &row.uid, now.wall)?;
         let mut next = row.value.clone();
         add_key(&mut next, &certificate);
@@ -119,11 +148,15 @@ impl Enrol {
         let entry = AuditEntry::new(now.wall, &actor, action, &object, &why);
         Ok(Step {
             txn: Txn::new().unchanged(row).put(&next).audit(entry),
-            outcome: Enrolled::Issued {
+            outcome: Ok(Enrolled::Issued {
                 certificate,
                 cluster: row.name.clone(),
                 uid: row.uid.clone(),
-            },
+            }),
         })
     }
+}
+
+fn half_a_life() -> SignedDuration {
+    SignedDuration::try_from(AGENT_LIFE / 2).expect("half a week is a duration")
 }

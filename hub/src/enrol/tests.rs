@@ -13,7 +13,7 @@ use rcgen::CertificateParams;
 use super::*;
 use crate::{
     audit::AuditRecord,
-    records::{ClusterState, EnrolTokenRow},
+    records::{ClusterState, EnrolTokenRow, Guard},
 };
 
 struct Fixture {
@@ -223,13 +223,10 @@ async fn who_waits_for_approval_gets_its_certificate_with_the_same_key() {
 async fn a_member_renews_and_both_certificates_stay_on_record() {
     let hub = Fixture::new();
     let token = hub.token(|_| {}).await;
-    let first = hub.ask(&token, &key_of(), "eu-1").await.unwrap();
+    let key = key_of();
+    let first = hub.ask(&token, &key, "eu-1").await.unwrap();
     let peer = peer_id(&der(&first)).unwrap();
-    let next = hub
-        .enrol
-        .renew(&peer, &csr(&key_of()), hub.now)
-        .await
-        .unwrap();
+    let next = hub.enrol.renew(&peer, &csr(&key), hub.now).await.unwrap();
     let serials: Vec<String> = hub
         .row("eu-1")
         .keys
@@ -246,7 +243,7 @@ async fn an_expired_member_enrols_again_with_its_old_key_inside_the_grace_period
     let key = key_of();
     let old = der(&hub.ask(&token, &key, "eu-1").await.unwrap());
     hub.now = hub.now.plus(Duration::from_secs(10 * 24 * 3600));
-    let next = csr(&key_of());
+    let next = csr(&key);
     let proof = key.sign_bytes(Kind::Reenroll, &next).unwrap();
     let stranger = key_of().sign_bytes(Kind::Reenroll, &next).unwrap();
     let refused = hub.enrol.reenroll(&old, &next, &stranger, hub.now).await;
@@ -258,6 +255,74 @@ async fn an_expired_member_enrols_again_with_its_old_key_inside_the_grace_period
     hub.now = hub.now.plus(Duration::from_secs(30 * 24 * 3600));
     let late = hub.enrol.reenroll(&old, &next, &proof, hub.now).await;
     assert!(matches!(late, Err(EnrolError::GraceOver(_))));
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_gets_the_same_certificate_however_often_it_asks() {
+    let hub = Fixture::new();
+    let token = hub.token(|_| {}).await;
+    let key = key_of();
+    let first = hub.ask(&token, &key, "eu-1").await.unwrap();
+    let peer = peer_id(&der(&first)).unwrap();
+    let next = der(&hub.enrol.renew(&peer, &csr(&key), hub.now).await.unwrap());
+    for _ in 0..2 * KEPT_KEYS {
+        let again = hub.enrol.renew(&peer, &csr(&key), hub.now).await.unwrap();
+        assert_eq!(der(&again), next);
+    }
+    assert_eq!(
+        hub.row("eu-1").keys.len(),
+        2,
+        "what the agent lives by stays on record"
+    );
+}
+
+#[tokio::test]
+async fn p01_who_has_a_members_key_and_asks_for_another_one_is_a_clone() {
+    for is_expired in [false, true] {
+        let mut hub = Fixture::new();
+        let token = hub.token(|_| {}).await;
+        let key = key_of();
+        let old = der(&hub.ask(&token, &key, "eu-1").await.unwrap());
+        let other = csr(&key_of());
+        let refused = if is_expired {
+            hub.now = hub.now.plus(Duration::from_secs(10 * 24 * 3600));
+            let proof = key.sign_bytes(Kind::Reenroll, &other).unwrap();
+            hub.enrol.reenroll(&old, &other, &proof, hub.now).await
+        } else {
+            let peer = peer_id(&old).unwrap();
+            hub.enrol.renew(&peer, &other, hub.now).await
+        };
+        assert!(matches!(refused, Err(EnrolError::OtherKey(_))));
+        let row = hub.row("eu-1");
+        let ClusterState::Quarantined { reason } = &row.state else {
+            panic!("{:?}", row.state);
+        };
+        assert_eq!(&hub.audited()["cluster.quarantine"], reason);
+        assert_eq!(row.keys.len(), 1, "no second key was certified");
+        let guard: Option<Stored<Guard>> = hub.store.read(&key::guard()).unwrap();
+        assert_eq!(guard.unwrap().by, "quarantine of eu-1");
+    }
+}
+
+#[tokio::test]
+async fn p15_who_asks_for_the_name_of_a_member_bumps_the_guard_as_the_member_leaves() {
+    let hub = Fixture::new();
+    let token = hub.token(|_| {}).await;
+    hub.ask(&token, &key_of(), "eu-1").await.unwrap();
+    let guard = || -> Stored<Guard> { hub.store.read(&key::guard()).unwrap().unwrap() };
+    let before = guard().modified;
+    let waiting = |row: &mut EnrolTokenRow| {
+        row.id = "t-2".parse().unwrap();
+        row.approve = true;
+    };
+    let token = hub.token(waiting).await;
+    let pending = hub.ask(&token, &key_of(), "eu-1").await.unwrap();
+    assert!(matches!(pending, Enrolled::Pending { .. }));
+    assert_eq!(hub.row("eu-1").state, ClusterState::Pending);
+    assert!(
+        guard().modified > before,
+        "an admission in between conflicts"
+    );
 }
 
 #[tokio::test]

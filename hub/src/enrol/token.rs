@@ -11,7 +11,9 @@ use crate::{
     audit::AuditEntry,
     ca::Request,
     ops::join_standing_aborts,
-    records::{self, ClusterRow, ClusterState, EnrolTokenRow, EnrolUse, PublicKey, Stored, key},
+    records::{
+        self, ClusterRow, ClusterState, EnrolTokenRow, EnrolUse, Guard, PublicKey, Stored, key,
+    },
     store::Txn,
 };
 
@@ -102,7 +104,7 @@ impl Enrol {
             .filter(|row| row.uid == used.uid)
             .ok_or_else(|| EnrolError::Used(token.id.to_string()))?;
         match &row.state {
-            ClusterState::Pending => return Ok(nothing(pending(&row.name))),
+            ClusterState::Pending => return Ok(Step::nothing(pending(&row.name))),
             ClusterState::Active => {}
             ClusterState::Quarantined { .. } | ClusterState::Removed { .. } => {
                 return Err(EnrolError::NotActive {
@@ -118,7 +120,7 @@ impl Enrol {
             && !key.certificate.is_empty()
             && key.not_after > now.wall
         {
-            return Ok(nothing(self.again(&row, key)));
+            return Ok(Step::nothing(self.again(&row, key)));
         }
         if known.is_none() {
             return Err(EnrolError::Used(token.id.to_string()));
@@ -133,11 +135,11 @@ impl Enrol {
         let entry = AuditEntry::new(now.wall, &actor, "cluster.enrol", &object, &why);
         Ok(Step {
             txn: Txn::new().unchanged(&row).put(&next).audit(entry),
-            outcome: Enrolled::Issued {
+            outcome: Ok(Enrolled::Issued {
                 certificate,
                 cluster: row.name.clone(),
                 uid: row.uid.clone(),
-            },
+            }),
         })
     }
 
@@ -216,11 +218,18 @@ impl Enrol {
             ClusterState::Active => {
                 join_standing_aborts(&self.store, txn, &name, &row.uid, &row.labels, now.wall)?
             }
+            // The member that it replaces leaves with this transaction (P15).
             ClusterState::Pending
             | ClusterState::Quarantined { .. }
-            | ClusterState::Removed { .. } => txn,
+            | ClusterState::Removed { .. } => match member {
+                Some(_) => txn.put(&Guard { by: object }),
+                None => txn,
+            },
         };
-        Ok(Step { txn, outcome })
+        Ok(Step {
+            txn,
+            outcome: Ok(outcome),
+        })
     }
 }
 
@@ -247,12 +256,5 @@ fn named(token: &EnrolTokenRow, asked: &str) -> Result<ClusterName, EnrolError> 
 fn pending(name: &ClusterName) -> Enrolled {
     Enrolled::Pending {
         message: format!("cluster {name} waits for approval: `flagship cluster approve {name}`"),
-    }
-}
-
-fn nothing(outcome: Enrolled) -> Step {
-    Step {
-        txn: Txn::new(),
-        outcome,
     }
 }

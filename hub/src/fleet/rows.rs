@@ -227,21 +227,9 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
             row.last_seen = Some(now.wall);
             Txn::new().unchanged(&read).put(&row)
         }),
-        Job::Quarantine { cluster, why, read } => cluster_row(store, cluster, *read)?.map(|read| {
-            let mut row = read.value.clone();
-            row.state = ClusterState::Quarantined {
-                reason: why.clone(),
-            };
-            let object = format!("cluster {cluster}");
-            let entry = AuditEntry::new(now.wall, "hub", "cluster.quarantine", &object, why);
-            let by = format!("quarantine of {cluster}");
-            Txn::new()
-                .unchanged(&read)
-                .put(&row)
-                .put(&Guard { by })
-                .audit(entry)
-                .urgent()
-        }),
+        Job::Quarantine { cluster, why, read } => {
+            cluster_row(store, cluster, *read)?.map(|read| quarantine(&read, why, now))
+        }
         Job::Seen(seen) => {
             let before: Option<Stored<SeenRow>> = store.read(&seen.key())?;
             let txn = match &before {
@@ -279,6 +267,23 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
             )
         }
     })
+}
+
+/// The transaction that stops a cluster until a person has looked (P1).
+pub fn quarantine(read: &Stored<ClusterRow>, why: &str, now: Tick) -> Txn {
+    let mut row = read.value.clone();
+    row.state = ClusterState::Quarantined {
+        reason: why.to_owned(),
+    };
+    let object = format!("cluster {}", row.name);
+    let entry = AuditEntry::new(now.wall, "hub", "cluster.quarantine", &object, why);
+    let by = format!("quarantine of {}", row.name);
+    Txn::new()
+        .unchanged(read)
+        .put(&row)
+        .put(&Guard { by })
+        .audit(entry)
+        .urgent()
 }
 
 fn as_read<R: Record>(row: &R, read: Option<Position>) -> Txn {

@@ -184,9 +184,10 @@ fn status(error: &EnrolError) -> Status {
         | EnrolError::Used(_)
         | EnrolError::Certificate(_)
         | EnrolError::GraceOver(_) => Status::unauthenticated(words),
-        EnrolError::OtherName { .. } | EnrolError::NameTaken(_) | EnrolError::NotActive { .. } => {
-            Status::permission_denied(words)
-        }
+        EnrolError::OtherName { .. }
+        | EnrolError::NameTaken(_)
+        | EnrolError::OtherKey(_)
+        | EnrolError::NotActive { .. } => Status::permission_denied(words),
         EnrolError::Request(_) => Status::invalid_argument(words),
         EnrolError::Ca(_) => Status::internal(words),
         EnrolError::Busy | EnrolError::Store(_) => Status::unavailable(words),

@@ -331,7 +331,7 @@ async fn p01_no_certificate_another_ca_another_name_or_an_expired_one_gets_no_se
 async fn a_member_renews_over_its_own_connection_and_the_new_certificate_is_good_at_once() {
     let hub = Hub::start(Limits::default()).await;
     let member = hub.enrol("eu-1").await;
-    let key = SignKey::generate().unwrap();
+    let key = SignKey::from_pem(&member.key.to_pem()).unwrap();
     let mut client = hub.dial_as(&member).await.unwrap();
     let request = wire::RenewRequest { csr: csr(&key) };
     let answer = client.renew(request).await.unwrap().into_inner();

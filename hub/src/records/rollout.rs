@@ -132,17 +132,26 @@ pub struct RejectedRow {
 pub struct LastGoodRow {
     /// Of which workload.
     pub workload: WorkloadRef,
-    /// The change.
-    pub change: Change,
-    /// Its digest, where it is known.
-    pub digest: Option<Digest>,
-    /// By which rollout.
-    pub rollout: RolloutId,
+    /// Which.
+    pub good: GoodVersion,
     /// When.
     pub at: Timestamp,
     /// What was the last good before it, newest first, at most [`LastGoodRow::KEPT`]: a retreat of
     /// this one makes the next one current.
-    pub before: Vec<(Change, Option<Digest>, RolloutId)>,
+    pub before: Vec<GoodVersion>,
+}
+
+/// A version that Succeeded, and the rollout that brought it: ids of rollouts are unique in a project only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoodVersion {
+    /// The change.
+    pub change: Change,
+    /// Its digest, where it is known.
+    pub digest: Option<Digest>,
+    /// The rollout's project.
+    pub project: ProjectName,
+    /// By which rollout.
+    pub rollout: RolloutId,
 }
 
 impl LastGoodRow {

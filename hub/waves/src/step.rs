@@ -189,7 +189,12 @@ impl Turn<'_> {
             let moved = cluster.touched || (elsewhere && cluster.attempt > 0);
             scoped && moved && cluster.phase != ClusterPhase::Left
         });
-        for uid in &in_scope {
+        self.retreat_from(&in_scope, retreat);
+    }
+
+    /// These clusters go back, and the rollout with them.
+    fn retreat_from(&mut self, clusters: &[ClusterUid], retreat: Retreat) {
+        for uid in clusters {
             self.send_back(uid);
         }
         let what = match retreat.scope {

@@ -1,12 +1,12 @@
 //! What standing aborts make of a rollout (P8, P9, P11), and what their lift does not (S7).
 
-use flagship_proto::model::{AbortMode, ClusterUid};
+use flagship_proto::model::{AbortMode, ClusterUid, ReturnTo};
 
 use super::Turn;
 use crate::{
     fleet::StandingAbort,
     reason::Reason,
-    state::{Aborted, ClusterPhase, RolloutPhase},
+    state::{Aborted, ClusterPhase, Retreat, RetreatScope, RolloutPhase},
 };
 
 impl Turn<'_> {
@@ -23,6 +23,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn hear_aborts(&mut self) {
+        self.take_back_the_settled();
         if self.state.is_over() || self.state.phase == RolloutPhase::Retreating {
             return;
         }
@@ -62,6 +63,55 @@ impl Turn<'_> {
             self.enter(RolloutPhase::Aborted);
         }
         self.return_the_aborted();
+    }
+
+    /// An abort that says `--retreat` reaches what has ended too: agents take back every Done cluster
+    /// in its scope, so the rollout that brought it there goes back, and its version is rejected
+    /// (P11). A cluster that another rollout has ordered since is that one's.
+    fn take_back_the_settled(&mut self) {
+        if self.state.phase != RolloutPhase::Succeeded && self.state.accepted.is_none() {
+            return;
+        }
+        let retreats = |abort: &&StandingAbort| abort.abort.mode == AbortMode::RetreatDone;
+        let Some(latest) = self
+            .standing()
+            .filter(retreats)
+            .max_by_key(|abort| (abort.abort.at, abort.abort.id.clone()))
+            .map(|abort| abort.abort.clone())
+        else {
+            return;
+        };
+        let on_change = self.uids(|_, cluster| cluster.touched && !cluster.returned);
+        let (own, others): (Vec<_>, Vec<_>) = on_change
+            .into_iter()
+            .partition(|uid| self.is_ordered_here(uid));
+        let covers = |uid: &ClusterUid| {
+            let mut aborts = self.fleet.aborts.iter().filter(retreats);
+            aborts.any(|abort| abort.covers(uid))
+        };
+        let back: Vec<ClusterUid> = own.into_iter().filter(covers).collect();
+        if back.is_empty() {
+            return;
+        }
+        for uid in &others {
+            if let Some(cluster) = self.state.clusters.get_mut(uid) {
+                cluster.touched = false;
+            }
+        }
+        self.state.accepted = None;
+        let retreat = Retreat {
+            scope: RetreatScope::All,
+            to: ReturnTo::LastPromoted,
+            now: false,
+            actor: Some(latest.actor.clone()),
+            reason: format!("abort {}: {}", latest.id, latest.reason),
+        };
+        self.retreat_from(&back, retreat);
+    }
+
+    fn is_ordered_here(&self, uid: &ClusterUid) -> bool {
+        let order = self.fleet.members.get(uid).and_then(|m| m.order.as_ref());
+        order.is_some_and(|order| order.rollout == self.state.rollout)
     }
 
     fn note_lift(&mut self) {

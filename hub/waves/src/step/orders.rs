@@ -20,7 +20,12 @@ impl Turn<'_> {
             };
             // Rule 6: who holds the claim writes the orders. After its end a rollout writes only
             // in the catch-up lane, and for a cluster that the lane sends back.
-            if member.claimed_by_another && !self.closing {
+            // What it writes last in its end never replaces what the claim's new holder wrote.
+            let is_replaced = || {
+                let order = member.order.as_ref();
+                order.is_none_or(|order| order.rollout != self.state.rollout)
+            };
+            if member.claimed_by_another && (!self.closing || is_replaced()) {
                 continue;
             }
             if over && !self.is_lanes_business(&uid, cluster) {

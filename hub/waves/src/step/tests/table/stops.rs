@@ -1,6 +1,9 @@
 //! What stops, ends or takes back a rollout, and who comes late or leaves.
 
+use flagship_proto::model::RolloutId;
+
 use super::*;
+use crate::Action;
 
 #[test]
 fn s05_a_failure_in_the_soak_is_the_clusters_failure() {
@@ -72,6 +75,55 @@ fn p11_an_abort_takes_back_what_its_mode_says() {
         assert_eq!(intent(&mut world, "a"), Some(flight), "{mode}");
         assert_eq!(intent(&mut world, "c"), None, "{mode}");
     }
+}
+
+/// A rollout that Succeeded everywhere.
+fn succeeded() -> World {
+    let mut world = second_wave("");
+    for name in ["a", "b", "c"] {
+        world.succeeds(name);
+        world.settle();
+    }
+    assert_eq!(world.state.phase, RolloutPhase::Succeeded);
+    world
+}
+
+#[test]
+fn p11_an_abort_that_takes_back_the_done_takes_back_a_rollout_that_succeeded() {
+    let mut world = succeeded();
+    world.abort("a-1", AbortMode::Return, None);
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::Succeeded, "Done stays");
+    world.abort("a-2", AbortMode::RetreatDone, None);
+    let decision = world.step();
+    let rejected = |action: &Action| matches!(action, Action::Reject { .. });
+    assert!(
+        decision.actions.iter().any(rejected),
+        "no longer the last good"
+    );
+    assert_eq!(world.state.phase, RolloutPhase::Retreating);
+    for name in ["p", "a", "b", "c"] {
+        assert_eq!(intent(&mut world, name), Some(Intent::Retreat), "{name}");
+        world.take(name);
+    }
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::RolledBack);
+}
+
+#[test]
+fn p11_what_another_rollout_has_ordered_since_is_not_taken_back_for_the_older_one() {
+    let mut world = succeeded();
+    let newer: RolloutId = "checkout-2".parse().unwrap();
+    for name in ["p", "a", "b"] {
+        world.member(name).order.as_mut().unwrap().rollout = newer.clone();
+    }
+    world.abort("a-1", AbortMode::RetreatDone, None);
+    world.settle();
+    assert_eq!(intent(&mut world, "c"), Some(Intent::Retreat));
+    assert_eq!(intent(&mut world, "p"), Some(Intent::Hold));
+    world.take("c");
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::RolledBack);
 }
 
 #[test]
