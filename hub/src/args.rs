@@ -8,6 +8,8 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use flagship_proto::{model::FleetId, process::telemetry::LogArgs};
 
+use crate::ca::AGENT_LIFE;
+
 /// Drives global rollout plans, wave by wave, over a fleet of clusters.
 #[derive(Debug, Parser)]
 #[command(name = "flagship-hub", version)]
@@ -168,6 +170,15 @@ pub struct ServeArgs {
     /// The hub's address as people reach it, for links in messages (https://hub.example.com:8440)
     #[arg(long, env = "FLAGSHIP_HUB_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// How long an agent's certificate lives, in seconds; it renews at two thirds of its life
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_CERTIFICATE_SECONDS",
+        default_value_t = AGENT_LIFE.as_secs(),
+        value_parser = clap::value_parser!(u64).range(10..=AGENT_LIFE.as_secs()),
+        value_name = "SECONDS"
+    )]
+    pub certificate_seconds: u64,
     #[command(flatten)]
     #[allow(missing_docs, reason = "described where it is defined")]
     pub names: NameArgs,

@@ -23,7 +23,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject as _};
 use time::OffsetDateTime;
 
-/// How long an agent's certificate lives.
+/// How long an agent's certificate lives, unless it is said otherwise.
 pub const AGENT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long the hub's own certificate lives; it is made anew at each start and each week.
 pub const SERVER_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -60,6 +60,7 @@ pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     der: Vec<u8>,
+    agent_life: Duration,
 }
 
 /// A certificate for the hub's own ports.
@@ -147,7 +148,14 @@ impl Ca {
             issuer,
             pem,
             der: der.to_vec(),
+            agent_life: AGENT_LIFE,
         })
+    }
+
+    /// The same, for agents' certificates that live this long.
+    pub fn with_agent_life(mut self, life: Duration) -> Self {
+        self.agent_life = life;
+        self
     }
 
     /// SHA-256 of the CA's certificate, DER: what tokens and logins pin.
@@ -193,7 +201,7 @@ impl Ca {
         uid: &ClusterUid,
         now: Timestamp,
     ) -> Result<AgentCert, CaError> {
-        self.agent_for(request, trust_domain, cluster, uid, now, AGENT_LIFE)
+        self.agent_for(request, trust_domain, cluster, uid, now, self.agent_life)
     }
 
     fn agent_for(

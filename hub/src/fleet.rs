@@ -37,6 +37,7 @@ use flagship_proto::{
     sign::{HubKeys, SignKey},
 };
 
+pub use abort::Unstored;
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
 pub use handle::FleetHandle;

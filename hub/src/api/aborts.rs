@@ -1,6 +1,6 @@
 //! Aborts: order, list, read, receipts, lift.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flagship_proto::model::AbortId;
 use serde::Deserialize;
@@ -43,6 +43,12 @@ pub async fn list(
         seen.standing.clone()
     };
     rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+    if which.all {
+        let unstored = seen.standing.iter();
+        let unstored = unstored.filter(|row| rows.iter().all(|known| known.id() != row.id()));
+        let unstored: Vec<_> = unstored.cloned().collect();
+        rows.extend(unstored);
+    }
     let items: Result<Vec<AbortView>, _> = rows
         .iter()
         .map(|row| abort::view(&state, &seen, row))
@@ -55,8 +61,11 @@ pub async fn list(
 }
 
 fn show(state: &ApiState, id: &AbortId) -> Result<Json<AbortView>, ApiError> {
-    let row = find(state, id)?;
     let seen = Seen::read(state)?;
+    let row = match seen.standing.iter().find(|row| row.id() == id) {
+        Some(row) => row.clone(),
+        None => find(state, id)?,
+    };
     Ok(Json(abort::view(state, &seen, &row)?))
 }
 
@@ -82,27 +91,16 @@ pub async fn create(
         mode: request.mode,
     };
     let answer = state.ops.abort(&caller, order, state.now()).await?;
-    let seen = Seen::read(&state)?;
-    if answer.durable {
+    let Some(why) = answer.why_not else {
         return show(&state, &answer.abort.id);
-    }
+    };
     // The store cannot be written: whoever is connected is told all the same (P7).
     state.fleet.abort_provisionally(answer.abort.clone());
-    let row = AbortRow::new(answer.abort.clone(), answer.matched, 0);
-    let here = state.store().position();
-    let unstored = Stored {
-        value: row,
-        created: here,
-        modified: here,
-    };
-    let mut view = abort::view(&state, &seen, &unstored)?;
-    view.durable = false;
-    view.bound_at = answer.nothing_advances_after;
-    let reason = answer.why_not.unwrap_or_default();
-    view.summary = format!(
-        "NOT STORED ({reason}); sent to those connected: {}",
-        view.summary
-    );
+    let Json(mut view) = show(&state, &answer.abort.id)?;
+    if !view.durable {
+        view.bound_at = answer.nothing_advances_after;
+        view.summary = format!("{} ({why})", view.summary);
+    }
     Ok(Json(view))
 }
 
@@ -160,6 +158,11 @@ pub async fn lift(
     Body(request): Body<LiftRequest>,
 ) -> Result<Json<AbortView>, ApiError> {
     let id: AbortId = named("id", &id)?;
+    if find(&state, &id).is_err() && !show(&state, &id)?.durable {
+        let why = format!("abort {id} stands and is not stored yet, so it cannot be lifted (P7)");
+        return Err(ApiError::new(StatusCode::CONFLICT, "abort.notStored", why)
+            .remedy("give the hub's disk room; it stores the abort by itself"));
+    }
     let order = LiftOrder {
         abort: id.clone(),
         except: request.except,

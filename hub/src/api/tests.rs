@@ -3,6 +3,7 @@
 mod fixture;
 mod freezes;
 mod stopped;
+mod unstored;
 
 use axum::http::{Method, StatusCode};
 use fixture::Api;

@@ -14,7 +14,7 @@ use flagship_proto::model::{ClusterUid, Scope, Tick, WorkloadRef};
 
 use super::{ApiState, types::Banner};
 use crate::{
-    fleet::Presence,
+    fleet::{Presence, Unstored},
     ops::{standing_aborts, standing_freezes},
     records::{AbortRow, ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
     store::StoreError,
@@ -33,8 +33,10 @@ pub struct Seen {
     pub reports: BTreeMap<(ClusterUid, WorkloadRef), ReportRow>,
     /// Who is connected.
     pub presences: BTreeMap<ClusterUid, Presence>,
-    /// Aborts that stand.
+    /// Aborts that stand, those too that could not be stored yet.
     pub standing: Vec<Stored<AbortRow>>,
+    /// The latter, with what was answered to them.
+    pub unstored: Vec<Unstored>,
     /// Freezes that stand.
     pub frozen: Vec<Stored<FreezeRow>>,
 }
@@ -47,6 +49,16 @@ impl Seen {
         let seq = store.position().seq;
         let clusters: Vec<Stored<ClusterRow>> = store.read_all(key::CLUSTERS)?;
         let reports: Vec<Stored<ReportRow>> = store.read_all(key::REPORTS)?;
+        let unstored = state.fleet.unstored();
+        let mut standing = standing_aborts(store, now.wall)?;
+        // One that was stored since stands there already.
+        let missing = unstored
+            .iter()
+            .filter(|one| standing.iter().all(|row| *row.id() != one.abort.id));
+        let rows: Vec<_> = missing
+            .map(|one| self::abort::unstored(one, store.position()))
+            .collect();
+        standing.extend(rows);
         Ok(Self {
             now,
             seq,
@@ -59,8 +71,9 @@ impl Seen {
                 .map(|row| ((row.uid.clone(), row.status.workload.clone()), row.value))
                 .collect(),
             presences: state.fleet.presences(),
-            standing: standing_aborts(store, now.wall)?,
             frozen: standing_freezes(store)?,
+            standing,
+            unstored,
         })
     }
 

@@ -1,14 +1,34 @@
 //! Aborts on their way out: to every session they concern, at once, signed once; lifts when they take
 //! effect (P7–P9, P11). Nothing here waits for the leader or for orders.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flagship_proto::{
     model::{Abort, AbortId, ClusterUid, HubMessage, Scope, Signed, Tick},
     sign::Kind,
 };
 
-use super::{Fleet, SessionId, queue::Key, session_mut, view::StoredAbort};
+use super::{
+    Fleet, KeptReceipt, SessionId,
+    queue::Key,
+    report::{Subject, Value},
+    session_mut,
+    view::StoredAbort,
+};
+
+/// An abort that stands and is not stored, and what its clusters answered so far (P7).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unstored {
+    /// The abort.
+    pub abort: Abort,
+    /// For a selector: whom it met.
+    pub matched: Option<BTreeSet<ClusterUid>>,
+    /// The newest answer of each cluster; on its way to the store, like the abort.
+    pub receipts: BTreeMap<ClusterUid, KeptReceipt>,
+}
 
 impl Fleet {
     /// An abort that could not be stored goes out all the same, without a position (P7). It is stored
@@ -49,6 +69,34 @@ impl Fleet {
         self.view.aborts.insert(abort.id.clone(), stored);
         self.fan_out(&abort.id, now);
         self.take_over(abort, matched);
+    }
+
+    /// Aborts that went out and wait for a store that can be written.
+    pub fn unstored(&self) -> Vec<Unstored> {
+        let stand = self.view.aborts.values().filter(|stored| !stored.over);
+        stand
+            .filter(|stored| stored.abort.position.is_none())
+            .map(|stored| Unstored {
+                abort: stored.abort.clone(),
+                matched: stored.clusters.clone(),
+                receipts: self.unstored_receipts(&stored.abort.id),
+            })
+            .collect()
+    }
+
+    fn unstored_receipts(&self, abort: &AbortId) -> BTreeMap<ClusterUid, KeptReceipt> {
+        let subject = Subject::Receipt(abort.clone());
+        let peers = self.peers.iter();
+        peers
+            .filter_map(|(uid, peer)| match peer.ledger.newest(&subject)? {
+                Value::Receipt(kept) => Some((uid.clone(), kept.as_ref().clone())),
+                Value::Report(_)
+                | Value::Inventory(..)
+                | Value::Quarantine(_)
+                | Value::Seen(_)
+                | Value::Given(_) => None,
+            })
+            .collect()
     }
 
     /// Tells every live session that an abort concerns.

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Alarm, Checked, Effect, Fleet, Job, Next, Presence, SessionId, Stored, Ticket,
+    Alarm, Checked, Effect, Fleet, Job, Next, Presence, SessionId, Stored, Ticket, Unstored,
     follow::Follower, rows,
 };
 use crate::store::{Outcome, Store, StoreError};
@@ -206,6 +206,11 @@ impl FleetHandle {
     /// An abort that the store could not take goes out all the same (P7).
     pub fn abort_provisionally(&self, abort: Abort) {
         self.with(|fleet, now| fleet.abort_provisionally(abort, now));
+    }
+
+    /// Aborts that went out and wait for a store that can be written.
+    pub fn unstored(&self) -> Vec<Unstored> {
+        lock(&self.0.fleet).unstored()
     }
 
     /// What is known of a cluster's connection.

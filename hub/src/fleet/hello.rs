@@ -77,7 +77,9 @@ impl Fleet {
         self.greet(id, hello, now);
     }
 
-    /// Two living sessions in turn under one key within a lease are a clone (S13, P1).
+    /// Two living sessions in turn under one key within a lease are a clone (S13, P1). The first words
+    /// under a new certificate are no turn: whoever renews opens a second connection with it, and then
+    /// closes the first.
     fn look_for_clone(&mut self, id: SessionId, uid: &ClusterUid, now: Tick) {
         let lease = self.config.lease;
         let another_lives = self.live_sessions(uid).iter().any(|other| {
@@ -87,7 +89,13 @@ impl Fleet {
                     .get(other)
                     .is_some_and(|session| session.was_heard_within(lease, now))
         });
-        if !another_lives || self.twin(uid).is_some() {
+        let serial = self.sessions.get(&id).map(|s| s.peer.serial.clone());
+        let good = self.view.members.get(uid).map(|m| &m.certificates);
+        let peer = self.peers.entry(uid.clone()).or_default();
+        peer.spoke
+            .retain(|known| good.is_some_and(|good| good.contains_key(known)));
+        let is_renewal = serial.is_some_and(|serial| peer.spoke.insert(serial));
+        if !another_lives || is_renewal || self.twin(uid).is_some() {
             return;
         }
         let peer = self.peers.entry(uid.clone()).or_default();

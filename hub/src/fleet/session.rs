@@ -98,6 +98,8 @@ pub(crate) struct Peer {
     pub(crate) last_heard: Option<Tick>,
     /// Until when the last grant counts, at the latest.
     pub(crate) lease_until: Option<Tick>,
+    /// Serials of the certificates that spoke; a new one is a renewal (S13).
+    pub(crate) spoke: BTreeSet<String>,
     /// When a session was opened while another was alive (S13).
     pub(crate) turns: Vec<Mono>,
     /// Why two agents are suspected to share its key, until its row says so and was cleared (S13).

@@ -79,11 +79,13 @@ impl Hub {
             lease_seconds,
             notifications,
             public_url,
+            certificate_seconds,
             names,
         } = args;
         let folder = Folder::new(&data.data);
         let store = Store::open(folder.path())?;
-        let ca = Arc::new(Ca::open(folder.path())?);
+        let ca = Ca::open(folder.path())?;
+        let ca = Arc::new(ca.with_agent_life(Duration::from_secs(certificate_seconds)));
         let key = Arc::new(folder.sign_key()?);
         let certificate = folder.certificate(&ca, &names)?;
         let notifier = notifications

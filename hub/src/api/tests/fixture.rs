@@ -43,7 +43,11 @@ impl Answer {
 
 impl Api {
     pub(super) async fn new() -> Self {
-        let store = Store::memory();
+        Self::on(Store::memory()).await
+    }
+
+    /// On a store that a test may break.
+    pub(super) async fn on(store: Store) -> Self {
         let clock = Clock::new();
         let fleet: flagship_proto::model::FleetId = "f-1".parse().unwrap();
         crate::leader::found(&store, fleet.clone(), "shop.example", clock.now().wall)

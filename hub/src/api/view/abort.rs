@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flagship_proto::model::{AbortId, ClusterUid, Scope, lease::Bound};
+use flagship_proto::model::{
+    AbortId, ClusterUid, Position, Scope,
+    lease::{Bound, DEFAULT_LEASE},
+};
 use flagship_waves::ClusterPhase;
 use jiff::Timestamp;
 
@@ -14,6 +17,7 @@ use crate::{
             AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, LiftView, NotFixed,
         },
     },
+    fleet::Unstored,
     records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -29,10 +33,20 @@ pub fn view(
     let bound = bound(row);
     let bound_at = later(order.at, bound);
     let receipts: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&order.id))?;
-    let receipts: BTreeMap<ClusterUid, ReceiptRow> = receipts
+    let mut receipts: BTreeMap<ClusterUid, ReceiptRow> = receipts
         .into_iter()
         .map(|row| (row.receipt.receipt.uid.clone(), row.value))
         .collect();
+    let unstored = seen.unstored.iter().find(|one| one.abort.id == order.id);
+    let durable = unstored.is_none() || state.store().get(&key::abort(&order.id))?.is_some();
+    for (uid, kept) in unstored.iter().flat_map(|one| &one.receipts) {
+        let receipt = ReceiptRow {
+            receipt: kept.signed.clone(),
+            certificate: kept.certificate.to_vec(),
+            received: kept.taken,
+        };
+        receipts.insert(uid.clone(), receipt);
+    }
     let not_fixed = not_fixed(state, seen, row)?;
     let mut clusters = Vec::new();
     for (uid, orders) in concerned(state, seen, row, &receipts)? {
@@ -60,7 +74,7 @@ pub fn view(
         actor: order.actor.clone(),
         reason: order.reason.clone(),
         standing: lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall)),
-        durable: true,
+        durable,
         lifted: lift.map(|lift| LiftView {
             at: lift.effective,
             actor: lift.actor.clone(),
@@ -70,12 +84,27 @@ pub fn view(
         bound_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
         bound_at,
         outcome,
-        summary: summary(&totals, outcome),
+        summary: if durable {
+            summary(&totals, outcome)
+        } else {
+            let so_far = summary(&totals, outcome);
+            format!("NOT STORED, sent to those who are connected: {so_far}")
+        },
         totals,
         clusters,
         not_fixed,
         seq: seen.seq,
     })
+}
+
+/// An abort that could not be stored yet, as the row that it will be.
+pub fn unstored(one: &Unstored, here: Position) -> Stored<AbortRow> {
+    let lease = u64::try_from(DEFAULT_LEASE.as_millis()).unwrap_or(u64::MAX);
+    Stored {
+        value: AbortRow::new(one.abort.clone(), one.matched.clone(), lease),
+        created: here,
+        modified: here,
+    }
 }
 
 /// How long nothing can be certain about who is not heard (P5).

@@ -118,6 +118,32 @@ fn s13_two_living_sessions_in_turn_are_a_clone_and_get_no_grant_but_still_aborts
 }
 
 #[test]
+fn s13_a_renewed_certificate_is_no_clone_and_two_old_ones_in_turn_are() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let certificate = hub.certificate.clone();
+    let serials = ["01", "02", "03", "04", "05"];
+    hub.member("eu-1", |member| {
+        member.certificates = serials
+            .map(|serial| (serial.to_owned(), certificate.clone()))
+            .into();
+    });
+    let mut speak = |serial: &str| {
+        let mut peer = hub.peer("eu-1");
+        peer.serial = serial.into();
+        let id = hub.fleet.opened(peer, hub.now).unwrap();
+        hub.hello(id, |_| {});
+        hub.after(2);
+        hub.fleet.quarantine(&uid("eu-1"))
+    };
+    for serial in serials {
+        assert_eq!(speak(serial), None, "{serial} is the next certificate");
+    }
+    assert_eq!(speak("04"), None);
+    assert_eq!(speak("05"), None);
+    assert!(speak("04").unwrap().contains("in turn"));
+}
+
+#[test]
 fn a_flapping_connection_is_no_clone() {
     let mut hub = Fixture::new(&["eu-1"]);
     for _ in 0..10 {
