@@ -7,7 +7,7 @@ mod hub;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -38,6 +38,19 @@ pub struct Members {
     pub clusters: Vec<(String, Vec<(String, String)>)>,
     /// How versions misbehave, as `flagship-sample --when` reads it, `;` between rules.
     pub when: String,
+    /// What else the processes are given.
+    pub given: Given,
+}
+
+/// Settings and variables beside those of the example.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Words of the example's agent configuration, and what stands there instead.
+    pub settings: Vec<(String, String)>,
+    /// Variables of the hub.
+    pub hub: Vec<(String, OsString)>,
+    /// Variables of each agent; `{cluster}` in a value is its name.
+    pub agents: Vec<(String, OsString)>,
 }
 
 impl Members {
@@ -55,6 +68,7 @@ impl Members {
         Self {
             clusters: lines.iter().map(cluster).collect(),
             when: when.to_owned(),
+            given: Given::default(),
         }
     }
 }
@@ -63,6 +77,7 @@ impl Members {
 #[derive(Debug)]
 pub struct Fleet {
     folder: PathBuf,
+    given: Given,
     /// The hub.
     pub hub: Hub,
     /// The command line, logged in as the first administrator.
@@ -77,9 +92,11 @@ impl Fleet {
     /// # Errors
     /// A program cannot be started, or says that it cannot go on.
     pub async fn start(folder: &Path, members: &Members) -> anyhow::Result<Self> {
-        let hub = Hub::init(&folder.join("hub"), mark(folder))?;
+        let given = members.given.clone();
+        let hub = Hub::init(&folder.join("hub"), mark(folder), given.hub.clone())?;
         let mut fleet = Self {
             folder: folder.to_owned(),
+            given,
             cli: Cli::new(&folder.join("cli.yaml")),
             hub,
             clusters: BTreeMap::new(),
@@ -109,10 +126,20 @@ impl Fleet {
             hub: self.hub.agents(),
             token,
             when: when.to_owned(),
+            given: self.given.clone(),
         };
         let cluster = Cluster::start(name, layout, mark(&self.folder))?;
         self.clusters.insert(name.to_owned(), cluster);
         Ok(())
+    }
+
+    /// Enrols a cluster that was removed: a new member of the same name, on the same machine (P1).
+    ///
+    /// # Errors
+    /// The token or the agent cannot be had.
+    pub async fn rejoin(&mut self, name: &str, labels: &[(String, String)]) -> anyhow::Result<()> {
+        let token = self.cli.enrol_token(name, labels)?;
+        self.at(name).rejoin(&token).await
     }
 
     /// Waits until every cluster is connected and its application answers through its Envoy.

@@ -1,6 +1,7 @@
 //! The harness: a sample application, load with exact counts, and real processes under test.
 
 pub mod cut;
+pub mod faults;
 pub mod fleet;
 pub mod invariant;
 pub mod load;

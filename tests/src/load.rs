@@ -1,5 +1,6 @@
 //! Steady load with exact counts: what was sent, what was answered by whom, and what users saw fail.
 
+mod failure;
 mod totals;
 
 use std::{
@@ -25,8 +26,8 @@ use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::sample::VERSION_HEADER;
-use totals::unix_millis;
-pub use totals::{Line, Totals};
+pub use failure::Failure;
+pub use totals::{Line, Totals, unix_millis};
 
 /// Longer than any user waits: past it a request has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,11 +121,13 @@ fn write_line(
 }
 
 type Shared = Arc<Mutex<Totals>>;
+type Failures = Arc<Mutex<Vec<Failure>>>;
 
 /// Load that runs in tasks until it is stopped.
 #[derive(Debug)]
 pub struct Load {
     counts: BTreeMap<String, Shared>,
+    failures: Failures,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -133,16 +136,17 @@ impl Load {
     /// Sends `rate` requests a second to each target from now on.
     pub fn start(targets: Vec<Target>, rate: u32) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let mut counts = BTreeMap::new();
+        let (mut counts, failures) = (BTreeMap::new(), Failures::default());
         for target in targets {
             let shared = Shared::default();
             let pace = Duration::from_secs(1) / rate.max(1);
-            let lane = Lane::new(target.address, Arc::clone(&shared));
+            let lane = Lane::new(&target, Arc::clone(&shared), Arc::clone(&failures));
             tasks.spawn(lane.drive(pace, stop.clone(), tasks.clone()));
             counts.insert(target.name, shared);
         }
         Self {
             counts,
+            failures,
             stop,
             tasks,
         }
@@ -165,6 +169,14 @@ impl Load {
         self.totals().remove(name).expect("a target of that name")
     }
 
+    /// What failed so far, in the order in which it was known.
+    ///
+    /// # Panics
+    /// A task of the load panicked.
+    pub fn failures(&self) -> Vec<Failure> {
+        self.failures.lock().expect("no holder panics").clone()
+    }
+
     /// Sends nothing more, waits for every answer, and tells the final counts.
     pub async fn stop(self) -> BTreeMap<String, Totals> {
         self.stop.cancel();
@@ -184,11 +196,14 @@ impl Drop for Load {
 struct Lane {
     client: Client<HttpConnector, Empty<Bytes>>,
     uri: Uri,
+    name: String,
     totals: Shared,
+    failures: Failures,
 }
 
 impl Lane {
-    fn new(address: SocketAddr, totals: Shared) -> Self {
+    fn new(target: &Target, totals: Shared, failures: Failures) -> Self {
+        let address = target.address;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(Duration::from_secs(2)));
@@ -200,7 +215,9 @@ impl Lane {
         Self {
             client,
             uri,
+            name: target.name.clone(),
             totals,
+            failures,
         }
     }
 
@@ -214,14 +231,35 @@ impl Lane {
     }
 
     async fn send(self) {
-        let began = Instant::now();
+        let (began, sent) = (Instant::now(), unix_millis());
         let answer = time::timeout(PATIENCE, self.exchange()).await;
         let took = began.elapsed();
         let mut totals = self.totals.lock().expect("no holder panics");
-        match answer {
-            Ok(Ok((status, version))) => totals.answered(status, version, took),
-            Ok(Err(error)) => totals.lost(format!("{error:#}")),
-            Err(_) => totals.lost(format!("no answer in {} s", PATIENCE.as_secs())),
+        let failed = match answer {
+            Ok(Ok((status, version))) => {
+                let failed = (status >= 400).then(|| (status.to_string(), version.clone()));
+                totals.answered(status, version, took);
+                failed
+            }
+            Ok(Err(error)) => Some((totals.lost(format!("{error:#}")), None)),
+            Err(_) => {
+                let words = format!("no answer in {} s", PATIENCE.as_secs());
+                Some((totals.lost(words), None))
+            }
+        };
+        drop(totals);
+        let Some((what, version)) = failed else {
+            return;
+        };
+        let mut failures = self.failures.lock().expect("no holder panics");
+        if failures.len() < failure::MOST {
+            failures.push(Failure {
+                target: self.name.clone(),
+                began: sent,
+                ended: unix_millis(),
+                version,
+                what,
+            });
         }
     }
 

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 
+use super::Given;
 use crate::{
     process::{Running, built, free_port},
     tools,
@@ -30,6 +31,8 @@ pub struct Layout {
     pub token: String,
     /// How versions misbehave.
     pub when: String,
+    /// What else it is given.
+    pub given: Given,
 }
 
 /// A cluster that runs.
@@ -44,6 +47,7 @@ pub struct Cluster {
     name: String,
     hub: SocketAddr,
     when: String,
+    env: Vec<(String, OsString)>,
     mark: (&'static str, OsString),
     agent: Option<Running>,
 }
@@ -59,12 +63,17 @@ impl Cluster {
             hub,
             token,
             when,
+            given,
         } = layout;
         fs::create_dir_all(&folder)?;
         let listener = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let token_file = folder.join("token");
         fs::write(&token_file, token)?;
-        let filled = CONFIGURATION
+        let with = |text: String, (from, to): &(String, String)| text.replace(from, to);
+        let filled = given
+            .settings
+            .iter()
+            .fold(CONFIGURATION.to_owned(), with)
             .replace("${DATA}", &shown(&folder.join("data")))
             .replace("${HUB}", &hub.to_string())
             .replace("${SAMPLE}", &shown(&built("flagship-sample")))
@@ -78,6 +87,7 @@ impl Cluster {
             name: name.to_owned(),
             hub,
             when,
+            env: given.agents,
             mark: (mark.0, mark.1.to_owned()),
             agent: None,
         };
@@ -98,6 +108,10 @@ impl Cluster {
             .arg(self.folder.join("token"))
             .env("SAMPLE_COUNTS", &self.counts)
             .env(self.mark.0, &self.mark.1);
+        for (variable, value) in &self.env {
+            let value = value.to_string_lossy().replace("{cluster}", &self.name);
+            command.env(variable, value);
+        }
         if !self.when.is_empty() {
             command.env("SAMPLE_WHEN", &self.when);
         }
@@ -118,6 +132,16 @@ impl Cluster {
         let rerouted = text.replace(&self.hub.to_string(), &hub.to_string());
         fs::write(&path, rerouted)?;
         self.hub = hub;
+        self.start_agent()
+    }
+
+    /// Forgets which member the agent was and starts it again with a new token.
+    pub(super) async fn rejoin(&mut self, token: &str) -> anyhow::Result<()> {
+        if let Some(mut agent) = self.agent.take() {
+            agent.stop(Duration::from_secs(10)).await;
+        }
+        fs::remove_dir_all(self.data().join("identity"))?;
+        fs::write(self.folder.join("token"), token)?;
         self.start_agent()
     }
 
@@ -153,6 +177,11 @@ impl Cluster {
         let ip = ip.context("its admin interface has an address")?.parse()?;
         let port = u16::try_from(port.context("its admin interface has a port")?)?;
         Ok(SocketAddr::new(ip, port))
+    }
+
+    /// The agent's folder of data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// The file with the agent's log.

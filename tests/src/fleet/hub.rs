@@ -26,6 +26,7 @@ pub struct Hub {
     /// The hash that pins its CA.
     pub ca_hash: String,
     mark: (&'static str, OsString),
+    env: Vec<(String, OsString)>,
     bound: Option<Bound>,
     process: Option<Running>,
 }
@@ -42,7 +43,11 @@ impl Hub {
     ///
     /// # Errors
     /// It fails, or prints no token or no hash.
-    pub(super) fn init(data: &Path, mark: (&'static str, &OsStr)) -> anyhow::Result<Self> {
+    pub(super) fn init(
+        data: &Path,
+        mark: (&'static str, &OsStr),
+        env: Vec<(String, OsString)>,
+    ) -> anyhow::Result<Self> {
         fs::create_dir_all(data.parent().context("data has a parent folder")?)?;
         let made = Command::new(built("flagship-hub"))
             .arg("init")
@@ -67,6 +72,7 @@ impl Hub {
             admin_token: word("flagship_")?,
             ca_hash: word("sha256:")?,
             mark: (mark.0, mark.1.to_owned()),
+            env,
             bound: None,
             process: None,
         })
@@ -92,6 +98,7 @@ impl Hub {
             &agents.to_string(),
         ]);
         command.env(self.mark.0, &self.mark.1);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let folder = self.data.parent().context("data has a parent folder")?;
         let mut process = Running::start("hub", folder, &mut command)?;
         let began = Instant::now();
@@ -129,6 +136,14 @@ impl Hub {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// It was killed.
+    pub fn process(&mut self) -> &mut Running {
+        self.process.as_mut().expect("the hub runs")
     }
 
     /// What it logged.

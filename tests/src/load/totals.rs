@@ -69,15 +69,22 @@ impl Totals {
         self.worst_ms = self.worst_ms.max(took);
     }
 
-    pub(super) fn lost(&mut self, what: String) {
+    /// Counts a request without an answer; gives the words back.
+    pub(super) fn lost(&mut self, what: String) -> String {
         self.failed += 1;
         let known = self.lost.len() < KINDS_OF_LOSS || self.lost.contains_key(&what);
-        let kind = if known { what } else { "other".to_owned() };
+        let kind = if known {
+            what.clone()
+        } else {
+            "other".to_owned()
+        };
         *self.lost.entry(kind).or_default() += 1;
+        what
     }
 }
 
-pub(super) fn unix_millis() -> u64 {
+/// This moment, in Unix milliseconds.
+pub fn unix_millis() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
