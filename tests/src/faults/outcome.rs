@@ -79,5 +79,5 @@ fn line(
     converged: &str,
     outcome: &str,
 ) -> String {
-    format!("{state:<8}{fault:<32}{phase:<19}{failed:>6}{in_flight:>11}{converged:>11}  {outcome}")
+    format!("{state:<8}{fault:<36}{phase:<19}{failed:>6}{in_flight:>11}{converged:>11}  {outcome}")
 }

@@ -244,13 +244,10 @@ pub(super) const ROWS: &[Row] = &[
         &[Canary, Promotion],
         14,
     ),
-    Row {
-        short: &[Canary],
-        ..row(
-            "yesterday's data put back (agent)",
-            Fault::OldData(Side::Agent),
-            &[Canary, Promotion, Soaking],
-            2,
-        )
-    },
+    row(
+        "yesterday's data put back (agent)",
+        Fault::OldData(Side::Agent),
+        &[Canary, Promotion, Soaking],
+        2,
+    ),
 ];
