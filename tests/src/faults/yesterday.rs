@@ -72,7 +72,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type()?.is_dir() {
             copy_folder(&path, &copy)?;
-        } else {
+        } else if entry.file_type()?.is_file() {
             fs::copy(&path, &copy)?;
         }
     }
