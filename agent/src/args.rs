@@ -179,17 +179,12 @@ pub struct RunArgs {
 /// How to join the fleet, the first time.
 #[derive(Debug, Clone, Args)]
 pub struct TokenArgs {
-    /// A file with the token that `flagship token create` printed
+    /// A file with the token that `flagship token create` printed; or give the token itself in the
+    /// environment, as FLAGSHIP_AGENT_TOKEN
     #[arg(long, env = "FLAGSHIP_AGENT_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// The token itself; better in the environment or in a file, as others see command lines
-    #[arg(
-        long,
-        env = "FLAGSHIP_AGENT_TOKEN",
-        value_name = "TOKEN",
-        hide_env_values = true,
-        conflicts_with = "token_file"
-    )]
+    /// The token itself; no flag, since everybody on the machine sees command lines
+    #[arg(skip = std::env::var("FLAGSHIP_AGENT_TOKEN").ok())]
     pub token: Option<String>,
     /// The cluster's name, where the token serves several; wins over the configuration file
     #[arg(long, env = "FLAGSHIP_AGENT_CLUSTER", value_name = "NAME")]

@@ -7,6 +7,7 @@
 
 pub mod args;
 pub mod config;
+pub mod decoders;
 pub mod driver;
 pub mod hook;
 pub mod link;

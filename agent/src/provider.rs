@@ -9,6 +9,7 @@ mod tests;
 
 pub use builtin::{Builtin, envoy_query};
 pub use envoy::{Samples, difference, quantile};
+pub(crate) use prometheus::decode;
 pub use prometheus::{Prometheus, QueryError};
 pub use template::{TemplateError, Variables, render};
 

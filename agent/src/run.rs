@@ -12,7 +12,7 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 use flagship_proto::{
     model::{EnrolToken, Inventory},
-    process::{Clock, shutdown, telemetry},
+    process::{Clock, files, shutdown, telemetry},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -222,9 +222,18 @@ async fn enroll(args: RunArgs) -> anyhow::Result<()> {
 
 fn token(args: &TokenArgs) -> anyhow::Result<EnrolToken> {
     let text = match (&args.token, &args.token_file) {
-        (Some(token), _) => token.clone(),
-        (None, Some(path)) => std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the token in {}", path.display()))?,
+        (Some(_), Some(path)) => anyhow::bail!(
+            "two tokens: one in FLAGSHIP_AGENT_TOKEN, one in {}; give one of them",
+            path.display()
+        ),
+        (Some(token), None) => token.clone(),
+        (None, Some(path)) => {
+            if files::stands_open(path) {
+                tracing::warn!(path = %path.display(), "others can read the token: chmod 600");
+            }
+            std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the token in {}", path.display()))?
+        }
         (None, None) => anyhow::bail!(
             "not a member of a fleet yet: give --token-file (or FLAGSHIP_AGENT_TOKEN) with what `flagship token create` printed"
         ),

@@ -5,10 +5,12 @@
 //! memory and from the fleet's presence. Errors are RFC 9457 problem documents.
 
 pub mod aborts;
+mod attended;
 pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod clusters;
+pub mod costs;
 pub mod error;
 pub mod events;
 pub mod freezes;
@@ -26,6 +28,8 @@ pub mod view;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use flagship_proto::{digest::Digest, model::Tick};
@@ -49,6 +53,8 @@ pub struct ApiState {
     pub ca_hash: Digest,
     /// Who is told what, if anybody.
     pub notifier: Option<Notifier>,
+    /// What callers may cost.
+    pub costs: Arc<costs::Costs>,
     /// Ends event streams, so that a hub that drains does not wait for them.
     pub stop: CancellationToken,
 }

@@ -1,6 +1,7 @@
 //! How a cluster comes into the fleet and stays in it: tokens, certificates, renewal. Each of it is one
 //! transaction with its audit entry; each refusal is audited too, and says what was wrong.
 
+mod brake;
 mod refusal;
 mod renew;
 mod token;
@@ -8,7 +9,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flagship_proto::model::{ClusterName, ClusterUid, FleetId, Tick};
 use jiff::Timestamp;
@@ -16,13 +17,14 @@ use jiff::Timestamp;
 use crate::{
     audit::AuditEntry,
     ca::{AgentCert, Ca, CaError, Request},
+    limit::Origin,
     records::{ClusterRow, PublicKey, Stored, key},
     store::{Outcome, Store, StoreError, Txn},
 };
 
 pub use refusal::EnrolError;
 
-use refusal::Limit;
+use brake::Brake;
 
 /// How often a transaction that lost against another one is tried.
 const TRIES: u32 = 5;
@@ -55,7 +57,7 @@ pub struct Enrol {
     ca: Arc<Ca>,
     fleet: FleetId,
     trust_domain: String,
-    limit: Mutex<Limit>,
+    brake: Mutex<Brake>,
 }
 
 /// What is to be committed, and what the asker then gets.
@@ -82,7 +84,7 @@ impl Enrol {
             ca,
             fleet,
             trust_domain: trust_domain.to_owned(),
-            limit: Mutex::new(Limit::default()),
+            brake: Mutex::default(),
         }
     }
 
@@ -101,11 +103,33 @@ impl Enrol {
         self.ca.pem()
     }
 
+    fn brake(&self) -> MutexGuard<'_, Brake> {
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// [`Enrol::settle`] for who has no certificate, within the limits of where it comes from.
+    async fn settle_from(
+        &self,
+        from: Origin,
+        who: &str,
+        now: Tick,
+        decide: impl Fn() -> Result<Step, EnrolError>,
+    ) -> Result<Enrolled, EnrolError> {
+        self.brake().attempt(from, now.mono)?;
+        let who = format!("{who}, from {from}");
+        let settled = self.settle(&who, &from.to_string(), now, decide).await;
+        if settled.as_ref().is_err_and(EnrolError::is_refusal) {
+            self.brake().failed(from, now.mono);
+        }
+        settled
+    }
+
     /// Decides, commits, and decides again if what was read has changed meanwhile. A refusal is
-    /// audited before it is answered.
+    /// audited before it is answered, unless `source` had many.
     async fn settle(
         &self,
         who: &str,
+        source: &str,
         now: Tick,
         decide: impl Fn() -> Result<Step, EnrolError>,
     ) -> Result<Enrolled, EnrolError> {
@@ -130,23 +154,26 @@ impl Enrol {
             }
             break;
         }
-        self.audit_refusal(who, &refusal, now).await;
+        self.audit_refusal(who, source, &refusal, now).await;
         Err(refusal)
     }
 
-    async fn audit_refusal(&self, who: &str, refusal: &EnrolError, now: Tick) {
-        tracing::warn!(%who, %refusal, "enrolment refused");
-        let is_allowed = refusal.is_to_be_audited()
-            && self
-                .limit
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .allows(now);
-        if !is_allowed {
+    async fn audit_refusal(&self, who: &str, source: &str, refusal: &EnrolError, now: Tick) {
+        if !refusal.is_refusal() {
+            tracing::warn!(%who, %refusal, "enrolment failed");
             return;
         }
-        let shown: String = who.chars().take(120).collect();
         let reason = refusal.to_string();
+        let noted = self
+            .brake()
+            .written
+            .note(source.to_owned(), &reason, now.mono);
+        let Some(reason) = noted else {
+            tracing::debug!(%who, %refusal, "enrolment refused");
+            return;
+        };
+        tracing::warn!(%who, refusal = reason, "enrolment refused");
+        let shown: String = who.chars().take(160).collect();
         let entry = AuditEntry::new(now.wall, "agent", "enrol.refuse", &shown, &reason);
         if let Err(error) = self.store.txn(Txn::new().audit(entry)).await {
             tracing::warn!(%error, "a refusal was not audited");

@@ -12,6 +12,7 @@ pub mod handle;
 mod hello;
 mod lease;
 mod local;
+mod offence;
 mod queue;
 mod receipt;
 mod report;
@@ -41,17 +42,21 @@ pub use abort::Unstored;
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
 pub use handle::FleetHandle;
+pub use offence::{Offence, PAGE, SPEECH};
 pub use receipt::{Checked, KeptReceipt};
 pub use report::{Job, ReportedStatus, Stored};
 pub use session::SessionId;
 pub use view::{Change, Member, StoredReceipt, StoredReport};
 
 use lease::Freshness;
+use offence::OPENINGS;
 use queue::Key;
 use report::Work;
 use session::{Peer, Session, Stage, goodbye};
 use view::View;
 use writes::Writes;
+
+use crate::limit::Bucket;
 
 /// What is known of a cluster's connection; in memory only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,13 +113,18 @@ impl Fleet {
     /// store (trap 11).
     pub fn opened(&mut self, peer: PeerId, now: Tick) -> Result<SessionId, Goodbye> {
         self.check_peer(&peer, now)?;
+        let record = self.peers.entry(peer.uid.clone()).or_default();
+        let openings = record
+            .openings
+            .get_or_insert_with(|| Bucket::full(OPENINGS, now.mono));
+        if !openings.take(1, OPENINGS, now.mono) {
+            let problem = "sessions are opened again and again: wait a minute";
+            self.offend(&peer.uid, Offence::Restless, problem, now);
+            return Err(bad(problem));
+        }
         self.counter += 1;
         let id = SessionId(self.counter);
-        self.peers
-            .entry(peer.uid.clone())
-            .or_default()
-            .sessions
-            .push(id);
+        record.sessions.push(id);
         self.sessions.insert(id, Session::new(peer, now));
         Ok(id)
     }
@@ -185,7 +195,7 @@ impl Fleet {
                 self.note_heard(id, now);
                 self.hello(id, hello, now);
             }
-            Some(Stage::Live(_)) => self.end(id, bad("Hello came twice"), now),
+            Some(Stage::Live(_)) => self.garbled(id, "Hello came twice", now),
             Some(Stage::Ending(_) | Stage::Ended) | None => {}
         }
     }
@@ -198,7 +208,7 @@ impl Fleet {
                 true
             }
             Some(Stage::Opened) => {
-                self.end(id, bad("the first message must be Hello"), now);
+                self.garbled(id, "the first message must be Hello", now);
                 false
             }
             Some(Stage::Ending(_) | Stage::Ended) | None => false,
@@ -211,11 +221,6 @@ impl Fleet {
             let uid = session.peer.uid.clone();
             self.peers.entry(uid).or_default().last_heard = Some(now);
         }
-    }
-
-    /// Something came that is not a message.
-    pub fn garbled(&mut self, id: SessionId, problem: &str, now: Tick) {
-        self.end(id, bad(problem), now);
     }
 
     /// Time passed: closes what has to end, retries what was not stored, lets lifts take effect.
@@ -236,7 +241,11 @@ impl Fleet {
             {
                 // The peer does not read: no last word reaches it.
                 session.stage = Stage::Ended;
+                let uid = session.peer.uid.clone();
                 self.effects.push(Effect::Cut(id));
+                let stall = self.config.stall.as_secs();
+                let why = format!("nothing was taken for {stall} s");
+                self.offend(&uid, Offence::Deaf, &why, now);
                 continue;
             } else {
                 continue;

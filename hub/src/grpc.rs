@@ -3,7 +3,6 @@
 //! Connections are accepted in tasks of their own with a deadline for the handshake (trap 36); windows,
 //! streams and messages are small (trap 37). Who a peer is stands in its certificate.
 
-mod accept;
 mod link;
 mod stream;
 
@@ -21,15 +20,19 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
-use crate::{enrol::Enrol, fleet::handle::FleetHandle};
-
-pub use accept::{Limits, Peer};
+use crate::{
+    door::{self, Limits},
+    enrol::Enrol,
+    fleet::handle::FleetHandle,
+};
 
 use link::Link;
 
 /// The largest message that is decoded.
 const LARGEST_MESSAGE: usize = 256 * 1024;
 const WINDOW: u32 = 64 * 1024;
+/// The largest list of headers of one request.
+const LARGEST_HEADERS: u32 = 16 * 1024;
 /// Streams of one connection at a time: a session and a renewal.
 const STREAMS: u32 = 4;
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -94,14 +97,14 @@ pub async fn serve(agents: Agents, stop: CancellationToken) -> Result<(), GrpcEr
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_concurrent_streams(STREAMS)
-        .http2_max_header_list_size(16 * 1024)
+        .http2_max_header_list_size(LARGEST_HEADERS)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(service)
         .serve_with_incoming_shutdown(ReceiverStream::new(accepted), farewell);
     tokio::select! {
         ended = serving => ended?,
-        () = accept::run(listener, tls, limits, connections, stop) => {}
+        () = door::run(listener, tls, limits, connections, stop) => {}
         () = late => {}
     }
     Ok(())

@@ -97,7 +97,7 @@ pub fn decode<R: Record>(key: &Key, row: &Row) -> Result<Stored<R>, StoreError> 
     })
 }
 
-fn decode_value<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, StoreError> {
+pub(crate) fn decode_value<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, StoreError> {
     let refuse = |message: String| StoreError::Decode {
         key: key.clone(),
         message,

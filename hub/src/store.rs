@@ -23,6 +23,7 @@ use crate::{
     records::{self, Record, Stored, key},
 };
 
+pub(crate) use embedded::decode_row;
 pub use embedded::{EmbeddedStore, Options};
 pub use memory::MemoryStore;
 pub use types::{Key, Listing, Outcome, Part, Precondition, Row, StoreError, Txn, Write};

@@ -11,6 +11,8 @@ pub mod precedence;
 
 #[cfg(feature = "wire")]
 pub mod convert;
+#[cfg(all(feature = "wire", feature = "tls"))]
+pub mod decoders;
 #[cfg(feature = "wire")]
 pub mod wire;
 

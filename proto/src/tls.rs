@@ -113,7 +113,7 @@ pub fn link_client(own: Arc<CurrentCert>, ca_pem: &str) -> Result<ClientConfig, 
 /// For an agent that has none but knows the CA: enrolling again.
 pub fn anonymous_client(ca_pem: &str, alpn: &[&[u8]]) -> Result<ClientConfig, TlsError> {
     let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots(ca_pem)?)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
@@ -125,7 +125,7 @@ pub fn anonymous_client(ca_pem: &str, alpn: &[&[u8]]) -> Result<ClientConfig, Tl
 /// chain. After the handshake [`PinnedCa::seen`] has that CA.
 pub fn pinned_client(pin: Arc<PinnedCa>, alpn: &[&[u8]]) -> Result<ClientConfig, TlsError> {
     let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(pin)
         .with_no_client_auth();

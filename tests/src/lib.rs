@@ -1,14 +1,17 @@
 //! The harness: a sample application, load with exact counts, and real processes under test.
 
 pub mod cut;
+pub mod decoders;
 pub mod faults;
 pub mod fleet;
 pub mod invariant;
 pub mod load;
+pub mod peer;
 pub mod play;
 pub mod process;
 pub mod prometheus;
 pub mod quickstart;
+pub mod raw;
 pub mod sample;
 pub mod tools;
 pub mod world;

@@ -1,28 +1,21 @@
 //! Real mutual TLS against a real hub: who gets in, and who is refused before a word is exchanged.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use flagship_proto::{
     model::{AgentMessage, Hello, HubIncarnation, Incarnation, Inventory, Term},
     tls::{CurrentCert, anonymous_client, link_client},
-    wire::{
-        self, enroll_response::Outcome, fleet_link_client::FleetLinkClient,
-        hub_message::Message as FromHub,
-    },
+    wire::{self, hub_message::Message as FromHub},
 };
-use flagship_tests::fleet::{Fleet, Members};
-use hyper_util::rt::TokioIo;
+use flagship_tests::{
+    fleet::{Fleet, Members},
+    peer::{self, Client, Member},
+};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
 };
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint};
-
-type Client = FleetLinkClient<Channel>;
 
 /// A hub without clusters, and its CA.
 struct Hub {
@@ -58,42 +51,20 @@ impl Hub {
     async fn dial(&self, chain: &str, key: &str, name: &'static str) -> Result<Client, String> {
         let own = Arc::new(CurrentCert::new(chain, key).unwrap());
         let config = link_client(own, &self.ca_pem).unwrap();
-        dial(self.fleet.hub.agents(), config, name).await
+        let channel = peer::dial(self.fleet.hub.agents(), config, name, 65_535).await;
+        channel.map(Client::new)
     }
 
     /// Connects without one.
     async fn dial_anonymously(&self) -> Result<Client, String> {
         let config = anonymous_client(&self.ca_pem, &[b"h2"]).unwrap();
-        dial(self.fleet.hub.agents(), config, "127.0.0.1").await
+        let channel = peer::dial(self.fleet.hub.agents(), config, "127.0.0.1", 65_535).await;
+        channel.map(Client::new)
     }
 
     /// A certificate that the hub's own CA signed, though the hub never asked for it.
     fn forge(&self, forged: &Forged<'_>) -> (String, String) {
         certificate(forged, &self.issuer)
-    }
-
-    /// Enrols as an agent does; the chain and the key.
-    async fn enrol(&self, cluster: &str) -> (String, String, wire::Issued) {
-        let made: flagship_hub::api::types::CreatedEnrolToken = self
-            .fleet
-            .cli
-            .json(&["token", "create", "--cluster", cluster])
-            .unwrap();
-        let key = KeyPair::generate().unwrap();
-        let csr = CertificateParams::default()
-            .serialize_request(&key)
-            .unwrap();
-        let request = wire::EnrollRequest {
-            token: made.secret.unwrap(),
-            csr: csr.der().to_vec(),
-            cluster: cluster.to_owned(),
-        };
-        let mut client = self.dial_anonymously().await.unwrap();
-        let answer = client.enroll(request).await.unwrap().into_inner();
-        let Some(Outcome::Issued(issued)) = answer.outcome else {
-            panic!("not issued: {answer:?}");
-        };
-        (issued.chain_pem.clone(), key.serialize_pem(), issued)
     }
 }
 
@@ -106,26 +77,6 @@ fn certificate(forged: &Forged<'_>, issuer: &Issuer<'_, KeyPair>) -> (String, St
     let key = KeyPair::generate().unwrap();
     let made = params.signed_by(&key, issuer).unwrap();
     (made.pem(), key.serialize_pem())
-}
-
-async fn dial(hub: SocketAddr, config: ClientConfig, name: &'static str) -> Result<Client, String> {
-    let connector = TlsConnector::from(Arc::new(config));
-    let connect = move |_: hyper::Uri| {
-        let connector = connector.clone();
-        async move {
-            let stream = TcpStream::connect(hub).await?;
-            let stream = connector
-                .connect(ServerName::try_from(name).unwrap(), stream)
-                .await?;
-            Ok::<_, std::io::Error>(TokioIo::new(stream))
-        }
-    };
-    let channel = Endpoint::from_static("http://hub.test")
-        .connect_timeout(Duration::from_secs(5))
-        .connect_with_connector(tower::service_fn(connect))
-        .await
-        .map_err(|error| format!("{error:?}"))?;
-    Ok(FleetLinkClient::new(channel))
 }
 
 /// What a session's first answer is: `welcome`, or why there is none.
@@ -166,7 +117,8 @@ const SOON: (i32, i32) = (2020, 2090);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_enrolled_agent_is_welcome_and_nobody_else_gets_a_session() {
     let hub = Hub::start("mtls").await;
-    let (chain, key, issued) = hub.enrol("eu-1").await;
+    let member = Member::enrol(&hub.fleet, "eu-1").await.unwrap();
+    let (chain, key, issued) = (member.chain, member.key.to_pem(), member.issued);
     let welcome = session(hub.dial(&chain, &key, "127.0.0.1").await).await;
     assert_eq!(welcome, "welcome");
     let member = format!(
@@ -252,4 +204,17 @@ async fn an_enrolled_agent_is_welcome_and_nobody_else_gets_a_session() {
         words.contains("NotValidForName"),
         "an agent refuses a hub of another name: {words}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tls_1_2_client_is_refused_by_the_port_for_agents() {
+    let hub = Hub::start("tls12").await;
+    let mut config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS12])
+        .with_root_certificates(flagship_proto::tls::roots(&hub.ca_pem).unwrap())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let refused = peer::dial(hub.fleet.hub.agents(), config, "127.0.0.1", 65_535).await;
+    let words = refused.unwrap_err();
+    assert!(words.contains("ProtocolVersion"), "{words}");
+    hub.dial_anonymously().await.unwrap();
 }

@@ -30,8 +30,13 @@ const TOP_LEVEL: &[&str] = &[
 
 /// Modules by layer: a module may import from its own crate what stands in a *later* row. What no row
 /// names stands below them all.
-const HUB_LAYERS: &[&[&str]] = &[&["main", "cli"], &["run"], &["api", "grpc", "driver"]];
-const AGENT_LAYERS: &[&[&str]] = &[&["main"], &["run"], &["driver"], &["link"]];
+const HUB_LAYERS: &[&[&str]] = &[
+    &["decoders"],
+    &["main", "cli"],
+    &["run"],
+    &["api", "grpc", "driver"],
+];
+const AGENT_LAYERS: &[&[&str]] = &[&["decoders"], &["main"], &["run"], &["driver"], &["link"]];
 
 /// What an engine's dependency tree must not hold: anything that waits, speaks or reads a clock.
 const IMPURE: &[&str] = &[

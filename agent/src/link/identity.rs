@@ -9,7 +9,7 @@ use std::{
 use flagship_proto::{
     identity::{IdentityError, peer_id},
     model::{ClusterName, ClusterUid, FleetId, InvalidId},
-    process::files::{FileError, PRIVATE, private_folder, read, write_atomic},
+    process::files::{FileError, PRIVATE, private_folder, read, tighten_all, write_atomic},
     sign::{HubKeys, SignError, SignKey},
     tls::{self, CurrentCert, TlsError},
     wire,
@@ -46,7 +46,7 @@ pub struct Identity {
 /// What enrolment gave, as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Membership {
+pub(crate) struct Membership {
     version: u32,
     cluster: ClusterName,
     uid: ClusterUid,
@@ -108,6 +108,7 @@ impl IdentityFolder {
     pub fn key(&self) -> Result<SignKey, BadIdentity> {
         private_folder(&self.0)?;
         let path = self.0.join(KEY);
+        tighten_all([self.0.as_path(), &path])?;
         match read(&path, LARGEST)? {
             Some(bytes) => {
                 let torn = |problem: String| BadIdentity::Torn {
@@ -135,16 +136,7 @@ impl IdentityFolder {
             path: path.clone(),
             problem,
         };
-        let membership: Membership =
-            serde_json::from_slice(&bytes).map_err(|error| torn(error.to_string()))?;
-        if membership.version != 1 {
-            return Err(torn(format!("its form is {}", membership.version)));
-        }
-        let mut hub_keys = BTreeMap::new();
-        for (id, key) in membership.hub_keys {
-            let key = hex::decode(key).map_err(|error| torn(error.to_string()))?;
-            hub_keys.insert(id, key);
-        }
+        let (membership, hub_keys) = decode(&bytes).map_err(torn)?;
         let member = Member {
             fleet: membership.fleet,
             cluster: membership.cluster,
@@ -202,6 +194,19 @@ impl IdentityFolder {
         write_atomic(&self.0.join(MEMBERSHIP), &bytes, PRIVATE)?;
         Ok(identity)
     }
+}
+
+/// Reads what enrolment gave, and the hub's public keys in it; total on any bytes.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Membership, BTreeMap<String, Vec<u8>>), String> {
+    let membership: Membership =
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if membership.version != 1 {
+        return Err(format!("its form is {}", membership.version));
+    }
+    let decoded = |(id, key): (&String, &String)| Ok((id.clone(), hex::decode(key)?));
+    let hub_keys: Result<_, hex::FromHexError> = membership.hub_keys.iter().map(decoded).collect();
+    let hub_keys = hub_keys.map_err(|error| error.to_string())?;
+    Ok((membership, hub_keys))
 }
 
 impl Identity {

@@ -5,6 +5,7 @@ mod act;
 mod admin;
 mod command;
 pub mod config;
+pub(crate) mod decoders;
 mod down;
 mod http;
 mod poll;

@@ -131,6 +131,11 @@ impl Prometheus {
     }
 }
 
+/// [`read`], for the table of decoders.
+pub(crate) fn decode(status: u16, body: &[u8]) -> Result<(), String> {
+    flagship_proto::decoders::verdict(read(status, body))
+}
+
 /// Reads an answer of the query API; total on any bytes.
 pub(super) fn read(status: u16, body: &[u8]) -> Result<Answer, QueryError> {
     let envelope: Envelope = match serde_json::from_slice(body) {

@@ -10,7 +10,7 @@ use std::{
 
 use flagship_proto::{
     model::{Incarnation, WorkloadRef},
-    process::files::{FileError, PRIVATE, private_folder, read, write_atomic},
+    process::files::{FileError, PRIVATE, private_folder, read, tighten_all, write_atomic},
 };
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -83,6 +83,7 @@ impl Files {
     /// incarnation is raised for this start; the link writes it.
     pub fn open(folder: &Path) -> Result<(Self, Kept), FilesError> {
         private_folder(&folder.join(RELEASES))?;
+        tighten_all([folder])?;
         let path = folder.join(LOCK);
         let usable = |source| FilesError::Folder {
             path: path.clone(),

@@ -1,16 +1,24 @@
 //! What comes with a request: bodies, path names, query parameters, each refused with a problem
 //! document that says what and where.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, HttpBody as _},
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{StatusCode, Uri, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::{MAX_BODY, error::ApiError};
+
+/// Within which a body has to be there.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// A body of so many bytes, said beforehand, is small.
+const SMALL_BODY: u64 = 16 * 1024;
+/// Larger ones that are read at a time.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(32);
 
 /// A JSON body; nothing at all counts as `{}`.
 #[derive(Debug)]
@@ -81,24 +89,42 @@ fn other_kind(kind: &str, remedy: &str) -> ApiError {
     .remedy(remedy)
 }
 
+/// The whole body, in time and within what bodies may take of the hub's memory together.
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body.tooLarge",
-                    format!("the body has more than {MAX_BODY} bytes"),
-                )
-                .remedy("send less; a plan that large is split into several")
-            } else {
-                ApiError::bad("body.incomplete", "the body could not be read to its end")
-            }
-        })
+    let most = request.body().size_hint().upper();
+    let is_small = most.is_some_and(|most| most <= SMALL_BODY);
+    let reading = async {
+        // Small ones wait for nobody: what stops a rollout is small.
+        let place = if is_small {
+            None
+        } else {
+            Some(LARGE_BODIES.acquire().await)
+        };
+        let bytes = Bytes::from_request(request, state).await;
+        drop(place);
+        bytes
+    };
+    let read = tokio::time::timeout(BODY_DEADLINE, reading).await;
+    let read = read.map_err(|_| {
+        let seconds = BODY_DEADLINE.as_secs();
+        let detail = format!("the body did not come within {seconds} s");
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "body.slow", detail).remedy("send it again")
+    })?;
+    read.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body.tooLarge",
+                format!("the body has more than {MAX_BODY} bytes"),
+            )
+            .remedy("send less; a plan that large is split into several")
+        } else {
+            ApiError::bad("body.incomplete", "the body could not be read to its end")
+        }
+    })
 }
 
-fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -144,20 +170,23 @@ pub struct Params<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        Query::<T>::from_request_parts(parts, state)
-            .await
-            .map(|Query(params)| Self(params))
-            .map_err(|error| {
-                let text = error.body_text();
-                let what = text.rsplit("query string: ").next().unwrap_or(&text);
-                let refusal = ApiError::bad("query.invalid", format!("query: {what}"));
-                match quoted(what) {
-                    Some(field) => refusal.field(field),
-                    None => refusal,
-                }
-            })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        read_query(&parts.uri).map(Self)
     }
+}
+
+pub(crate) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    Query::<T>::try_from_uri(uri)
+        .map(|Query(params)| params)
+        .map_err(|error| {
+            let text = error.body_text();
+            let what = text.rsplit("query string: ").next().unwrap_or(&text);
+            let refusal = ApiError::bad("query.invalid", format!("query: {what}"));
+            match quoted(what) {
+                Some(field) => refusal.field(field),
+                None => refusal,
+            }
+        })
 }
 
 /// Reads a name of the request, and says which field it was.

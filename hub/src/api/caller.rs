@@ -12,6 +12,8 @@ use super::{ApiState, error::ApiError};
 use crate::{
     api::types::common::{REASON, TICKET},
     auth::{Access, Role, access, routes::ROUTES},
+    door::Peer,
+    limit::Origin,
     ops::Caller,
     records::TokenRow,
 };
@@ -36,7 +38,12 @@ pub async fn authenticate(
     };
     let token = match identify(&state, request.headers()) {
         Ok(token) => token,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => {
+            let peer = request.extensions().get::<Peer>();
+            let came_with_one = request.headers().contains_key(header::AUTHORIZATION);
+            let from = peer.filter(|_| came_with_one).map(|peer| peer.origin);
+            return unidentified(&state, from, refusal).await.into_response();
+        }
     };
     if let Some(right) = needed
         && !token.role.may(right)
@@ -55,6 +62,26 @@ pub async fn authenticate(
     }
     request.extensions_mut().insert(token);
     next.run(request).await
+}
+
+/// Counts and writes down a wrong token; many of them from one address are told to wait.
+async fn unidentified(state: &ApiState, from: Option<Origin>, refusal: ApiError) -> ApiError {
+    let Some(from) = from else {
+        return refusal;
+    };
+    let now = state.now();
+    let detail = &refusal.problem().detail;
+    let wrong = state.costs.wrong_token(from, detail, now);
+    if let Some(reason) = wrong.written {
+        state.ops.note_wrong_token(from, &reason, now).await;
+    }
+    if !wrong.is_too_often {
+        return refusal;
+    }
+    let detail = format!("too many wrong tokens came from {from}");
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "auth.tooOften", detail)
+        .field("Authorization")
+        .remedy("wait a minute; a right token passes at any time")
 }
 
 fn unlisted() -> ApiError {
@@ -118,7 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     }
 }
 
-fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+pub(crate) fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
     };

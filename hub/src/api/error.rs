@@ -77,10 +77,12 @@ fn title(status: StatusCode) -> &'static str {
         403 => "this token may not do that",
         404 => "not there",
         405 => "not possible on this path",
+        408 => "the request took too long",
         409 => "not possible as things stand",
         413 => "the request is too large",
         415 => "this kind of body is not read",
         422 => "the document is not valid",
+        429 => "too often, or too many at a time",
         503 => "the hub cannot answer now",
         _ => "the request failed",
     }
@@ -122,6 +124,9 @@ impl IntoResponse for ApiError {
         );
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
         }
         response
     }

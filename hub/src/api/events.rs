@@ -7,6 +7,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
+    Extension,
     extract::State,
     http::HeaderMap,
     response::{
@@ -18,8 +19,11 @@ use futures::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiState, body::Params, error::ApiError, types::EventView};
+use super::{
+    ApiState, attended::Attended, body::Params, caller::Who, error::ApiError, types::EventView,
+};
 use crate::{
+    door::Peer,
     records::key,
     store::{self, Watch, WatchError},
 };
@@ -29,6 +33,9 @@ const SHOWN: &[&str] = &[
     "project", "plan", "rollout", "cluster", "order", "report", "abort", "lift", "freeze",
     "receipt", "history", "lastgood", "rejected", "claim",
 ];
+
+/// How often a quiet stream says that it is there.
+const ALIVE: Duration = Duration::from_secs(15);
 
 /// From where on.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -46,9 +53,12 @@ pub struct From {
         changes were missed", body = EventView, content_type = "text/event-stream")))]
 pub async fn events(
     State(state): State<ApiState>,
+    Who(token): Who,
+    peer: Option<Extension<Peer>>,
     Params(params): Params<From>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let place = state.costs.read_events(&token.id)?;
     let last = match headers.get("last-event-id") {
         None => None,
         Some(value) => {
@@ -76,7 +86,8 @@ pub async fn events(
         .chain(follow(watch))
         .map(Ok::<_, Infallible>)
         .take_until(stop.cancelled_owned());
-    let alive = KeepAlive::new().interval(Duration::from_secs(15));
+    let changes = Attended::new(changes, place, peer.map(|Extension(peer)| peer.cut));
+    let alive = KeepAlive::new().interval(ALIVE);
     Ok(Sse::new(changes).keep_alive(alive).into_response())
 }
 

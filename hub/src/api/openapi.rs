@@ -103,6 +103,10 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             (400, "the request is not valid"),
             (401, "no token, or not a good one"),
             (403, "the token's role has not this right"),
+            (
+                429,
+                "too many wrong tokens from this address, or too many streams",
+            ),
         ]);
     }
     if path.contains('{') || name != http::Method::GET {
@@ -110,6 +114,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     }
     if name == http::Method::POST {
         refusals.extend([
+            (408, "the body did not come in time"),
             (413, "the body has more than 1 MiB"),
             (415, "this kind of body is not read"),
             (422, "the document is not valid"),

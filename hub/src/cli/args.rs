@@ -15,7 +15,7 @@ Start here:
   flagship start shop/checkout --to-version 1.9.0 --reason 'release 1.9' --wait
   flagship abort --fleet --reason 'errors everywhere' --wait
 
-More: flagship help stop | plan | exit-codes | VERB";
+More: flagship help stop | plan | limits | exit-codes | VERB";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -157,7 +157,7 @@ pub enum Verb {
     /// Print the completion script of a shell
     #[command(after_help = verb::completion::EXAMPLES)]
     Completion(verb::completion::Completion),
-    /// Explain a verb or a topic: stop, plan, exit-codes
+    /// Explain a verb or a topic: stop, plan, limits, exit-codes
     #[command(after_help = verb::help::EXAMPLES)]
     Help(verb::help::Help),
 }

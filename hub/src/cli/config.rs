@@ -6,7 +6,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::ErrorKind,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -82,8 +81,13 @@ pub fn load(path: &Path) -> Result<Config, CliError> {
             ));
         }
     };
+    parse(&text, path)
+}
+
+/// Reads the file's text; `path` is for the errors.
+pub fn parse(text: &str, path: &Path) -> Result<Config, CliError> {
     // The parser quotes lines of its input in errors, and this input holds tokens.
-    serde_saphyr::from_str(&text).map_err(|error| {
+    serde_saphyr::from_str(text).map_err(|error| {
         let place = error
             .location()
             .map(|at| format!(" at line {}, column {}", at.line(), at.column()))
@@ -114,7 +118,7 @@ pub fn save(path: &Path, config: &Config) -> Result<(), CliError> {
 
 /// Whether others than the owner can read the file.
 pub fn is_exposed(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+    files::stands_open(path)
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! Topics of `flagship help`: what does not belong to one verb.
 
 /// Name and text of each topic.
-pub const TOPICS: &[(&str, &str)] = &[("stop", STOP), ("plan", PLAN), ("exit-codes", EXIT_CODES)];
+pub const TOPICS: &[(&str, &str)] = &[
+    ("stop", STOP),
+    ("plan", PLAN),
+    ("limits", LIMITS),
+    ("exit-codes", EXIT_CODES),
+];
 
 const STOP: &str = "\
 WORDS THAT STOP
@@ -51,6 +56,30 @@ Without the hub, on a cluster's machine:
   flagship-agent ctl status
   flagship-agent ctl hold|retreat shop/Deployment/checkout
   flagship-agent ctl release shop/Deployment/checkout
+";
+
+const LIMITS: &str = "\
+WHAT A HUB LETS ANYBODY COST
+
+  port for people       2048 connections, 512 of one address; a handshake within 10 s, a request's
+                        head within 15 s (64 headers, 32 KiB), a body within 30 s (1 MiB); 512 event
+                        streams, 32 of one token; who takes nothing of an answer is cut after 30 s
+  wrong tokens          30 of one address, then 10 a minute: the answer is 429. A right token always
+                        passes, from the same address too
+  port for agents       TLS 1.3 only; 20000 connections, 8 of one cluster; 256 handshakes at a time, 128
+                        of one address, each within 10 s; 128 connections without a certificate, 64 of
+                        one address, for 60 s
+  a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 256 KiB
+                        each; 60 sessions a minute; 2000 workloads; who takes nothing is cut after 20 s
+  enrolment             20 refused requests of one address, then 10 a minute; 20 renewals of one cluster,
+                        then 1 a minute
+
+Who goes beyond is refused or cut; others do not notice. Refusals and misbehaving agents are in the
+audit log (token.refuse, enrol.refuse, agent.offence): a few of each, with how many were left out. An
+address is an IPv4 address, or the first 64 bits of an IPv6 address.
+
+Data folders of hub and agent are for their own user. What stands open to others at a start is closed,
+with a warning; where that is not possible, the start is refused.
 ";
 
 const PLAN: &str = "\
@@ -112,3 +141,53 @@ EXIT CODES
   11  some could not stop: the output says why, and the command that stops them in the cluster
   12  the abort was not stored: order it again, or stop each cluster with flagship-agent ctl
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::costs::{READERS, READERS_OF_ONE, WRONG_TOKENS},
+        door::Limits,
+        fleet::{PAGE, SPEECH},
+    };
+
+    #[test]
+    fn the_limits_that_are_told_are_those_that_hold() {
+        let (people, agents) = (Limits::PEOPLE, Limits::AGENTS);
+        let strangers = agents.strangers.unwrap();
+        let speech = SPEECH.per_minute / 60;
+        for told in [
+            format!(
+                "{} connections, {} of one address",
+                people.connections, people.per_address
+            ),
+            format!("{READERS} event"),
+            format!("{READERS_OF_ONE} of one token"),
+            format!("cut after {} s", people.stall.as_secs()),
+            format!(
+                "{} of one address, then {} a minute: the answer is 429",
+                WRONG_TOKENS.burst, WRONG_TOKENS.per_minute
+            ),
+            format!(
+                "{} connections, {} of one cluster",
+                agents.connections, agents.per_member
+            ),
+            format!(
+                "{} handshakes at a time, {}",
+                agents.handshakes, agents.handshakes_per_address
+            ),
+            format!(
+                "{} connections without a certificate, {} of",
+                strangers.at_once, strangers.per_address
+            ),
+            format!("for {} s", strangers.stay.as_secs()),
+            format!(
+                "{speech} messages or {} KiB a second",
+                speech as usize * PAGE / 1024
+            ),
+            format!("{} messages at once", SPEECH.burst),
+        ] {
+            assert!(LIMITS.contains(&told), "{told}");
+        }
+    }
+}

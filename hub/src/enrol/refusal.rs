@@ -1,6 +1,6 @@
 //! Why an enrolment is refused, in words for the one who asks and for the audit log.
 
-use flagship_proto::model::{ClusterName, Mono, Tick};
+use flagship_proto::model::ClusterName;
 use jiff::Timestamp;
 
 use crate::store::StoreError;
@@ -71,6 +71,9 @@ pub enum EnrolError {
     /// The CA could not sign.
     #[error("the hub cannot issue certificates: {0}")]
     Ca(String),
+    /// More than a limit allows.
+    #[error("too many {0}")]
+    TooOften(String),
     /// Others wrote the same rows again and again.
     #[error("others changed the same cluster at this moment: try again")]
     Busy,
@@ -80,10 +83,10 @@ pub enum EnrolError {
 }
 
 impl EnrolError {
-    /// The hub's own troubles are logged, not audited: nobody was refused.
-    pub(super) fn is_to_be_audited(&self) -> bool {
+    /// The hub's own troubles are logged, not audited, and are nobody's fault.
+    pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Ca(_) | Self::Busy | Self::Store(_) => false,
+            Self::Ca(_) | Self::TooOften(_) | Self::Busy | Self::Store(_) => false,
             Self::WrongToken(_)
             | Self::Revoked(_)
             | Self::Expired { .. }
@@ -96,31 +99,5 @@ impl EnrolError {
             | Self::OtherKey(_)
             | Self::NotActive { .. } => true,
         }
-    }
-}
-
-/// How many refusals are audited a minute; the rest is only logged, so that guessing does not fill
-/// the disk.
-const PER_MINUTE: u32 = 60;
-
-/// Counts refusals.
-#[derive(Debug, Default)]
-pub(super) struct Limit {
-    since: Mono,
-    count: u32,
-}
-
-impl Limit {
-    pub(super) fn allows(&mut self, now: Tick) -> bool {
-        let is_over = now
-            .mono
-            .since(self.since)
-            .is_none_or(|age| age.as_secs() >= 60);
-        if is_over {
-            self.since = now.mono;
-            self.count = 0;
-        }
-        self.count = self.count.saturating_add(1);
-        self.count <= PER_MINUTE
     }
 }

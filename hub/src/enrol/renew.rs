@@ -17,6 +17,7 @@ use crate::{
     audit::AuditEntry,
     ca::{AGENT_LIFE, Request},
     fleet::rows::quarantine,
+    limit::Origin,
     records::{ClusterRow, ClusterState, PublicKey, Stored},
     store::Txn,
 };
@@ -38,7 +39,7 @@ impl Enrol {
             let row = self.member(peer)?;
             self.next_certificate(peer, &row, csr, "cluster.renew", now)
         };
-        self.settle(&who, now, decide).await
+        self.settle(&who, &who, now, decide).await
     }
 
     /// A member whose certificate ended proves that it has the key of it.
@@ -47,6 +48,7 @@ impl Enrol {
         certificate: &[u8],
         csr: &[u8],
         signature: &[u8],
+        from: Origin,
         now: Tick,
     ) -> Result<Enrolled, EnrolError> {
         let peer = peer_id(certificate);
@@ -72,7 +74,7 @@ impl Enrol {
             }
             self.next_certificate(peer, &row, csr, "cluster.reenrol", now)
         };
-        self.settle(&who, now, decide).await
+        self.settle_from(from, &who, now, decide).await
     }
 
     /// The row of a member that comes with a certificate on record.
@@ -136,6 +138,8 @@ impl Enrol {
         {
             return Ok(Step::nothing(self.again(row, newest)));
         }
+        // Only here: whoever has not proved the member's key uses nothing up.
+        self.brake().renewal(&row.uid, now.mono)?;
         let certificate = self.issue(csr, &row.name, &row.uid, now.wall)?;
         let mut next = row.value.clone();
         add_key(&mut next, &certificate);

@@ -28,6 +28,10 @@ fn csr(key: &SignKey) -> Vec<u8> {
     params.serialize_request(key.pair()).unwrap().der().to_vec()
 }
 
+fn home() -> Origin {
+    Origin::of([127, 0, 0, 1].into())
+}
+
 fn key_of() -> SignKey {
     SignKey::generate().unwrap()
 }
@@ -89,7 +93,9 @@ impl Fixture {
     }
 
     async fn ask(&self, token: &str, key: &SignKey, name: &str) -> Result<Enrolled, EnrolError> {
-        self.enrol.enroll(token, &csr(key), name, self.now).await
+        self.enrol
+            .enroll(token, &csr(key), name, home(), self.now)
+            .await
     }
 
     fn row(&self, name: &str) -> ClusterRow {
@@ -246,14 +252,20 @@ async fn an_expired_member_enrols_again_with_its_old_key_inside_the_grace_period
     let next = csr(&key);
     let proof = key.sign_bytes(Kind::Reenroll, &next).unwrap();
     let stranger = key_of().sign_bytes(Kind::Reenroll, &next).unwrap();
-    let refused = hub.enrol.reenroll(&old, &next, &stranger, hub.now).await;
+    let refused = hub
+        .enrol
+        .reenroll(&old, &next, &stranger, home(), hub.now)
+        .await;
     assert!(matches!(refused, Err(EnrolError::Certificate(_))));
     hub.enrol
-        .reenroll(&old, &next, &proof, hub.now)
+        .reenroll(&old, &next, &proof, home(), hub.now)
         .await
         .unwrap();
     hub.now = hub.now.plus(Duration::from_secs(30 * 24 * 3600));
-    let late = hub.enrol.reenroll(&old, &next, &proof, hub.now).await;
+    let late = hub
+        .enrol
+        .reenroll(&old, &next, &proof, home(), hub.now)
+        .await;
     assert!(matches!(late, Err(EnrolError::GraceOver(_))));
 }
 
@@ -287,7 +299,9 @@ async fn p01_who_has_a_members_key_and_asks_for_another_one_is_a_clone() {
         let refused = if is_expired {
             hub.now = hub.now.plus(Duration::from_secs(10 * 24 * 3600));
             let proof = key.sign_bytes(Kind::Reenroll, &other).unwrap();
-            hub.enrol.reenroll(&old, &other, &proof, hub.now).await
+            hub.enrol
+                .reenroll(&old, &other, &proof, home(), hub.now)
+                .await
         } else {
             let peer = peer_id(&old).unwrap();
             hub.enrol.renew(&peer, &other, hub.now).await
@@ -348,19 +362,69 @@ async fn a_removed_or_quarantined_member_gets_no_certificate() {
 }
 
 #[tokio::test]
-async fn guessing_does_not_fill_the_audit_log() {
-    let hub = Fixture::new();
+async fn guessing_does_not_fill_the_audit_log_and_slows_nobody_but_who_guesses() {
+    let mut hub = Fixture::new();
+    let token = hub.token(|_| {}).await;
+    let mut answers = Vec::new();
     for _ in 0..70 {
-        hub.ask("rubbish", &key_of(), "eu-1").await.unwrap_err();
+        answers.push(hub.ask("rubbish", &key_of(), "eu-1").await.unwrap_err());
     }
-    assert_eq!(hub.store.list(key::AUDIT).unwrap().rows.len(), 60);
+    let looked_at = answers
+        .iter()
+        .take_while(|error| matches!(error, EnrolError::WrongToken(_)));
+    assert_eq!(looked_at.count(), brake::IN_VAIN.burst as usize);
+    assert!(matches!(answers[69], EnrolError::TooOften(_)));
+    assert_eq!(hub.store.list(key::AUDIT).unwrap().rows.len(), 10);
+
+    let key = key_of();
+    let blocked = hub.ask(&token, &key, "eu-1").await.unwrap_err();
+    assert!(blocked.to_string().contains("wait a minute"), "{blocked}");
+    let elsewhere = Origin::of([192, 0, 2, 1].into());
+    let request = csr(&key);
+    let enrolled = hub
+        .enrol
+        .enroll(&token, &request, "eu-1", elsewhere, hub.now);
+    enrolled.await.unwrap();
+    hub.now = hub.now.plus(Duration::from_secs(60));
+    hub.ask(&token, &key, "eu-1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_member_that_renews_without_end_is_stopped_and_a_stranger_cannot_use_up_its_renewals() {
+    let hub = Fixture::new();
+    let token = hub.token(|_| {}).await;
+    let key = key_of();
+    let certificate = der(&hub.ask(&token, &key, "eu-1").await.unwrap());
+    let peer = peer_id(&certificate).unwrap();
+    for n in 0..30 {
+        let from = Origin::of([192, 0, 2, n].into());
+        let request = csr(&key);
+        let refused = hub
+            .enrol
+            .reenroll(&certificate, &request, b"", from, hub.now);
+        let refused = refused.await.unwrap_err();
+        assert!(matches!(refused, EnrolError::Certificate(_)), "{refused}");
+    }
+    for _ in 0..brake::RENEWALS.burst {
+        hub.enrol.renew(&peer, &csr(&key), hub.now).await.unwrap();
+        // The certificate at hand stays on record among the newest.
+        let mut row = hub.row("eu-1");
+        row.keys.swap(0, 1);
+        row.keys.truncate(2);
+        hub.store.txn(Txn::new().put(&row)).await.unwrap();
+    }
+    let refused = hub.enrol.renew(&peer, &csr(&key), hub.now).await;
+    assert!(matches!(refused, Err(EnrolError::TooOften(_))));
 }
 
 #[tokio::test]
 async fn what_is_no_certificate_request_costs_no_use_of_the_token() {
     let hub = Fixture::new();
     let token = hub.token(|_| {}).await;
-    let bad = hub.enrol.enroll(&token, b"junk", "eu-1", hub.now).await;
+    let bad = hub
+        .enrol
+        .enroll(&token, b"junk", "eu-1", home(), hub.now)
+        .await;
     assert!(matches!(bad, Err(EnrolError::Request(_))));
     hub.ask(&token, &key_of(), "eu-1").await.unwrap();
 }

@@ -10,6 +10,7 @@ use super::{Enrol, EnrolError, Enrolled, Step, add_key, draw_uid};
 use crate::{
     audit::AuditEntry,
     ca::Request,
+    limit::Origin,
     ops::join_standing_aborts,
     records::{
         self, ClusterRow, ClusterState, EnrolTokenRow, EnrolUse, Guard, PublicKey, Stored, key,
@@ -27,13 +28,15 @@ impl Enrol {
         token: &str,
         csr: &[u8],
         cluster: &str,
+        from: Origin,
         now: Tick,
     ) -> Result<Enrolled, EnrolError> {
+        let asked: String = cluster.chars().take(63).collect();
         let parsed: Result<EnrolToken, _> = token.parse();
         let who = match &parsed {
             Ok(token) if cluster.is_empty() => format!("token {}", token.id),
-            Ok(token) => format!("token {}, cluster {cluster}", token.id),
-            Err(_) => format!("cluster {cluster}"),
+            Ok(token) => format!("token {}, cluster {asked:?}", token.id),
+            Err(_) => format!("cluster {asked:?}"),
         };
         let decide = || {
             let token = parsed
@@ -41,7 +44,7 @@ impl Enrol {
                 .map_err(|error| EnrolError::WrongToken(error.rule))?;
             self.decide(token, csr, cluster, now)
         };
-        self.settle(&who, now, decide).await
+        self.settle_from(from, &who, now, decide).await
     }
 
     fn decide(

@@ -93,6 +93,7 @@ impl Fleet {
                 Value::Report(_)
                 | Value::Inventory(..)
                 | Value::Quarantine(_)
+                | Value::Offence(_)
                 | Value::Seen(_)
                 | Value::Given(_) => None,
             })

@@ -187,6 +187,11 @@ impl FleetHandle {
         self.with(|fleet, now| fleet.garbled(id, problem, now));
     }
 
+    /// An agent says more than it may.
+    pub fn flooded(&self, id: SessionId) {
+        self.with(|fleet, now| fleet.flooded(id, now));
+    }
+
     /// What a session sends next; its waker is woken when there is more.
     pub fn take(&self, id: SessionId) -> Next {
         self.with(|fleet, now| fleet.take(id, now))

@@ -5,14 +5,14 @@ use std::fmt;
 
 use flagship_proto::{
     model::{
-        Abort, AbortId, ClusterUid, Fence, Goodbye, GoodbyeCode, Hello, HubIncarnation, Order,
-        Proof, Term, Tick,
+        Abort, AbortId, ClusterUid, Fence, Goodbye, GoodbyeCode, Hello, HubIncarnation,
+        Incarnation, Inventory, Order, Proof, Term, Tick,
     },
     sign::Kind,
 };
 
 use super::{
-    Alarm, Effect, Fleet, SessionId, bad,
+    Alarm, Effect, Fleet, Offence, SessionId,
     queue::Key,
     report::{Subject, Value},
     session::{Stage, goodbye},
@@ -57,7 +57,7 @@ impl Fleet {
                 "the agent belongs to fleet {fleet}, this is {}",
                 self.config.fleet
             );
-            self.end(id, bad(&message), now);
+            self.garbled(id, &message, now);
             return;
         }
         let Some(session) = self.sessions.get(&id) else {
@@ -182,6 +182,7 @@ impl Fleet {
         peer.claim.clone_from(&claim);
         if let (true, Some(why)) = (is_new, claim) {
             self.alarm_quarantine(uid, &why);
+            self.offend(uid, Offence::Claim, &why, now);
         }
     }
 
@@ -300,6 +301,16 @@ impl Fleet {
             let alarm = Alarm::Quarantined(member.name.clone(), why.to_owned());
             self.effects.push(Effect::Alarm(alarm));
         }
+    }
+
+    /// What the agent says of itself and its incarnation, stored when they differ.
+    fn put_inventory(&mut self, uid: &ClusterUid, inventory: Inventory, incarnation: Incarnation) {
+        let stored = self.view.members.get(uid);
+        if stored.is_some_and(|m| m.inventory == inventory && m.incarnation >= incarnation) {
+            return;
+        }
+        let value = Value::Inventory(Box::new(inventory), incarnation);
+        self.put(uid, Subject::Inventory, value);
     }
 
     /// Notes what the agent holds, and marks what differs (S3).

@@ -9,7 +9,7 @@ use flagship_proto::{
 };
 
 use super::{
-    Alarm, Effect, Fleet, SessionId,
+    Alarm, Effect, Fleet, Offence, SessionId,
     report::{Subject, Value},
     view::{StoredReceipt, StoredReport},
 };
@@ -91,8 +91,9 @@ impl Fleet {
         let certificate = match certificate {
             Ok(certificate) => certificate,
             Err(problem) => {
-                let alarm = Alarm::Forged(session.peer.cluster.clone(), problem);
+                let alarm = Alarm::Forged(session.peer.cluster.clone(), problem.clone());
                 self.effects.push(Effect::Alarm(alarm));
+                self.end_for(id, Offence::Forgery, &problem, now);
                 return;
             }
         };
@@ -131,7 +132,8 @@ impl Fleet {
                 | Value::Inventory(..)
                 | Value::Quarantine(_)
                 | Value::Seen(_)
-                | Value::Given(_),
+                | Value::Given(_)
+                | Value::Offence(_),
             )
             | None => false,
         };
@@ -178,6 +180,7 @@ impl Fleet {
                     member.modified = position;
                 }
             }
+            Value::Offence(_) => {}
         }
     }
 }

@@ -10,8 +10,8 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 
 use super::{
-    Alarm, Effect, Fleet, SessionId, Ticket, queue::Key, receipt::KeptReceipt, view::is_transition,
-    writes::Writes,
+    Alarm, Effect, Fleet, Offence, SessionId, Ticket, queue::Key, receipt::KeptReceipt,
+    view::is_transition, writes::Writes,
 };
 
 use crate::records::SeenRow;
@@ -31,6 +31,8 @@ pub(super) enum Subject {
     Seen,
     /// An order that it holds of a history that was given up.
     Given(WorkloadRef),
+    /// What the agent did that no good one does.
+    Offence(Offence),
 }
 
 /// The newest value of a subject.
@@ -48,6 +50,8 @@ pub(super) enum Value {
     Seen(Box<SeenRow>),
     /// See [`Subject::Given`].
     Given(Box<Order>),
+    /// What it did, in words.
+    Offence(String),
 }
 
 /// A workload's status as it came.
@@ -110,6 +114,13 @@ pub enum Job {
     Seen(Box<SeenRow>),
     /// Hold a workload whose order is of a history that was given up, if the store has none for it.
     Given(Box<Order>),
+    /// Write down what an agent did that no good one does.
+    Offence {
+        /// Whose.
+        cluster: ClusterName,
+        /// What.
+        why: String,
+    },
     /// Store an abort that came from elsewhere or could not be stored before, if it is not there.
     TakeOver {
         /// The abort.
@@ -160,7 +171,8 @@ impl Ledger {
             | Value::Inventory(..)
             | Value::Quarantine(_)
             | Value::Seen(_)
-            | Value::Given(_) => None,
+            | Value::Given(_)
+            | Value::Offence(_) => None,
         });
         let seq = unfinished
             .min()
@@ -176,7 +188,8 @@ impl Ledger {
             | Value::Inventory(..)
             | Value::Quarantine(_)
             | Value::Seen(_)
-            | Value::Given(_) => false,
+            | Value::Given(_)
+            | Value::Offence(_) => false,
         })
     }
 
@@ -214,6 +227,9 @@ impl Fleet {
                 at: report.at,
                 status,
             };
+            if self.is_too_much(&uid, &reported.status.workload) {
+                return self.garbled(id, "more workloads came than a cluster can have", now);
+            }
             self.consider(&uid, reported);
         }
         self.mark(id, Key::Ack, now);
@@ -241,21 +257,6 @@ impl Fleet {
             return;
         }
         self.put(uid, subject, Value::Report(Box::new(reported)));
-    }
-
-    /// What the agent says of itself and its incarnation, stored when they differ.
-    pub(super) fn put_inventory(
-        &mut self,
-        uid: &ClusterUid,
-        inventory: Inventory,
-        incarnation: Incarnation,
-    ) {
-        let stored = self.view.members.get(uid);
-        if stored.is_some_and(|m| m.inventory == inventory && m.incarnation >= incarnation) {
-            return;
-        }
-        let value = Value::Inventory(Box::new(inventory), incarnation);
-        self.put(uid, Subject::Inventory, value);
     }
 
     /// Stores an abort that no row holds yet.
@@ -377,6 +378,10 @@ impl Fleet {
                 cluster: member.name.clone(),
                 why,
                 read: member.modified,
+            },
+            Value::Offence(why) => Job::Offence {
+                cluster: member.name.clone(),
+                why,
             },
         };
         self.emit(work, job);

@@ -230,6 +230,11 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
         Job::Quarantine { cluster, why, read } => {
             cluster_row(store, cluster, *read)?.map(|read| quarantine(&read, why, now))
         }
+        Job::Offence { cluster, why } => {
+            let object = format!("cluster {cluster}");
+            let entry = AuditEntry::new(now.wall, "hub", "agent.offence", &object, why);
+            Some(Txn::new().audit(entry))
+        }
         Job::Seen(seen) => {
             let before: Option<Stored<SeenRow>> = store.read(&seen.key())?;
             let txn = match &before {

@@ -14,7 +14,12 @@ use flagship_proto::{
     },
 };
 
-use super::{queue::Queue, report::Ledger};
+use super::{
+    offence::{Offence, Told},
+    queue::Queue,
+    report::Ledger,
+};
+use crate::limit::Bucket;
 
 /// Names one session of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +111,10 @@ pub(crate) struct Peer {
     pub(crate) twin: Option<String>,
     /// A claim of the last `Hello` that nothing proves (P22).
     pub(crate) claim: Option<String>,
+    /// What it did that no good agent does, and when that was last written down.
+    pub(super) offences: BTreeMap<Offence, Told>,
+    /// How often it may open sessions still.
+    pub(super) openings: Option<Bucket>,
     pub(crate) ledger: Ledger,
 }
 

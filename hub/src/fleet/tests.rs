@@ -4,6 +4,7 @@ mod aborts;
 mod fixture;
 mod history;
 mod leases;
+mod offences;
 mod orders;
 mod records;
 mod speakers;

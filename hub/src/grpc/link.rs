@@ -13,13 +13,12 @@ use flagship_proto::{
 use futures::task::AtomicWaker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{
-    accept::Peer,
-    stream::{Answers, SessionStream},
-};
+use super::stream::{Answers, SessionStream};
 use crate::{
+    door::Peer,
     enrol::{Enrol, EnrolError, Enrolled},
     fleet::handle::{FleetHandle, Line},
+    limit::Origin,
 };
 
 /// When who waits for approval asks again.
@@ -81,13 +80,14 @@ impl FleetLink for Link {
         &self,
         request: Request<EnrollRequest>,
     ) -> Result<Response<EnrollResponse>, Status> {
+        let from = origin(&request)?;
         let EnrollRequest {
             token,
             csr,
             cluster,
         } = request.into_inner();
         let now = self.fleet.now();
-        let enrolled = self.enrol.enroll(&token, &csr, &cluster, now).await;
+        let enrolled = self.enrol.enroll(&token, &csr, &cluster, from, now).await;
         self.finish(enrolled)
     }
 
@@ -95,6 +95,7 @@ impl FleetLink for Link {
         &self,
         request: Request<ReenrollRequest>,
     ) -> Result<Response<EnrollResponse>, Status> {
+        let from = origin(&request)?;
         let ReenrollRequest {
             certificate,
             csr,
@@ -103,7 +104,7 @@ impl FleetLink for Link {
         let now = self.fleet.now();
         let enrolled = self
             .enrol
-            .reenroll(&certificate, &csr, &signature, now)
+            .reenroll(&certificate, &csr, &signature, from, now)
             .await;
         self.finish(enrolled)
     }
@@ -160,9 +161,17 @@ impl Link {
     }
 }
 
+fn peer<T>(request: &Request<T>) -> Result<&Peer, Status> {
+    let peer = request.extensions().get::<Peer>();
+    peer.ok_or_else(|| Status::internal("the connection has no peer"))
+}
+
+fn origin<T>(request: &Request<T>) -> Result<Origin, Status> {
+    peer(request).map(|peer| peer.origin)
+}
+
 fn member<T>(request: &Request<T>) -> Result<(Arc<PeerId>, Peer), Status> {
-    let peer = request.extensions().get::<Peer>().cloned();
-    let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
+    let peer = peer(request)?.clone();
     let id = peer.id.clone().ok_or_else(|| {
         Status::unauthenticated(
             "a client certificate is needed: enrol first (`flagship-agent enroll`)",
@@ -190,6 +199,7 @@ fn status(error: &EnrolError) -> Status {
         | EnrolError::NotActive { .. } => Status::permission_denied(words),
         EnrolError::Request(_) => Status::invalid_argument(words),
         EnrolError::Ca(_) => Status::internal(words),
+        EnrolError::TooOften(_) => Status::resource_exhausted(words),
         EnrolError::Busy | EnrolError::Store(_) => Status::unavailable(words),
     }
 }

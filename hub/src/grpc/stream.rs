@@ -11,11 +11,15 @@ use flagship_proto::{
     wire,
 };
 use futures::Stream;
-use tonic::{Status, Streaming};
+use prost::Message as _;
+use tonic::{Code, Status, Streaming};
 
-use crate::fleet::{
-    Next, SessionId,
-    handle::{FleetHandle, Line},
+use crate::{
+    fleet::{
+        Next, PAGE, SPEECH, SessionId,
+        handle::{FleetHandle, Line},
+    },
+    limit::Bucket,
 };
 
 /// How many messages are heard before something is sent again.
@@ -37,7 +41,18 @@ struct Open {
     id: SessionId,
     fleet: FleetHandle,
     line: Line,
-    heard: Option<Streaming<wire::AgentMessage>>,
+    heard: Heard,
+    speech: Bucket,
+}
+
+/// How the agent is listened to.
+enum Heard {
+    /// As it speaks.
+    Speaks(Box<Streaming<wire::AgentMessage>>),
+    /// Not any more: it is told why.
+    Refused,
+    /// It is gone.
+    Gone,
 }
 
 impl Answers {
@@ -47,11 +62,13 @@ impl Answers {
         line: Line,
         heard: Streaming<wire::AgentMessage>,
     ) -> Self {
+        let speech = Bucket::full(SPEECH, fleet.now().mono);
         Self(State::Open(Box::new(Open {
             id,
             fleet,
             line,
-            heard: Some(heard),
+            heard: Heard::Speaks(Box::new(heard)),
+            speech,
         })))
     }
 
@@ -65,23 +82,74 @@ impl Open {
     /// Hears what has come; after some messages others have their turn.
     fn hear(&mut self, cx: &mut Context<'_>) {
         for _ in 0..BUDGET {
-            let Some(heard) = &mut self.heard else {
+            let Heard::Speaks(heard) = &mut self.heard else {
                 return;
             };
-            match Pin::new(heard).poll_next(cx) {
+            self.heard = match Pin::new(heard).poll_next(cx) {
                 Poll::Pending => return,
-                Poll::Ready(Some(Ok(message))) => match AgentMessage::try_from(message) {
-                    Ok(message) => self.fleet.message(self.id, message),
-                    Err(error) => self.fleet.garbled(self.id, &error.to_string()),
+                Poll::Ready(Some(Ok(message))) => match self.take_in(message) {
+                    Ok(()) => continue,
+                    Err(Refused) => Heard::Refused,
                 },
+                Poll::Ready(Some(Err(status))) if is_garbage(&status) => {
+                    self.fleet.garbled(self.id, status.message());
+                    Heard::Refused
+                }
                 Poll::Ready(Some(Err(status))) => {
                     tracing::debug!(session = %self.id, %status, "session broke");
-                    self.heard = None;
+                    Heard::Gone
                 }
-                Poll::Ready(None) => self.heard = None,
+                Poll::Ready(None) => Heard::Gone,
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    fn take_in(&mut self, message: wire::AgentMessage) -> Result<(), Refused> {
+        let pages = u32::try_from(message.encoded_len() / PAGE).unwrap_or(u32::MAX);
+        let now = self.fleet.now().mono;
+        if !self.speech.take(pages.saturating_add(1), SPEECH, now) {
+            self.fleet.flooded(self.id);
+            return Err(Refused);
+        }
+        match AgentMessage::try_from(message) {
+            Ok(message) => {
+                self.fleet.message(self.id, message);
+                Ok(())
+            }
+            Err(error) => {
+                self.fleet.garbled(self.id, &error.to_string());
+                Err(Refused)
+            }
+        }
+    }
+}
+
+/// The agent is not listened to any more.
+struct Refused;
+
+/// Whether what came is no message, rather than that nothing comes any more.
+fn is_garbage(status: &Status) -> bool {
+    let said = status.message();
+    match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted => true,
+        Code::Internal => {
+            said.starts_with("failed to decode") || said.starts_with("protocol error: received")
+        }
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => false,
     }
 }
 
@@ -95,7 +163,7 @@ impl Stream for Answers {
             State::Open(mut open) => {
                 open.line.waker.register(cx.waker());
                 open.hear(cx);
-                if open.heard.is_none() {
+                if matches!(open.heard, Heard::Gone) {
                     return Poll::Ready(None);
                 }
                 match open.fleet.take(open.id) {

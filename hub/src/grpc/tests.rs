@@ -236,7 +236,7 @@ impl Session {
 
 #[tokio::test]
 async fn an_enrolled_agent_is_welcome_gets_a_lease_and_is_gone_within_a_second_of_its_removal() {
-    let hub = Hub::start(Limits::default()).await;
+    let hub = Hub::start(Limits::AGENTS).await;
     let member = hub.enrol("eu-1").await;
     let mut client = hub.dial_as(&member).await.unwrap();
     let mut session = Session::open(&mut client).await.unwrap();
@@ -274,7 +274,7 @@ async fn an_enrolled_agent_is_welcome_gets_a_lease_and_is_gone_within_a_second_o
 
 #[tokio::test]
 async fn p01_no_certificate_another_ca_another_name_or_an_expired_one_gets_no_session() {
-    let hub = Hub::start(Limits::default()).await;
+    let hub = Hub::start(Limits::AGENTS).await;
     let member = hub.enrol("eu-1").await;
     hub.enrol("us-1").await;
     let uid = hub.row("eu-1").uid.clone();
@@ -329,7 +329,7 @@ async fn p01_no_certificate_another_ca_another_name_or_an_expired_one_gets_no_se
 
 #[tokio::test]
 async fn a_member_renews_over_its_own_connection_and_the_new_certificate_is_good_at_once() {
-    let hub = Hub::start(Limits::default()).await;
+    let hub = Hub::start(Limits::AGENTS).await;
     let member = hub.enrol("eu-1").await;
     let key = SignKey::from_pem(&member.key.to_pem()).unwrap();
     let mut client = hub.dial_as(&member).await.unwrap();

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named};
 use crate::{
+    audit::AuditEntry,
     auth::{Presented, Role, Secret},
+    limit::Origin,
     records::{Record as _, Stored, TokenRow, TokenScope, key},
     store::{StoreError, Txn},
 };
@@ -71,6 +73,16 @@ impl Ops {
     /// All API tokens, also revoked and outdated ones.
     pub fn tokens(&self) -> Result<Vec<Stored<TokenRow>>, OpError> {
         Ok(self.store.read_all(key::TOKENS)?)
+    }
+
+    /// Writes down that a wrong token came. That it cannot be written changes nothing.
+    pub async fn note_wrong_token(&self, from: Origin, reason: &str, now: Tick) {
+        let object = format!("a token from {from}");
+        tracing::warn!(%from, reason, "token refused");
+        let entry = AuditEntry::new(now.wall, "unknown", "token.refuse", &object, reason);
+        if let Err(error) = self.store.txn(Txn::new().audit(entry)).await {
+            tracing::warn!(%error, "a refused token was not audited");
+        }
     }
 
     /// Whose token this is; none if it is unknown, wrong, revoked or outdated. Compares in constant time.

@@ -26,6 +26,8 @@ const SIGN_KEY: &str = "sign.key.pem";
 const NAMES: &str = "hub.json";
 const ADDRESSES: &str = "addresses.json";
 const MOST: u64 = 64 * 1024;
+/// What others may read.
+const PUBLIC: &[&str] = &["ca.pem", NAMES, ADDRESSES];
 
 /// A data folder.
 #[derive(Debug, Clone)]
@@ -67,6 +69,21 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    /// Closes to others what holds secrets, where it stands open; refused where that cannot be done.
+    pub fn protect(&self) -> anyhow::Result<()> {
+        let mut paths = vec![self.0.clone()];
+        let content = std::fs::read_dir(&self.0);
+        for entry in content.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if !PUBLIC.iter().any(|public| name == *public) {
+                paths.push(entry.path());
+            }
+        }
+        files::tighten_all(paths.iter().map(PathBuf::as_path)).context(
+            "the data folder holds keys: it has to belong to the user that the hub runs as",
+        )
     }
 
     /// Makes and keeps the key that signs orders and aborts.

@@ -50,6 +50,7 @@ pub async fn init(args: InitArgs) -> anyhow::Result<Founded> {
         .certificate(&ca, &names)
         .context("a name of the hub cannot stand in its certificate")?;
     let store = Store::init(folder.path())?;
+    folder.protect()?;
     leader::found(&store, fleet.clone(), &trust_domain, now.wall).await?;
     let wanted = CreateToken {
         name: "admin".to_owned(),

@@ -1,30 +1,41 @@
-//! The port for people: the API's routes over TLS. Handshakes have a deadline and tasks of their own.
+//! The port for people: the API's routes over TLS, with deadlines and limits for who speaks slowly, says
+//! too much, or nothing.
 
 use std::{
     io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use axum::{Router, serve::Listener};
+use axum::Router;
+use hyper::{Request, body::Incoming, server::conn, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{
-        OwnedSemaphorePermit, Semaphore,
-        mpsc::{Receiver, Sender, channel},
-    },
-};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, sync::mpsc::channel};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service as _;
 
-/// Connections at a time, event streams included.
-const CONNECTIONS: usize = 2_048;
-const HANDSHAKE: Duration = Duration::from_secs(10);
+use crate::door::{self, Connection, Limits, Peer};
+
+/// Within which a request's head has to be there: the first one after the handshake, and over HTTP/1
+/// each next one after the answer before it.
+const HEAD: Duration = Duration::from_secs(15);
+/// Headers of one request over HTTP/1.
+const HEADERS: usize = 64;
+/// Bytes of a request's head.
+const LARGEST_HEAD: usize = 32 * 1024;
+/// Requests of one connection at a time over HTTP/2, event streams included.
+const STREAMS: u32 = 32;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const WINDOW: u32 = 256 * 1024;
+/// What waits to be sent on one stream.
+const SEND_BUFFER: usize = 64 * 1024;
+const KEEPALIVE: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests have to end when the hub stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -32,118 +43,96 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub(super) async fn serve(
     listener: TcpListener,
     tls: ServerConfig,
+    limits: Limits,
     routes: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    let (ready, accepted) = channel(64);
-    let late = {
-        let stop = stop.clone();
-        async move {
-            stop.cancelled().await;
-            tokio::time::sleep(FAREWELL).await;
+    let (ready, mut accepted) = channel(64);
+    let connections = TaskTracker::new();
+    let serving = async {
+        while let Some(connection) = accepted.recv().await {
+            if let Ok(connection) = connection {
+                connections.spawn(serve_one(connection, routes.clone(), stop.clone()));
+            }
         }
     };
-    let stopped = stop.clone().cancelled_owned();
-    let serving = axum::serve(Accepted { accepted, address }, routes);
     tokio::select! {
-        ended = serving.with_graceful_shutdown(stopped) => ended,
-        () = accept(listener, TlsAcceptor::from(Arc::new(tls)), ready) => Ok(()),
-        () = late => Ok(()),
+        () = serving => {}
+        () = door::run(listener, tls, limits, ready, stop.clone()) => {}
+        () = stop.cancelled() => {}
     }
+    connections.close();
+    // Who takes longer is cut: the process ends.
+    let _ = tokio::time::timeout(FAREWELL, connections.wait()).await;
+    Ok(())
 }
 
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    ready: Sender<(Connection, SocketAddr)>,
-) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, mostly: others end, then there is room again.
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let Ok(permit) = room.clone().try_acquire_owned() else {
-            tracing::warn!(%from, "connection refused: too many at a time");
-            continue;
-        };
-        let (acceptor, ready) = (acceptor.clone(), ready.clone());
-        tokio::spawn(async move {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%from, %error, "socket option not set");
-            }
-            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let connection = Connection {
-                        stream,
-                        _permit: permit,
-                    };
-                    // The server is gone: so is the connection.
-                    let _ = ready.send((connection, from)).await;
-                }
-                Ok(Err(error)) => tracing::debug!(%from, %error, "handshake failed"),
-                Err(_) => tracing::debug!(%from, "handshake took too long"),
-            }
-        });
-    }
-}
-
-struct Accepted {
-    accepted: Receiver<(Connection, SocketAddr)>,
-    address: SocketAddr,
-}
-
-impl Listener for Accepted {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        match self.accepted.recv().await {
-            Some(connection) => connection,
-            None => std::future::pending().await,
+async fn serve_one(connection: Connection, routes: Router, stop: CancellationToken) {
+    let peer = connection.peer().clone();
+    let spoke = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let (peer, spoke) = (peer.clone(), spoke.clone());
+        move |mut request: Request<Incoming>| {
+            spoke.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(peer.clone());
+            routes.clone().call(request)
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+    });
+    let is_http2 = connection.speaks_http2();
+    let io = TokioIo::new(connection);
+    let ended = if is_http2 {
+        let mut protocol = conn::http2::Builder::new(TokioExecutor::new());
+        protocol
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        let serving = pin!(protocol.serve_connection(io, service));
+        drive(serving, |c| c.graceful_shutdown(), &spoke, &peer, &stop).await
+    } else {
+        let mut protocol = conn::http1::Builder::new();
+        protocol
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_headers(HEADERS)
+            .max_buf_size(LARGEST_HEAD);
+        let serving = pin!(protocol.serve_connection(io, service));
+        drive(serving, |c| c.graceful_shutdown(), &spoke, &peer, &stop).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(origin = %peer.origin, %error, "connection failed");
     }
 }
 
-struct Connection {
-    stream: TlsStream<TcpStream>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+/// Runs a connection to its end: its own, a cut, no request in time, or the end of the hub.
+async fn drive<C: Future<Output = hyper::Result<()>>>(
+    mut serving: Pin<&mut C>,
+    finish: impl Fn(Pin<&mut C>),
+    spoke: &AtomicBool,
+    peer: &Peer,
+    stop: &CancellationToken,
+) -> hyper::Result<()> {
+    let mut first = pin!(tokio::time::sleep(HEAD));
+    let (mut is_waiting, mut is_ending) = (true, false);
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => return ended,
+            () = peer.cut.cancelled() => return Ok(()),
+            () = first.as_mut(), if is_waiting => {
+                is_waiting = false;
+                if !spoke.load(Ordering::Relaxed) {
+                    tracing::debug!(origin = %peer.origin, "connection cut: no request came");
+                    return Ok(());
+                }
+            }
+            () = stop.cancelled(), if !is_ending => {
+                is_ending = true;
+                finish(serving.as_mut());
+            }
+        }
     }
 }

@@ -18,10 +18,11 @@ use crate::{
     api::{self, ApiState},
     args::{NameArgs, ServeArgs},
     ca::{Ca, SERVER_LIFE},
+    door::Limits,
     driver::{self, Driver},
     enrol::Enrol,
     fleet::{Config, Fleet, FleetHandle, handle::Running},
-    grpc::{self, Agents, Limits},
+    grpc::{self, Agents},
     leader::{self, Leadership},
     notify::{self, Notifier},
     ops::Ops,
@@ -83,6 +84,7 @@ impl Hub {
             names,
         } = args;
         let folder = Folder::new(&data.data);
+        folder.protect()?;
         let store = Store::open(folder.path())?;
         let ca = Ca::open(folder.path())?;
         let ca = Arc::new(ca.with_agent_life(Duration::from_secs(certificate_seconds)));
@@ -175,12 +177,12 @@ impl Hub {
             certificate: certificate.clone(),
             enrol: Arc::new(enrol),
             fleet: fleet.clone(),
-            limits: Limits::default(),
+            limits: Limits::AGENTS,
         };
         let serving = grpc::serve(port, stop.clone());
         parts.spawn(async { ("the port for agents", serving.await.map_err(Into::into)) });
         let tls = api_server(certificate.clone())?;
-        let serving = people::serve(people, tls, routes, stop.clone());
+        let serving = people::serve(people, tls, Limits::PEOPLE, routes, stop.clone());
         parts.spawn(async { ("the port for people", serving.await.map_err(Into::into)) });
         let driving = drive(
             &leadership,
@@ -237,6 +239,7 @@ impl Hub {
             fleet: self.fleet.clone(),
             ca_hash: self.ca.hash(),
             notifier: self.notifier.clone(),
+            costs: Arc::default(),
             stop: self.stop.clone(),
         })
     }

@@ -10,6 +10,8 @@ mod file;
 mod tests;
 mod writer;
 
+pub(crate) use file::decode_row;
+
 use std::{
     path::{Path, PathBuf},
     sync::{

@@ -95,6 +95,40 @@ pub fn private_folder(path: &Path) -> Result<(), FileError> {
         .map_err(|source| FileError::new("create", path, source))
 }
 
+/// Whether others than the owner can do anything with a file.
+pub fn stands_open(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// Takes away what others than the owner may do with a file or folder; says whether that was anything.
+/// What is not there is fine.
+pub fn tighten(path: &Path) -> Result<bool, FileError> {
+    let mode = match fs::metadata(path) {
+        Ok(metadata) => metadata.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(FileError::new("read", path, source)),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(false);
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
+        .map_err(|source| FileError::new("close to others", path, source))?;
+    Ok(true)
+}
+
+/// [`tighten`] for several; each that stood open is said in the log.
+pub fn tighten_all<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), FileError> {
+    for path in paths {
+        if tighten(path)? {
+            tracing::warn!(
+                path = %path.display(),
+                "others could reach this; it is closed to them now, and who could read it may have"
+            );
+        }
+    }
+    Ok(())
+}
+
 fn sync_folder(folder: &Path) -> Result<(), FileError> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -126,6 +160,21 @@ mod tests {
             1,
             "no copy is left over"
         );
+    }
+
+    #[test]
+    fn what_stands_open_is_closed_to_others_and_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        assert!(!tighten(&path).unwrap(), "nothing is there");
+        write_atomic(&path, b"key", 0o644).unwrap();
+        assert!(tighten(&path).unwrap());
+        assert!(!tighten(&path).unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(tighten(folder.path()).unwrap());
+        assert_eq!(mode(folder.path()), 0o700);
     }
 
     #[test]

@@ -83,6 +83,15 @@ impl Hub {
     /// # Errors
     /// It ends instead, or does not listen in time.
     pub async fn serve(&mut self) -> anyhow::Result<()> {
+        self.serve_with(&[]).await
+    }
+
+    /// The same with more in its environment; a hub that runs is killed first.
+    ///
+    /// # Errors
+    /// It ends instead, or does not listen in time.
+    pub async fn serve_with(&mut self, environment: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.kill();
         let addresses = self.data.join("addresses.json");
         let _none_yet = fs::remove_file(&addresses);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -99,6 +108,7 @@ impl Hub {
         ]);
         command.env(self.mark.0, &self.mark.1);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().copied());
         let folder = self.data.parent().context("data has a parent folder")?;
         let mut process = Running::start("hub", folder, &mut command)?;
         let began = Instant::now();
@@ -131,19 +141,32 @@ impl Hub {
         self.bound().agents
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// It was killed.
+    pub fn process(&self) -> &Running {
+        self.process.as_ref().expect("the hub runs")
+    }
+
+    /// Its CA's certificate, PEM.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    pub fn ca_pem(&self) -> String {
+        fs::read_to_string(self.data.join("ca.pem")).expect("init made it")
+    }
+
+    /// Where people reach it.
+    pub fn people(&self) -> SocketAddr {
+        self.bound().api
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
-    }
-
-    /// Its process.
-    ///
-    /// # Panics
-    /// It was killed.
-    pub fn process(&mut self) -> &mut Running {
-        self.process.as_mut().expect("the hub runs")
     }
 
     /// What it logged.

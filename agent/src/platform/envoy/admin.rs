@@ -43,12 +43,15 @@ pub(super) async fn active_on_port(admin: SocketAddr, port: u16) -> Result<u64, 
 
 /// Envoy's version, such as `1.40.0`.
 pub(super) async fn read_version(admin: SocketAddr) -> Result<String, String> {
+    version_in(&ask(admin, "/server_info").await?)
+}
+
+pub(super) fn version_in(bytes: &[u8]) -> Result<String, String> {
     #[derive(Deserialize)]
     struct Info {
         version: String,
     }
-    let bytes = ask(admin, "/server_info").await?;
-    let info: Info = parse(&bytes, "server_info")?;
+    let info: Info = parse(bytes, "server_info")?;
     let number = info.version.split('/').nth(1).map(str::to_owned);
     Ok(number.unwrap_or(info.version))
 }
@@ -64,7 +67,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Strin
     serde_json::from_slice(bytes).map_err(|error| format!("{what} of Envoy is strange: {error}"))
 }
 
-fn active_in(bytes: &[u8], port: u16) -> Result<u64, String> {
+pub(super) fn active_in(bytes: &[u8], port: u16) -> Result<u64, String> {
     #[derive(Deserialize)]
     struct Clusters {
         #[serde(default)]
@@ -109,5 +112,5 @@ fn active_in(bytes: &[u8], port: u16) -> Result<u64, String> {
         .filter(|stat| matches!(stat.name.as_str(), "rq_active" | "rq_pending_active"));
     Ok(active
         .filter_map(|stat| stat.value.as_ref()?.parse::<u64>().ok())
-        .sum())
+        .fold(0, u64::saturating_add))
 }

@@ -8,10 +8,15 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::{envoy::service::discovery::v3::DiscoveryRequest, google::protobuf::Any};
 use flagship_proto::digest::Digest;
 
 pub(super) use resources::{DesiredCluster, DesiredRoute, DesiredWorkload};
+
+/// Takes one request on a stream of its own, for the table of decoders.
+pub(super) fn take(request: &DiscoveryRequest) {
+    session::Session::default().take(request);
+}
 
 /// The four kinds of resources, in the order in which they are added (removal is in reverse).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

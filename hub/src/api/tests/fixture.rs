@@ -65,6 +65,7 @@ impl Api {
             fleet,
             ca_hash: Digest::of(b"ca"),
             notifier: None,
+            costs: Arc::default(),
             stop: CancellationToken::new(),
         };
         let routes = router(state.clone());

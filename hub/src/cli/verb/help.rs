@@ -18,7 +18,7 @@ Examples:
 /// What can be typed after `help`.
 #[derive(Debug, Args)]
 pub struct Help {
-    /// A topic (stop, plan, exit-codes), or a verb and its own verbs
+    /// A topic (stop, plan, limits, exit-codes), or a verb and its own verbs
     words: Vec<String>,
 }
 

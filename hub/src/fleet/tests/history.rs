@@ -38,6 +38,7 @@ fn seen(hub: &Fixture) -> Vec<SeenRow> {
         | Job::Receipt { .. }
         | Job::Inventory { .. }
         | Job::Quarantine { .. }
+        | Job::Offence { .. }
         | Job::Given(_)
         | Job::TakeOver { .. } => None,
     });

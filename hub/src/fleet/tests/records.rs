@@ -135,9 +135,9 @@ fn s15_a_receipt_is_kept_with_the_certificate_that_proves_it() {
 }
 
 #[test]
-fn s15_a_forged_or_borrowed_receipt_is_refused_and_a_replayed_one_is_no_news() {
-    let mut hub = Fixture::new(&["eu-1"]);
-    let id = hub.join("eu-1");
+fn s15_a_forged_or_borrowed_receipt_ends_the_session_and_a_replayed_one_is_no_news() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let beside = hub.join("us-1");
     hub.abort("a-1", Scope::Fleet, AbortMode::Return);
     let good = hub
         .agent_key
@@ -157,11 +157,22 @@ fn s15_a_forged_or_borrowed_receipt_is_refused_and_a_replayed_one_is_no_news() {
         .sign_receipt(receipt("a-1", 2, ReceiptState::Returned), "02")
         .unwrap();
     for (n, forged) in [altered, strange, borrowed, serial].into_iter().enumerate() {
+        let id = hub.join("eu-1");
         hub.say(id, AgentMessage::Receipt(Box::new(forged)));
-        assert_eq!(hub.jobs, []);
         assert!(matches!(hub.alarms[n], Alarm::Forged(..)));
+        assert_eq!(hub.goodbye(id).unwrap().code, GoodbyeCode::BadMessage);
+        if n == 0 {
+            let Job::Offence { cluster, why } = hub.commit() else {
+                panic!("not written down");
+            };
+            assert_eq!(cluster.as_str(), "eu-1");
+            assert!(why.contains("a receipt that is not what it says"), "{why}");
+        }
+        assert_eq!(hub.jobs, [], "once is enough for a while");
     }
+    assert_eq!(hub.goodbye(beside), None);
 
+    let id = hub.join("eu-1");
     hub.say(id, AgentMessage::Receipt(Box::new(good.clone())));
     hub.commit();
     let older = hub

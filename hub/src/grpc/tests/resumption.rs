@@ -61,7 +61,7 @@ async fn heard(hub: &Hub, config: &Arc<ClientConfig>) -> Option<HandshakeKind> {
 
 #[tokio::test]
 async fn trap_11_no_ticket_is_given_and_every_handshake_is_a_full_one() {
-    let hub = Hub::start(Limits::default()).await;
+    let hub = Hub::start(Limits::AGENTS).await;
     let member = hub.enrol("eu-1").await;
     let own = Arc::new(CurrentCert::new(&member.chain, &member.key.to_pem()).unwrap());
     let mut config = link_client(own, hub.ca.pem()).unwrap();
@@ -86,7 +86,7 @@ async fn trap_11_no_ticket_is_given_and_every_handshake_is_a_full_one() {
 
 #[tokio::test]
 async fn trap_11_an_open_session_ends_when_its_certificate_is_revoked_and_no_other_opens_on_it() {
-    let hub = Hub::start(Limits::default()).await;
+    let hub = Hub::start(Limits::AGENTS).await;
     let (member, other) = (hub.enrol("eu-1").await, hub.enrol("us-1").await);
     let mut client = hub.dial_as(&member).await.unwrap();
     let mut session = Session::open(&mut client).await.unwrap();

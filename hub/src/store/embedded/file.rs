@@ -22,7 +22,8 @@ use crate::{
         types::{Key, Part, Row, StoreError},
     },
 };
-use rows::{ROWS, decode_row, each_row, encode_row, read_rows};
+pub(crate) use rows::decode_row;
+use rows::{ROWS, each_row, encode_row, read_rows};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const HEADER: &str = "header";

@@ -43,7 +43,7 @@ impl ReadBack {
     }
 
     /// Adds one answer of `/config_dump`.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub(in super::super) fn add(&mut self, bytes: &[u8]) -> Result<(), String> {
         let dump: Dump = super::parse(bytes, "config_dump")?;
         for route_config in dump.configs.into_iter().filter_map(|c| c.route_config) {
             if let Some(name) = route_config.get("name").and_then(Value::as_str) {

@@ -66,7 +66,7 @@ struct Bucket {
 }
 
 impl Reading {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(in super::super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let answer: Answer = super::parse(bytes, "stats")?;
         let mut reading = Self::default();
         for entry in answer.stats {

@@ -54,7 +54,7 @@ pub(super) fn encode_row(row: &Row) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn decode_row(bytes: &[u8]) -> Option<Row> {
+pub(crate) fn decode_row(bytes: &[u8]) -> Option<Row> {
     let (header, value) = bytes.split_at_checked(ROW_HEADER)?;
     let number = |place: usize| {
         let part = header.get(place * 8..place * 8 + 8)?;

@@ -1,0 +1,188 @@
+//! From a socket to a finished handshake, within limits: both ports of the hub let their peers in here.
+//!
+//! Handshakes run in tasks of their own with a deadline (trap 36). Until a certificate vouches for a
+//! peer, it shares what its address is given; a member has a few connections of its own, so that
+//! neither a crowd without certificates nor one member gone wrong takes the room of the others.
+
+mod connection;
+mod gates;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, sync::Arc, time::Duration};
+
+use flagship_proto::identity::{PeerId, peer_id};
+use rustls::ServerConfig;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc::Sender,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+pub use connection::Connection;
+
+use gates::Gates;
+use socket::Socket;
+
+use crate::limit::Origin;
+
+/// What peers may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Those of them from one address without a certificate, or whose handshake is not over.
+    pub per_address: usize,
+    /// Those of them by one member.
+    pub per_member: usize,
+    /// Handshakes at a time.
+    pub handshakes: usize,
+    /// Those of them from one address; others of it wait.
+    pub handshakes_per_address: usize,
+    /// How long a connection may wait for its handshake and be at it.
+    pub handshake: Duration,
+    /// How long a peer may take nothing of what is sent to it.
+    pub stall: Duration,
+    /// Those without a certificate; none where certificates are not asked for.
+    pub strangers: Option<Strangers>,
+}
+
+/// What who has no certificate may cost: it enrols, and leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Strangers {
+    /// At a time.
+    pub at_once: usize,
+    /// From one address.
+    pub per_address: usize,
+    /// How long one may stay.
+    pub stay: Duration,
+}
+
+impl Limits {
+    /// On the port for agents.
+    pub const AGENTS: Self = Self {
+        connections: 20_000,
+        per_address: 10_000,
+        per_member: 8,
+        handshakes: 256,
+        handshakes_per_address: 128,
+        handshake: Duration::from_secs(10),
+        stall: Duration::from_secs(20),
+        strangers: Some(Strangers {
+            at_once: 128,
+            per_address: 64,
+            stay: Duration::from_secs(60),
+        }),
+    };
+
+    /// On the port for people, event streams included.
+    pub const PEOPLE: Self = Self {
+        connections: 2_048,
+        per_address: 512,
+        per_member: 0,
+        handshakes: 64,
+        handshakes_per_address: 32,
+        handshake: Duration::from_secs(10),
+        stall: Duration::from_secs(30),
+        strangers: None,
+    };
+}
+
+/// Who is at the other end; handed to each request as an extension.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Who its certificate says it is; none where it came without one.
+    pub id: Option<Arc<PeerId>>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Cuts the connection.
+    pub cut: CancellationToken,
+}
+
+/// Accepts until told to stop.
+pub async fn run(
+    listener: TcpListener,
+    tls: ServerConfig,
+    limits: Limits,
+    ready: Sender<io::Result<Connection>>,
+    stop: CancellationToken,
+) {
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let gates = Arc::new(Gates::new(limits));
+    let tasks = tokio_util::task::TaskTracker::new();
+    while !stop.is_cancelled() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: others end, then there is room again.
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (acceptor, gates, ready) = (acceptor.clone(), gates.clone(), ready.clone());
+        tasks.spawn(async move {
+            match admit(stream, Origin::of(from.ip()), &acceptor, &gates).await {
+                Ok(connection) => {
+                    // The server is gone: so is the connection.
+                    let _ = ready.send(Ok(connection)).await;
+                }
+                Err(error) => gates.refused(from, &error),
+            }
+        });
+    }
+    // What was let in goes on until it has taken its last word.
+    std::future::pending::<()>().await;
+}
+
+async fn admit(
+    stream: TcpStream,
+    origin: Origin,
+    acceptor: &TlsAcceptor,
+    gates: &Gates,
+) -> io::Result<Connection> {
+    let limits = gates.limits;
+    let waiting = gates.knock(origin)?;
+    stream.set_nodelay(true)?;
+    let handshake = async {
+        let _turn = gates.turn(origin).await?;
+        acceptor.accept(Socket::new(stream, limits.stall)).await
+    };
+    let stream = tokio::time::timeout(limits.handshake, handshake).await??;
+    let (_, session) = stream.get_ref();
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    let id = certificate
+        .map(|certificate| peer_id(certificate))
+        .transpose()
+        .map_err(io::Error::other)?;
+    let place = match &id {
+        Some(id) => gates.member(waiting, &id.uid)?,
+        None => gates.stranger(waiting, origin)?,
+    };
+    let peer = Peer {
+        id: id.map(Arc::new),
+        origin,
+        cut: CancellationToken::new(),
+    };
+    if let (None, Some(strangers)) = (&peer.id, limits.strangers) {
+        cut_after(strangers.stay, &peer.cut);
+    }
+    Ok(Connection::new(stream, peer, place))
+}
+
+fn cut_after(stay: Duration, cut: &CancellationToken) {
+    let cut = cut.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(stay) => cut.cancel(),
+            () = cut.cancelled() => {}
+        }
+    });
+}

@@ -1,0 +1,109 @@
+//! What no good agent does: said, written down once in a while with how often it happened, and felt by
+//! nobody else.
+
+use flagship_proto::model::*;
+
+use super::fixture::*;
+use crate::fleet::{Job, offence::OPENINGS};
+
+fn written(hub: &mut Fixture) -> Vec<String> {
+    let mut written = Vec::new();
+    while hub
+        .jobs
+        .iter()
+        .any(|(_, job)| matches!(job, Job::Offence { .. }))
+    {
+        if let Job::Offence { cluster, why } = hub.commit() {
+            written.push(format!("{cluster}: {why}"));
+        }
+    }
+    written
+}
+
+#[test]
+fn garbage_again_and_again_is_written_down_once_and_later_with_its_number() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let beside = hub.join("us-1");
+    for _ in 0..5 {
+        let id = hub.join("eu-1");
+        hub.fleet.garbled(id, "no message in it", hub.now);
+        hub.collect();
+        assert_eq!(hub.goodbye(id).unwrap().code, GoodbyeCode::BadMessage);
+    }
+    let first = "eu-1: it said what is no message: no message in it";
+    assert_eq!(written(&mut hub), [first]);
+    hub.after(601);
+    let id = hub.join("eu-1");
+    hub.fleet.garbled(id, "no message in it", hub.now);
+    hub.collect();
+    let later = format!("{first} (and 4 times more since the last entry)");
+    assert_eq!(written(&mut hub), [later]);
+    assert_eq!(hub.goodbye(beside), None);
+}
+
+#[test]
+fn who_opens_sessions_without_end_waits_and_others_do_not() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let peer = hub.peer("eu-1");
+    let refused = (0..=OPENINGS.burst).find_map(|_| hub.fleet.opened(peer.clone(), hub.now).err());
+    assert!(refused.unwrap().message.contains("wait a minute"));
+    hub.collect();
+    assert_eq!(written(&mut hub).len(), 1);
+    hub.join("us-1");
+    hub.after(2);
+    hub.fleet.opened(peer, hub.now).unwrap();
+}
+
+#[test]
+fn p22_a_claim_that_nothing_proves_is_written_down_and_quarantines_that_cluster_only() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let beside = hub.join("us-1");
+    for _ in 0..3 {
+        let id = hub.open("eu-1");
+        hub.hello(id, |hello| {
+            hello.held = vec![HeldWorkload {
+                workload: workload(),
+                fence: fence(1_000),
+                proof: None,
+            }];
+        });
+    }
+    let written = written(&mut hub);
+    assert_eq!(written.len(), 1, "{written:?}");
+    assert!(
+        written[0].contains("it claims what nothing proves"),
+        "{written:?}"
+    );
+    assert!(hub.fleet.quarantine(&uid("eu-1")).is_some());
+    assert_eq!(hub.fleet.quarantine(&uid("us-1")), None);
+    assert!(hub.fleet.behind().is_none());
+    assert_eq!(hub.goodbye(beside), None);
+}
+
+#[test]
+fn more_workloads_than_a_cluster_can_have_are_not_stored() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    let of = |n: usize| WorkloadStatus {
+        workload: format!("shop/Deployment/w-{n}").parse().unwrap(),
+        ..status(fence(1), Phase::Waiting, 0)
+    };
+    let say = |hub: &mut Fixture, seq: u64, workloads: Vec<WorkloadStatus>| {
+        let report = Report {
+            incarnation: Incarnation(1),
+            seq,
+            at: hub.now.wall,
+            workloads,
+            evidence: Vec::new(),
+        };
+        hub.say(id, AgentMessage::Report(report));
+    };
+    say(&mut hub, 1, (0..2_000).map(of).collect());
+    while !hub.jobs.is_empty() {
+        hub.commit();
+    }
+    say(&mut hub, 2, vec![of(1_999)]);
+    assert_eq!(hub.goodbye(id), None);
+    say(&mut hub, 3, vec![of(2_000)]);
+    assert_eq!(hub.goodbye(id).unwrap().code, GoodbyeCode::BadMessage);
+}

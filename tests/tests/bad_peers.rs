@@ -1,0 +1,396 @@
+//! Members of the fleet gone bad, against the real hub over real mutual TLS: the session ends, it is written
+//! down once, and a healthy member beside them misses nothing.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use flagship_hub::api::types::{AbortView, AuditEntryView, ClusterView, List};
+use flagship_proto::model::{
+    AgentMessage, Fence, HeldWorkload, HubMessage, Incarnation, LeaseRequest, Position, Receipt,
+    ReceiptState, SignedReceipt, Term, Weight, WorkloadReceipt,
+};
+use flagship_tests::{
+    fleet::{Fleet, Members},
+    peer::Member,
+    process::until,
+};
+use tonic::{
+    Request, Status,
+    client::Grpc,
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+};
+
+const SOON: Duration = Duration::from_secs(20);
+/// A healthy member's longest wait for an answer that still counts as not having noticed.
+const UNNOTICED: Duration = Duration::from_secs(3);
+
+async fn start(name: &str) -> Fleet {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _none_yet = fs::remove_dir_all(&folder);
+    Fleet::start(&folder, &Members::of(&[], "")).await.unwrap()
+}
+
+/// A member that renews its lease all the time, and how long it ever waited.
+struct Healthy {
+    grants: Arc<AtomicU64>,
+    longest_ms: Arc<AtomicU64>,
+    is_alive: Arc<AtomicBool>,
+}
+
+impl Healthy {
+    async fn start(fleet: &Fleet, name: &str) -> Self {
+        let member = Member::enrol(fleet, name).await.unwrap();
+        let mut session = member.session(|_| {}).await.unwrap();
+        assert!(matches!(session.next().await, Some(HubMessage::Welcome(_))));
+        let healthy = Self {
+            grants: Arc::default(),
+            longest_ms: Arc::default(),
+            is_alive: Arc::new(AtomicBool::new(true)),
+        };
+        let (grants, longest) = (healthy.grants.clone(), healthy.longest_ms.clone());
+        let is_alive = healthy.is_alive.clone();
+        tokio::spawn(async move {
+            for nonce in 0.. {
+                let began = Instant::now();
+                let asked = session.tell(AgentMessage::LeaseRequest(LeaseRequest { nonce }));
+                if !asked.await {
+                    break;
+                }
+                let granted = loop {
+                    match session.next().await {
+                        Some(HubMessage::Grant(_)) => break true,
+                        Some(HubMessage::Goodbye(_)) | None => break false,
+                        Some(_) => {}
+                    }
+                };
+                if !granted {
+                    break;
+                }
+                let took = u64::try_from(began.elapsed().as_millis()).unwrap();
+                longest.fetch_max(took, Ordering::Relaxed);
+                grants.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(50)).await; // its own pace
+            }
+            is_alive.store(false, Ordering::Relaxed);
+        });
+        healthy
+    }
+
+    /// It goes on, and never waited long.
+    async fn noticed_nothing(&self) {
+        let before = self.grants.load(Ordering::Relaxed);
+        let goes_on = async || self.grants.load(Ordering::Relaxed) > before + 2;
+        until("the healthy member gets its leases", SOON, goes_on).await;
+        assert!(self.is_alive.load(Ordering::Relaxed));
+        let longest = Duration::from_millis(self.longest_ms.load(Ordering::Relaxed));
+        assert!(longest < UNNOTICED, "it waited {longest:?}");
+    }
+}
+
+fn offences(fleet: &Fleet) -> Vec<AuditEntryView> {
+    let list = ["audit", "list", "--limit", "1000"];
+    let list: List<AuditEntryView> = fleet.cli.json(&list).unwrap();
+    let items = list.items.into_iter();
+    items
+        .filter(|entry| entry.action == "agent.offence")
+        .collect()
+}
+
+/// Waits until an offence of a cluster is written down, and that it is so once.
+async fn written_once(fleet: &Fleet, cluster: &str, words: &str) {
+    let object = format!("cluster {cluster}");
+    let of = || {
+        let all = offences(fleet).into_iter();
+        let of: Vec<_> = all.filter(|entry| entry.object == object).collect();
+        of
+    };
+    let is_written = async || !of().is_empty();
+    until(
+        &format!("{words} of {cluster} is written down"),
+        SOON,
+        is_written,
+    )
+    .await;
+    let of = of();
+    assert_eq!(of.len(), 1, "{of:?}");
+    assert!(of[0].reason.contains(words), "{of:?}");
+}
+
+/// Bytes as they are: what is sent need not be a message.
+#[derive(Default)]
+struct Plain;
+
+impl Codec for Plain {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Plain {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        bytes::BufMut::put_slice(to, &item);
+        Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::default()
+    }
+}
+
+impl Decoder for Plain {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let all = bytes::Buf::remaining(from);
+        Ok(Some(bytes::Buf::copy_to_bytes(from, all).to_vec()))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::default()
+    }
+}
+
+/// A session on which anything is sent; `window` is how much of an answer may come unread.
+async fn send_plain(
+    member: &Member,
+    window: u32,
+    messages: Vec<Vec<u8>>,
+) -> tonic::Streaming<Vec<u8>> {
+    let mut grpc = Grpc::new(member.channel(window).await.unwrap());
+    grpc.ready().await.unwrap();
+    let endless =
+        futures::StreamExt::chain(futures::stream::iter(messages), futures::stream::pending());
+    let path = "/flagship.link.v1.FleetLink/Session".parse().unwrap();
+    let opened = grpc.streaming(Request::new(endless), path, Plain).await;
+    opened.unwrap().into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_and_floods_end_their_sessions_and_are_written_down_once() {
+    let fleet = start("garbage").await;
+    let healthy = Healthy::start(&fleet, "good").await;
+
+    let garbler = Member::enrol(&fleet, "garbler").await.unwrap();
+    for _ in 0..10 {
+        let mut answers = send_plain(
+            &garbler,
+            65_535,
+            vec![b"\x0a\xff\xff\xff\x7f no message".to_vec()],
+        )
+        .await;
+        let ended = async {
+            let mut said = Vec::new();
+            while let Ok(Some(more)) = answers.message().await {
+                said.extend(more);
+            }
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        let said = tokio::time::timeout(SOON, ended).await.unwrap();
+        assert!(said.contains("failed to decode"), "{said:?}");
+    }
+    written_once(&fleet, "garbler", "what is no message").await;
+
+    let flooder = Member::enrol(&fleet, "flooder").await.unwrap();
+    for _ in 0..2 {
+        let mut session = flooder.session(|_| {}).await.unwrap();
+        let say = session.say.clone();
+        let flooding = tokio::spawn(async move {
+            let request = AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 });
+            while say.send(request.clone().into()).await.is_ok() {}
+        });
+        let last = session.last_word().await;
+        assert!(last.contains("wait, and send less"), "{last}");
+        flooding.abort();
+    }
+    written_once(&fleet, "flooder", "said too much").await;
+    healthy.noticed_nothing().await;
+    fleet.cli.ok(&["audit", "verify"]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_reads_is_cut_and_written_down() {
+    let fleet = start("deaf").await;
+    let healthy = Healthy::start(&fleet, "good").await;
+    let deaf = Member::enrol(&fleet, "deaf").await.unwrap();
+    let hello = flagship_proto::wire::AgentMessage::from(AgentMessage::Hello(Box::new(
+        flagship_proto::model::Hello {
+            fleet: None,
+            incarnation: Incarnation(1),
+            term: Term::default(),
+            hub: flagship_proto::model::HubIncarnation::default(),
+            held: Vec::new(),
+            aborts: Vec::new(),
+            inventory: flagship_proto::model::Inventory::default(),
+        },
+    )));
+    let lease = |nonce| {
+        let request = AgentMessage::LeaseRequest(LeaseRequest { nonce });
+        prost::Message::encode_to_vec(&flagship_proto::wire::AgentMessage::from(request))
+    };
+    let mut said = vec![prost::Message::encode_to_vec(&hello)];
+    said.extend((0..50).map(lease));
+    let _unread = send_plain(&deaf, 8, said).await;
+    let is_connected = |name: &str| {
+        let clusters = fleet.cli.clusters().unwrap();
+        clusters.iter().any(|c| c.name == name && c.connected)
+    };
+    until("it is connected", SOON, async || is_connected("deaf")).await;
+    until("it is cut", Duration::from_secs(45), async || {
+        !is_connected("deaf")
+    })
+    .await;
+    written_once(&fleet, "deaf", "took nothing").await;
+    healthy.noticed_nothing().await;
+}
+
+fn receipt(member: &Member, abort: &str, seq: u64) -> Receipt {
+    Receipt {
+        abort: abort.parse().unwrap(),
+        cluster: member.issued.cluster.parse().unwrap(),
+        uid: member.issued.uid.parse().unwrap(),
+        incarnation: Incarnation(1),
+        seq,
+        at: jiff::Timestamp::now(),
+        durable: true,
+        workloads: vec![WorkloadReceipt {
+            workload: "shop/Deployment/checkout".parse().unwrap(),
+            fence: Fence::default(),
+            state: ReceiptState::Returned,
+            read_back: Some(Weight::ZERO),
+            proxies: 1,
+            digest: None,
+        }],
+    }
+}
+
+fn abort(fleet: &Fleet) -> AbortView {
+    fleet.cli.newest_abort().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_and_borrowed_receipts_end_their_sessions_and_a_replayed_one_changes_nothing() {
+    let fleet = start("receipts").await;
+    let honest = Member::enrol(&fleet, "honest").await.unwrap();
+    let forger = Member::enrol(&fleet, "forger").await.unwrap();
+    let mut session = honest.session(|_| {}).await.unwrap();
+    fleet
+        .cli
+        .ok(&["abort", "--fleet", "--reason", "a test"])
+        .unwrap();
+    let id = loop {
+        match session.next().await {
+            Some(HubMessage::Abort(abort)) => break abort.value.id.to_string(),
+            Some(_) => {}
+            None => panic!("no abort came"),
+        }
+    };
+
+    let sign = |member: &Member, receipt: Receipt, serial: &str| {
+        Box::new(member.key.sign_receipt(receipt, serial).unwrap())
+    };
+    let (own, theirs) = (forger.serial(), honest.serial());
+    let other_key = sign(&honest, receipt(&forger, &id, 1), &own);
+    let other_serial = sign(&forger, receipt(&forger, &id, 1), &theirs);
+    let other_name = sign(&forger, receipt(&honest, &id, 1), &own);
+    let stolen = sign(&honest, receipt(&honest, &id, 1), &theirs);
+    let altered = {
+        let mut signed = sign(&forger, receipt(&forger, &id, 1), &own);
+        let mut body = String::from_utf8(signed.body.clone()).unwrap();
+        body = body.replace("\"seq\":1", "\"seq\":2");
+        signed.body = body.into_bytes();
+        Box::new(SignedReceipt { ..*signed })
+    };
+    for forged in [other_key, other_serial, other_name, stolen, altered] {
+        let mut session = forger.session(|_| {}).await.unwrap();
+        assert!(session.tell(AgentMessage::Receipt(forged)).await);
+        let last = session.last_word().await;
+        assert!(last.contains("receipt"), "{last}");
+    }
+    written_once(&fleet, "forger", "a receipt that is not what it says").await;
+    let returned = |fleet: &Fleet| abort(fleet).totals.returned;
+    assert_eq!(returned(&fleet), 0);
+
+    let good = sign(&honest, receipt(&honest, &id, 5), &theirs);
+    assert!(session.tell(AgentMessage::Receipt(good.clone())).await);
+    let path = ["get", "abort", &id, "--receipts"];
+    let is_there =
+        async || returned(&fleet) == 1 || fleet.cli.run(&path).unwrap().out.contains("honest");
+    until("the receipt counts", SOON, is_there).await;
+    let seq = || {
+        let list: List<ClusterView> = fleet.cli.json(&["get", "clusters"]).unwrap();
+        list.seq
+    };
+    let before = seq();
+    for _ in 0..50 {
+        assert!(session.tell(AgentMessage::Receipt(good.clone())).await);
+        let older = sign(&honest, receipt(&honest, &id, 4), &theirs);
+        assert!(session.tell(AgentMessage::Receipt(older)).await);
+    }
+    let lease = LeaseRequest { nonce: 9 };
+    assert!(session.tell(AgentMessage::LeaseRequest(lease)).await);
+    loop {
+        match session.next().await {
+            Some(HubMessage::Grant(_)) => break,
+            Some(_) => {}
+            None => panic!("the session ended"),
+        }
+    }
+    assert_eq!(seq(), before, "a replay wrote something");
+    assert_eq!(offences(&fleet).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p22_a_claim_that_nothing_proves_stops_that_cluster_alone() {
+    let fleet = start("claims").await;
+    let healthy = Healthy::start(&fleet, "good").await;
+    let liar = Member::enrol(&fleet, "liar").await.unwrap();
+    for _ in 0..2 {
+        let mut session = liar
+            .session(|hello| {
+                hello.held = vec![HeldWorkload {
+                    workload: "shop/Deployment/checkout".parse().unwrap(),
+                    fence: Fence {
+                        term: Term {
+                            epoch: 9,
+                            counter: 9,
+                        },
+                        revision: Position { epoch: 9, seq: 9 },
+                    },
+                    proof: None,
+                }];
+            })
+            .await
+            .unwrap();
+        assert!(session.next().await.is_some());
+    }
+    written_once(&fleet, "liar", "claims what nothing proves").await;
+    let list: List<ClusterView> = fleet.cli.json(&["get", "clusters"]).unwrap();
+    let state = |name: &str| {
+        let found = list.items.iter().find(|c| c.name == name);
+        format!("{} {}", found.unwrap().state, found.unwrap().text)
+    };
+    assert!(state("liar").contains("uarantine"), "{}", state("liar"));
+    assert!(!state("good").contains("uarantine"), "{}", state("good"));
+    healthy.noticed_nothing().await;
+}
