@@ -89,7 +89,7 @@ impl ReadBack {
             .and_then(Value::as_array)
             .unwrap_or(&none);
         let weight = |cluster: &Value| cluster.get("weight").and_then(Value::as_u64).unwrap_or(0);
-        let sum: u64 = clusters.iter().map(weight).sum();
+        let sum = clusters.iter().map(weight).fold(0, u64::saturating_add);
         let total = weighted
             .get("total_weight")
             .and_then(Value::as_u64)

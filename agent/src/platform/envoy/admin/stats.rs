@@ -96,11 +96,13 @@ impl Reading {
             "upstream_rq_completed" => counters.completed = value,
             "upstream_rq_5xx" => counters.failed = value,
             "upstream_rq_retry" => counters.retries = value,
-            "upstream_rq_active" | "upstream_rq_pending_active" => counters.active += value,
+            "upstream_rq_active" | "upstream_rq_pending_active" => {
+                counters.active = counters.active.saturating_add(value);
+            }
             other => {
                 let status = other.strip_prefix("grpc.").unwrap_or_default();
                 if GRPC_FAILURES.contains(&status) {
-                    counters.grpc_failed += value;
+                    counters.grpc_failed = counters.grpc_failed.saturating_add(value);
                 }
             }
         }
