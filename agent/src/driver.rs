@@ -228,6 +228,7 @@ impl WorkloadDriver {
 
     fn observation(&mut self, seen: &Seen) -> Observation {
         Observation {
+            incarnation: self.settings.incarnation,
             permission: seen.permission.clone(),
             target: seen
                 .order

@@ -99,7 +99,7 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
 
     let tasks = TaskTracker::new();
     let ended = CancellationToken::new();
-    let work = Work::start(&config, clock, ended.clone()).await?;
+    let work = Work::start(&config, kept.record.incarnation, clock, ended.clone()).await?;
     let joining = Joining {
         inventory: work.inventory(),
         ..joining

@@ -7,7 +7,10 @@
 
 pub mod digest;
 pub mod model;
+mod mutant;
 pub mod precedence;
+
+pub use mutant::mutant;
 
 #[cfg(feature = "wire")]
 pub mod convert;

@@ -2,8 +2,10 @@
 
 pub mod cut;
 pub mod decoders;
+pub mod eyes;
 pub mod faults;
 pub mod fleet;
+pub mod history;
 pub mod invariant;
 pub mod load;
 pub mod peer;

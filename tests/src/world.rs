@@ -1,21 +1,30 @@
 //! The World: one hub, its agents, their clusters and one clock, in one process and one thread.
 //!
-//! Everything that decides is the real code: store, fleet, wave engine and its driver, link, canary
-//! engine and its driver, signatures. Only bytes, disks and traffic are simulated (S1). Time jumps
-//! from event to event; a seed decides how long each message takes, so a history replays exactly.
+//! Everything that decides is the real code: store, operations, fleet, wave engine and its driver,
+//! link, canary engine and its driver, signatures. Only bytes, disks and traffic are simulated (S1).
+//! Time jumps from event to event; a seed decides how long each message takes, so a history replays
+//! exactly.
 
 mod agent;
 pub mod cluster;
+mod faults;
 mod hub;
+mod look;
+mod people;
 pub mod script;
+mod seal;
+mod wire;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flagship_proto::model::{AgentMessage, HubMessage, LocalVerb, Mono, RolloutId, Tick};
+use flagship_hub::store::Store;
+use flagship_proto::model::{Evidence, Mono, Tick};
 use jiff::Timestamp;
 
 pub use agent::Agent;
 pub use hub::Hub;
+pub use wire::Way;
+use wire::Wire;
 
 /// The workload of every cluster.
 pub const WORKLOAD: &str = "shop/Deployment/checkout";
@@ -23,12 +32,15 @@ pub const WORKLOAD: &str = "shop/Deployment/checkout";
 /// When every World begins.
 const EPOCH_MS: i64 = 1_790_000_000_000;
 
-/// A message on its way.
-#[derive(Debug)]
-enum Flight {
-    ToHub(String, Box<AgentMessage>),
-    ToAgent(String, Box<HubMessage>),
+/// Labels of a cluster.
+pub type LabelPairs = &'static [(&'static str, &'static str)];
+
+fn beginning() -> Timestamp {
+    Timestamp::from_millisecond(EPOCH_MS).expect("within the calendar")
 }
+
+/// What is asked of a World after every event; words if something is broken.
+pub type Watcher<'a> = &'a mut dyn FnMut(&World) -> Result<(), String>;
 
 /// All of it.
 #[derive(Debug)]
@@ -38,11 +50,18 @@ pub struct World {
     runs: u64,
     /// The hub; none while it is down.
     pub hub: Option<Hub>,
-    store: flagship_hub::store::Store,
+    store: Store,
+    store_generation: u64,
+    /// A copy of the hub's store that was set aside.
+    copy: Option<Store>,
+    /// How far the hub's wall clock is off, in milliseconds.
+    hub_skew: i64,
     /// Agents by cluster name.
     pub agents: BTreeMap<String, Agent>,
-    flights: BTreeMap<(u64, u64), Flight>,
-    sent: u64,
+    wire: Wire,
+    behaviour: BTreeMap<String, cluster::Behaviour>,
+    /// Evidence as it reached the hub, with the cluster that sent it.
+    pub evidence: Vec<(String, Evidence)>,
     /// What happened, a line each, in the words of the engines.
     pub log: Vec<String>,
 }
@@ -50,24 +69,24 @@ pub struct World {
 impl World {
     /// A fleet with these clusters (name and labels), each serving 1.0.0 at 100 requests a second.
     pub fn new(seed: u64, clusters: &[(&str, &[(&str, &str)])]) -> Self {
-        let store = flagship_hub::store::Store::memory();
         let mut world = Self {
             now_ms: 0,
             random: seed,
             runs: 0,
             hub: None,
-            store,
+            store: Store::memory(),
+            store_generation: 0,
+            copy: None,
+            hub_skew: 0,
             agents: BTreeMap::new(),
-            flights: BTreeMap::new(),
-            sent: 0,
+            wire: Wire::default(),
+            behaviour: BTreeMap::new(),
+            evidence: Vec::new(),
             log: Vec::new(),
         };
-        hub::found(&world.store, world.now(0).wall);
+        hub::found(&world.store, world.wall());
         for (name, labels) in clusters {
-            let run = world.next_run();
-            let now = world.now(run);
-            let agent = Agent::enrol(&world.store, name, labels, run, now);
-            world.agents.insert((*name).to_owned(), agent);
+            world.enrol(name, labels);
         }
         world.start_hub();
         world
@@ -78,9 +97,9 @@ impl World {
         self.runs
     }
 
-    /// The moment, as the process with this run number reads its clock.
-    pub(crate) fn now(&self, run: u64) -> Tick {
-        let wall = EPOCH_MS + i64::try_from(self.now_ms).expect("a World lasts no ages");
+    /// The moment, as a process with this run number and a wall clock that is off by so much reads it.
+    fn now(&self, run: u64, skew: i64) -> Tick {
+        let wall = EPOCH_MS + i64::try_from(self.now_ms).expect("a World lasts no ages") + skew;
         Tick {
             wall: Timestamp::from_millisecond(wall).expect("within the calendar"),
             mono: Mono {
@@ -88,6 +107,15 @@ impl World {
                 millis: self.now_ms,
             },
         }
+    }
+
+    fn hub_now(&self) -> Tick {
+        self.now(self.hub.as_ref().map_or(0, |hub| hub.run), self.hub_skew)
+    }
+
+    fn agent_now(&self, name: &str) -> Tick {
+        let agent = &self.agents[name];
+        self.now(agent.run, agent.skew)
     }
 
     /// SplitMix64: all that chance needs here.
@@ -99,67 +127,10 @@ impl World {
         (z ^ (z >> 31)) % below.max(1)
     }
 
-    /// Seconds since the beginning, with one digit, for the log.
-    fn stamp(&self) -> String {
-        format!("{:>6}.{}", self.now_ms / 1000, self.now_ms % 1000 / 100)
-    }
-
-    fn say(&mut self, words: &str) {
-        let line = format!("{} {words}", self.stamp());
-        self.log.push(line);
-    }
-
-    /// Starts the hub on the store as it is: a new term, no sessions.
-    pub fn start_hub(&mut self) {
-        let run = self.next_run();
-        self.hub = Some(Hub::start(&self.store, run, self.now(run)));
-        self.say("hub starts");
-    }
-
-    /// Kills the hub: what was committed stays, all else is gone.
-    pub fn kill_hub(&mut self) {
-        self.hub = None;
-        for agent in self.agents.values_mut() {
-            agent.lose_session();
-        }
-        self.flights.clear();
-        self.say("hub killed");
-    }
-
-    /// A person on the spot tells an agent something.
-    pub fn control(&mut self, name: &str, verb: LocalVerb) {
-        let number = self.log.len();
-        let now = self.now(self.agents[name].run);
-        self.agent(name).control(verb, number, now);
-        self.say(&format!("{name} told on the spot: {}", verb.word()));
-    }
-
-    /// Kills an agent: its files stay, its cluster goes on serving.
-    pub fn kill_agent(&mut self, name: &str) {
-        self.disconnect(name);
-        self.agent(name).kill();
-        self.say(&format!("{name} agent killed"));
-    }
-
-    /// Starts a killed agent again.
-    pub fn start_agent(&mut self, name: &str) {
-        let run = self.next_run();
-        let now = self.now(run);
-        self.agent(name).start(run, now);
-        self.say(&format!("{name} agent starts"));
-    }
-
-    /// Cuts a cluster off from the hub; nothing is told to either side but silence and a closed stream.
-    pub fn cut(&mut self, name: &str) {
-        self.disconnect(name);
-        self.agent(name).is_cut = true;
-        self.say(&format!("{name} cut off"));
-    }
-
-    /// Joins it again.
-    pub fn mend(&mut self, name: &str) {
-        self.agent(name).is_cut = false;
-        self.say(&format!("{name} joined again"));
+    /// Adds a line to the log.
+    pub fn say(&mut self, words: &str) {
+        let (seconds, tenths) = (self.now_ms / 1000, self.now_ms % 1000 / 100);
+        self.log.push(format!("{seconds:>6}.{tenths} {words}"));
     }
 
     /// An agent by name.
@@ -169,68 +140,78 @@ impl World {
             .expect("the script names a cluster of this World")
     }
 
-    fn disconnect(&mut self, name: &str) {
-        let session = self.agent(name).lose_session();
-        if let (Some(hub), Some(session)) = (&mut self.hub, session) {
-            hub.closed(session);
-        }
-        self.flights.retain(|_, flight| match flight {
-            Flight::ToHub(from, _) => from != name,
-            Flight::ToAgent(to, _) => to != name,
-        });
-    }
-
     /// Runs for a time.
     pub fn run(&mut self, time: Duration) {
-        let end = self.now_ms + u64::try_from(time.as_millis()).expect("a World lasts no ages");
-        self.run_until(end, |_| false);
+        let outcome = self.run_watched(time, &mut |_| Ok(()));
+        outcome.expect("nothing was asked");
+    }
+
+    /// Runs for a time, and asks after every event. Ends at the first complaint.
+    pub fn run_watched(&mut self, time: Duration, watcher: Watcher<'_>) -> Result<(), String> {
+        let end = self.later(time);
+        self.run_until(end, |_| false, watcher)
     }
 
     /// Runs until a condition holds; panics with the log if it does not hold in time.
     pub fn run_till(&mut self, most: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = self.now_ms + u64::try_from(most.as_millis()).expect("a World lasts no ages");
-        self.run_until(end, &holds);
+        let holding = self.run_till_watched(most, &holds, &mut |_| Ok(()));
+        let log = || self.log.join("\n");
         assert!(
-            holds(self),
+            holding.expect("nothing was asked"),
             "not within {most:?}: {what}\n{}",
-            self.log.join("\n")
+            log()
         );
     }
 
-    fn run_until(&mut self, end: u64, holds: impl Fn(&Self) -> bool) {
+    /// Runs until a condition holds, and asks after every event; whether it holds at the end.
+    pub fn run_till_watched(
+        &mut self,
+        most: Duration,
+        holds: &dyn Fn(&Self) -> bool,
+        watcher: Watcher<'_>,
+    ) -> Result<bool, String> {
+        let end = self.later(most);
+        self.run_until(end, holds, watcher)?;
+        Ok(holds(self))
+    }
+
+    fn later(&self, time: Duration) -> u64 {
+        self.now_ms + u64::try_from(time.as_millis()).expect("a World lasts no ages")
+    }
+
+    fn run_until(
+        &mut self,
+        end: u64,
+        holds: impl Fn(&Self) -> bool,
+        watcher: Watcher<'_>,
+    ) -> Result<(), String> {
         while !holds(self) {
-            let next = self.next_event().min(end);
-            self.now_ms = next.max(self.now_ms);
+            self.now_ms = self.next_event().min(end).max(self.now_ms);
             self.happen();
+            watcher(self)?;
             if self.now_ms >= end && self.next_event() > end {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     fn next_event(&self) -> u64 {
-        let flight = self.flights.keys().next().map(|(at, _)| *at);
         let agents = self.agents.values().filter_map(Agent::wakes_at);
         let hub = self.hub.as_ref().map(Hub::wakes_at);
-        flight
-            .into_iter()
-            .chain(agents)
-            .chain(hub)
-            .min()
-            .unwrap_or(self.now_ms + 1000)
+        let events = self.wire.next().into_iter().chain(agents).chain(hub);
+        events.min().unwrap_or(self.now_ms + 1000)
     }
 
     fn happen(&mut self) {
-        let at = self.now_ms;
-        while let Some(entry) = self.flights.first_entry()
-            && entry.key().0 <= at
-        {
-            match entry.remove() {
-                Flight::ToHub(from, message) => self.arrive_at_hub(&from, *message),
-                Flight::ToAgent(to, message) => self.arrive_at_agent(&to, *message),
-            }
-        }
-        let names: Vec<String> = self.agents.keys().cloned().collect();
+        self.deliver();
+        let due = |agent: &&Agent| agent.wakes_at().is_some_and(|at| at <= self.now_ms);
+        let names: Vec<String> = self
+            .agents
+            .values()
+            .filter(due)
+            .map(|agent| agent.name().to_owned())
+            .collect();
         for name in &names {
             self.connect(name);
             self.turn_agent(name);
@@ -238,38 +219,20 @@ impl World {
         self.turn_hub();
     }
 
-    fn arrive_at_hub(&mut self, from: &str, message: AgentMessage) {
-        let session = self.agent(from).session;
-        if let (Some(hub), Some(session)) = (&mut self.hub, session) {
-            let run = hub.run;
-            let now = self.now(run);
-            self.hub
-                .as_mut()
-                .expect("it is there")
-                .message(session, message, now);
-        }
-    }
-
-    fn arrive_at_agent(&mut self, to: &str, message: HubMessage) {
-        let run = self.agent(to).run;
-        let now = self.now(run);
-        if let Some(words) = self.agent(to).receive(message, now) {
-            self.say(&format!("{to} {words}"));
-            self.disconnect(to);
-        }
-    }
-
     fn connect(&mut self, name: &str) {
-        let now = self.now(self.hub.as_ref().map_or(0, |hub| hub.run));
-        let agent = self.agents.get_mut(name).expect("iterated names exist");
+        let now = self.agent_now(name);
+        let agent = &self.agents[name];
         if !agent.may_connect(now) {
             return;
         }
-        if self.hub.is_none() {
-            return agent.refused(now);
-        }
         let peer = agent.peer.clone();
-        match self.hub.as_mut().expect("it is there").opened(peer, now) {
+        let hub_now = self.hub_now();
+        let reachable = !self.wire.is_cut(name);
+        let opened = match self.hub.as_mut().filter(|_| reachable) {
+            Some(hub) => hub.opened(peer, hub_now),
+            None => return self.agent(name).refused(now),
+        };
+        match opened {
             Ok(session) => self.agent(name).opened(session),
             Err(words) => {
                 self.agent(name).refused(now);
@@ -279,89 +242,44 @@ impl World {
     }
 
     fn turn_agent(&mut self, name: &str) {
-        let run = self.agent(name).run;
-        let now = self.now(run);
+        let now = self.agent_now(name);
         let (messages, words) = self.agent(name).turn(now);
         for line in words {
             self.say(&format!("{name} {line}"));
         }
         for message in messages {
-            self.send(Flight::ToHub(name.to_owned(), Box::new(message)));
+            self.send_up(name, message);
         }
     }
 
     fn turn_hub(&mut self) {
-        let Some(hub) = &self.hub else { return };
-        let now = self.now(hub.run);
-        let hub = self.hub.as_mut().expect("it is there");
+        let now = self.hub_now();
+        let Some(hub) = self
+            .hub
+            .as_mut()
+            .filter(|hub| hub.wakes_at() <= now.mono.millis)
+        else {
+            return;
+        };
         let (messages, ended, words) = hub.turn(now);
         for line in words {
             self.say(&line);
         }
         for (session, message) in messages {
-            let to = self
-                .agents
-                .iter()
-                .find(|(_, agent)| agent.session == Some(session));
-            if let Some(name) = to.map(|(name, _)| name.clone()) {
-                self.send(Flight::ToAgent(name, Box::new(message)));
+            if let Some(name) = self.name_of(session) {
+                self.send_down(&name, message);
             }
         }
         for session in ended {
-            let of = self
-                .agents
-                .iter()
-                .find(|(_, agent)| agent.session == Some(session));
-            if let Some(name) = of.map(|(name, _)| name.clone()) {
-                self.disconnect(&name);
+            if let Some(name) = self.name_of(session) {
+                self.hang_up(&name);
             }
         }
     }
 
-    /// Messages of one session keep their order, as on a stream.
-    fn send(&mut self, flight: Flight) {
-        let (name, to_hub) = match &flight {
-            Flight::ToHub(name, _) => (name.clone(), true),
-            Flight::ToAgent(name, _) => (name.clone(), false),
-        };
-        let at = self.now_ms + 2 + self.chance(30);
-        let agent = self.agent(&name);
-        let last = if to_hub {
-            &mut agent.last_up
-        } else {
-            &mut agent.last_down
-        };
-        *last = at.max(*last);
-        let at = *last;
-        self.sent += 1;
-        self.flights.insert((at, self.sent), flight);
-    }
-
-    /// The wall clock.
-    pub fn wall(&self) -> Timestamp {
-        self.now(0).wall
-    }
-
-    /// Milliseconds since the beginning.
-    pub fn millis(&self) -> u64 {
-        self.now_ms
-    }
-
-    /// The store, to look at.
-    pub fn store(&self) -> &flagship_hub::store::Store {
-        &self.store
-    }
-
-    /// A rollout's row.
-    pub fn rollout(&self, id: &str) -> flagship_hub::records::RolloutRow {
-        let id: RolloutId = id.parse().expect("a rollout id");
-        let key = flagship_hub::records::key::rollout(&"shop".parse().expect("a name"), &id);
-        let row = self.store.read(&key).expect("memory can be read");
-        row.expect("the rollout was started").value
-    }
-
-    /// One word for a rollout's state.
-    pub fn phase(&self, id: &str) -> &'static str {
-        self.rollout(id).state.phase.word()
+    fn name_of(&self, session: flagship_hub::fleet::SessionId) -> Option<String> {
+        let mut agents = self.agents.values();
+        let of = agents.find(|agent| agent.session == Some(session));
+        of.map(|agent| agent.name().to_owned())
     }
 }

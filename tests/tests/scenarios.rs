@@ -6,7 +6,7 @@
 //! `cut|mend CLUSTER`, `ctl CLUSTER VERB`, `kill|restart hub`, `kill|restart CLUSTER`.
 //! Lines that begin with `#` say why.
 
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use flagship_proto::model::{AbortMode, LocalVerb, ReturnTo, Scope, Selector, Weight};
 use flagship_tests::world::{World, cluster::Behaviour, script::PLAN};
@@ -23,6 +23,7 @@ const LONG: Duration = Duration::from_secs(900);
 fn play(script: &str) -> String {
     let mut world = World::new(42, FLEET);
     let mut started = 0;
+    let mut ids = BTreeMap::new();
     for line in script
         .lines()
         .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
@@ -53,41 +54,47 @@ fn play(script: &str) -> String {
             }
             ["start", version] => {
                 started += 1;
-                world.start(PLAN, started, version);
+                world.start(PLAN, version);
             }
             ["run", seconds] => world.run(Duration::from_secs(seconds.parse().expect("seconds"))),
             ["until", phase] => world.run_till(LONG, line, |w| w.phase(&id) == *phase),
             ["traffic", cluster, version] => world.run_till(LONG, line, |w| {
                 w.agents[*cluster].cluster.share(version) > Weight::ZERO
             }),
-            ["abort", id] => world.abort(id, Scope::Fleet, AbortMode::Return),
-            ["lift", id] => world.lift(id),
-            ["freeze", id] => world.freeze(id, Scope::Fleet, None),
-            ["freeze", id, "for", seconds] => {
-                let seconds = seconds.parse().expect("seconds");
-                world.freeze(id, Scope::Fleet, Some(seconds));
+            ["abort", name] => {
+                let abort = world.abort(Scope::Fleet, AbortMode::Return);
+                ids.insert((*name).to_owned(), abort);
             }
-            ["freeze", id, "clusters", label] => {
+            ["lift", name] => world.lift(&ids[*name]),
+            ["freeze", name] => {
+                let freeze = world.freeze(Scope::Fleet, None);
+                ids.insert((*name).to_owned(), freeze);
+            }
+            ["freeze", name, "for", seconds] => {
+                let seconds = seconds.parse().expect("seconds");
+                let freeze = world.freeze(Scope::Fleet, Some(seconds));
+                ids.insert((*name).to_owned(), freeze);
+            }
+            ["freeze", name, "clusters", label] => {
                 let (key, value) = label.split_once('=').expect("KEY=VALUE");
                 let selector = Selector {
                     match_labels: [(key.to_owned(), value.to_owned())].into(),
                     ..Selector::default()
                 };
-                world.freeze(id, Scope::Selector(selector), None);
+                let freeze = world.freeze(Scope::Selector(selector), None);
+                ids.insert((*name).to_owned(), freeze);
             }
-            ["unfreeze", id] => world.unfreeze(id),
-            ["wish", "pause"] => world.wish(&id, Wish::Pause),
-            ["wish", "resume"] => world.wish(&id, Wish::Resume),
-            ["wish", "retry"] => world.wish(&id, Wish::Retry),
-            ["wish", "accept"] => world.wish(&id, Wish::Accept),
+            ["unfreeze", name] => world.unfreeze(&ids[*name]),
+            ["wish", "pause"] => world.wish(&id, Wish::Pause).unwrap(),
+            ["wish", "resume"] => world.wish(&id, Wish::Resume).unwrap(),
+            ["wish", "retry"] => world.wish(&id, Wish::Retry).unwrap(),
+            ["wish", "accept"] => world.wish(&id, Wish::Accept).unwrap(),
             ["wish", "retreat"] => {
-                world.wish(
-                    &id,
-                    Wish::Retreat {
-                        to: ReturnTo::LastPromoted,
-                        now: false,
-                    },
-                );
+                let wish = Wish::Retreat {
+                    to: ReturnTo::LastPromoted,
+                    now: false,
+                };
+                world.wish(&id, wish).unwrap();
             }
             ["cut", cluster] => world.cut(cluster),
             ["mend", cluster] => world.mend(cluster),

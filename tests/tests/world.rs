@@ -50,7 +50,7 @@ fn failed(world: &World) -> u64 {
 #[test]
 fn a_good_release_goes_through_the_fleet_wave_by_wave_and_loses_no_request() {
     let mut world = fleet(1);
-    let id = world.start(PLAN, 1, "1.1.0");
+    let id = world.start(PLAN, "1.1.0");
     world.run_till(MINUTES, "the release succeeds", |w| {
         w.phase("checkout-1") == "Succeeded"
     });
@@ -88,7 +88,7 @@ fn a_bad_release_is_caught_in_the_pilot_and_no_other_cluster_ever_serves_it() {
         };
         agent.cluster.behaviour.insert("1.2.0".into(), bad);
     }
-    world.start(PLAN, 1, "1.2.0");
+    world.start(PLAN, "1.2.0");
     world.run_till(MINUTES, "the release goes back", |w| {
         w.phase("checkout-1") == "RolledBack"
     });
@@ -107,7 +107,7 @@ fn a_crash_looping_release_takes_no_traffic_for_long() {
         };
         agent.cluster.behaviour.insert("1.2.0".into(), bad);
     }
-    world.start(PLAN, 1, "1.2.0");
+    world.start(PLAN, "1.2.0");
     world.run_till(MINUTES, "the release goes back", |w| {
         w.phase("checkout-1") == "RolledBack"
     });
@@ -117,13 +117,13 @@ fn a_crash_looping_release_takes_no_traffic_for_long() {
 #[test]
 fn p08_p11_an_abort_of_the_fleet_returns_what_is_in_flight_and_a_lift_moves_nothing() {
     let mut world = fleet(4);
-    world.start(PLAN, 1, "1.3.0");
+    world.start(PLAN, "1.3.0");
     world.run_till(MINUTES, "the second wave has traffic", |w| {
         w.agents["eu-1"].cluster.share("1.3.0") > Weight::ZERO
     });
-    world.abort("a-1", Scope::Fleet, AbortMode::Return);
+    let abort = world.abort(Scope::Fleet, AbortMode::Return);
     world.run_till(Duration::from_secs(10), "all receipts are final", |w| {
-        w.final_receipts("a-1").len() == 5
+        w.final_receipts(&abort).len() == 5
     });
     assert_eq!(world.agent("eu-1").cluster.share("1.3.0"), Weight::ZERO);
     assert_eq!(
@@ -133,17 +133,19 @@ fn p08_p11_an_abort_of_the_fleet_returns_what_is_in_flight_and_a_lift_moves_noth
     );
     world.run(Duration::from_secs(60));
     assert_eq!(world.phase("checkout-1"), "Aborted");
-    world.lift("a-1");
+    world.lift(&abort);
     world.run(Duration::from_secs(60));
     assert_eq!(world.phase("checkout-1"), "Aborted", "a lift moves nothing");
     assert_eq!(world.agent("eu-1").cluster.share("1.3.0"), Weight::ZERO);
-    world.wish(
-        "checkout-1",
-        Wish::Retreat {
-            to: ReturnTo::LastPromoted,
-            now: false,
-        },
-    );
+    world
+        .wish(
+            "checkout-1",
+            Wish::Retreat {
+                to: ReturnTo::LastPromoted,
+                now: false,
+            },
+        )
+        .unwrap();
     world.run_till(MINUTES, "Done goes back too", |w| {
         w.phase("checkout-1") == "RolledBack"
     });
@@ -153,15 +155,15 @@ fn p08_p11_an_abort_of_the_fleet_returns_what_is_in_flight_and_a_lift_moves_noth
 #[test]
 fn after_the_lift_a_retry_goes_on_from_step_0_where_it_was_not_done() {
     let mut world = fleet(5);
-    world.start(PLAN, 1, "1.3.0");
+    world.start(PLAN, "1.3.0");
     world.run_till(MINUTES, "the second wave has traffic", |w| {
         w.agents["eu-1"].cluster.share("1.3.0") > Weight::ZERO
     });
-    world.abort("a-1", Scope::Fleet, AbortMode::Return);
+    let abort = world.abort(Scope::Fleet, AbortMode::Return);
     world.run(Duration::from_secs(10));
-    world.lift("a-1");
+    world.lift(&abort);
     world.run(Duration::from_secs(2));
-    world.wish("checkout-1", Wish::Retry);
+    world.wish("checkout-1", Wish::Retry).unwrap();
     world.run_till(MINUTES, "the retry succeeds", |w| {
         w.phase("checkout-1") == "Succeeded"
     });
@@ -176,13 +178,13 @@ fn after_the_lift_a_retry_goes_on_from_step_0_where_it_was_not_done() {
 #[test]
 fn p05_a_cluster_that_is_cut_off_in_mid_canary_advances_no_further_than_the_bound() {
     let mut world = fleet(6);
-    world.start(&slow_plan(), 1, "1.3.0");
+    world.start(&slow_plan(), "1.3.0");
     world.run_till(MINUTES, "the pilot has traffic", |w| {
         w.agents["pilot-1"].cluster.share("1.3.0") > Weight::ZERO
     });
     let before = world.agent("pilot-1").cluster.share("1.3.0");
     world.cut("pilot-1");
-    world.abort("a-1", Scope::Fleet, AbortMode::Return);
+    let abort = world.abort(Scope::Fleet, AbortMode::Return);
     world.run(Duration::from_millis(35_300));
     let frozen = world.agent("pilot-1").cluster.share("1.3.0");
     assert!(
@@ -196,19 +198,19 @@ fn p05_a_cluster_that_is_cut_off_in_mid_canary_advances_no_further_than_the_boun
         w.agents["pilot-1"].cluster.share("1.3.0") == Weight::ZERO
     });
     world.run_till(MINUTES, "it says so", |w| {
-        w.final_receipts("a-1").len() == 5
+        w.final_receipts(&abort).len() == 5
     });
 }
 
 #[test]
 fn p08_a_cluster_that_finished_while_it_was_cut_off_comes_back_from_a_void_order() {
     let mut world = fleet(10);
-    world.start(PLAN, 1, "1.3.0");
+    world.start(PLAN, "1.3.0");
     world.run_till(MINUTES, "the pilot has traffic", |w| {
         w.agents["pilot-1"].cluster.share("1.3.0") > Weight::ZERO
     });
     world.cut("pilot-1");
-    world.abort("a-1", Scope::Fleet, AbortMode::Return);
+    world.abort(Scope::Fleet, AbortMode::Return);
     world.run(Duration::from_secs(30));
     assert_eq!(
         world.agent("pilot-1").cluster.primary(),
@@ -225,7 +227,7 @@ fn p08_a_cluster_that_finished_while_it_was_cut_off_comes_back_from_a_void_order
 #[test]
 fn s03_a_hub_that_is_killed_in_mid_wave_goes_on_where_it_was() {
     let mut world = fleet(7);
-    world.start(PLAN, 1, "1.1.0");
+    world.start(PLAN, "1.1.0");
     world.run_till(MINUTES, "the second wave has traffic", |w| {
         w.agents["eu-1"].cluster.share("1.1.0") > Weight::ZERO
     });
@@ -241,7 +243,7 @@ fn s03_a_hub_that_is_killed_in_mid_wave_goes_on_where_it_was() {
 #[test]
 fn s04_an_agent_that_is_killed_in_mid_canary_goes_on_without_advancing_early() {
     let mut world = fleet(8);
-    world.start(PLAN, 1, "1.1.0");
+    world.start(PLAN, "1.1.0");
     world.run_till(MINUTES, "the pilot has traffic", |w| {
         w.agents["pilot-1"].cluster.share("1.1.0") > Weight::ZERO
     });
@@ -266,7 +268,7 @@ fn s04_an_agent_that_is_killed_in_mid_canary_goes_on_without_advancing_early() {
 fn a_seed_replays_exactly() {
     let life = || {
         let mut world = fleet(9);
-        world.start(PLAN, 1, "1.1.0");
+        world.start(PLAN, "1.1.0");
         world.run(Duration::from_secs(40));
         world.log
     };

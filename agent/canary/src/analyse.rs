@@ -17,7 +17,7 @@ use crate::{
     judge::Verdict,
     observation::{Revision, Scale},
     reason::Reason,
-    status::Waits,
+    status::{Baseline, Waits},
     work::Work,
 };
 
@@ -167,8 +167,28 @@ impl Work<'_> {
         Waits::count(&mut self.next.waits.settled, true, now);
         Waits::count(&mut self.next.waits.round, true, now);
         Waits::count(&mut self.next.waits.inconclusive, true, now);
-        if self.next.baseline.is_none() {
-            self.next.baseline.clone_from(&self.seen.totals);
+        self.take_baseline();
+    }
+
+    /// Evidence is counted anew for each step, order, incarnation and start of a proxy (P26).
+    fn take_baseline(&mut self) {
+        let Some(totals) = &self.seen.totals else {
+            return;
+        };
+        let run = self.next.run.as_ref();
+        let revision = run.map(|run| run.fence.revision).unwrap_or_default();
+        let incarnation = self.seen.incarnation;
+        let holds = self.next.baseline.as_ref().is_some_and(|baseline| {
+            baseline.revision == revision
+                && baseline.incarnation == incarnation
+                && baseline.totals.proxy_started == totals.proxy_started
+        });
+        if !holds {
+            self.next.baseline = Some(Baseline {
+                revision,
+                incarnation,
+                totals: totals.clone(),
+            });
         }
     }
 

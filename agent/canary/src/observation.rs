@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use flagship_proto::{
     digest::Digest,
-    model::{Counts, Fence, Intent, Latency, ReturnTo, RolloutId, Weight},
+    model::{Counts, Fence, Incarnation, Intent, Latency, ReturnTo, RolloutId, Weight},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -230,6 +230,8 @@ pub enum Answer {
 /// All that was seen at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
+    /// The incarnation of the agent that sees it.
+    pub incarnation: Incarnation,
     /// What may be done now.
     pub permission: Permission,
     /// The order that is obeyed; none where there never was one.

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Phase, Stopwatch, Weight, canary::WebhookType};
+use flagship_proto::{
+    model::{Phase, Stopwatch, Weight, canary::WebhookType},
+    mutant,
+};
 
 use crate::{
     ask::{Asked, Slot},
@@ -38,7 +41,7 @@ impl Work<'_> {
             self.stop_clocks();
             return self.weight_pending();
         }
-        if !self.may_advance() {
+        if !self.may_advance() && !mutant("p18") {
             self.stop_clocks();
             return self.why_not();
         }
@@ -103,7 +106,7 @@ impl Work<'_> {
             self.fail(over.clone());
             return over;
         }
-        if !self.may_advance() {
+        if !self.may_advance() && !mutant("p18") {
             return self.why_not();
         }
         let role = self.seen.route.primary.as_deref() == Some(change.version.as_str());

@@ -1,7 +1,7 @@
 //! Which route the status asks for, and whether it may be set: an advance needs permission, a retreat
 //! never does, and drift is repaired upwards only under a live lease (P17).
 
-use flagship_proto::model::Weight;
+use flagship_proto::{model::Weight, mutant};
 
 use crate::{
     decision::{Action, Direction},
@@ -69,11 +69,12 @@ impl Work<'_> {
     /// what they have until more is known.
     fn attainable(&self, change: &str, seen: Option<Share>) -> Option<Weight> {
         let recorded = self.next.weight;
-        if self.may_advance() || recorded == Weight::ZERO {
+        if self.may_advance() || recorded == Weight::ZERO || mutant("p17") {
             return Some(recorded);
         }
         let told = self.seen.route.told.as_ref().map(|told| told.share(change));
         let ceiling = match (seen.map(|share| share.min), told) {
+            (Some(_), Some(told)) if mutant("p19") => told,
             (Some(seen), Some(told)) => seen.min(told),
             (Some(seen), None) => seen,
             (None, Some(told)) => told,

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use flagship_proto::model::{
-    Fence, Mono, Phase, RolloutId, Stopwatch, Weight, canary::WebhookType,
+    Fence, Incarnation, Mono, Phase, Position, RolloutId, Stopwatch, Weight, canary::WebhookType,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,21 @@ pub struct Returning {
     pub forget: bool,
 }
 
+/// The proxies' counters when a step's weight was read back, for one order and one incarnation. Where
+/// one of these changes, a new one is taken: what one key counted is in no other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Of which order.
+    #[serde(default)]
+    pub revision: Position,
+    /// In which incarnation of the agent it was taken.
+    #[serde(default)]
+    pub incarnation: Incarnation,
+    /// The counters.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
 /// Everything that is remembered of one workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CanaryStatus {
@@ -131,8 +146,8 @@ pub struct CanaryStatus {
     pub gate_closed: Option<Reason>,
     /// How the last round of this step went, if it did not pass.
     pub last_round: Option<Reason>,
-    /// The proxies' counters when the step's weight was read back (P26).
-    pub baseline: Option<Totals>,
+    /// What the step's evidence is counted from (P26).
+    pub baseline: Option<Baseline>,
     /// A return that is under way.
     pub returning: Option<Returning>,
     /// Why the run ended as it did, once it has.

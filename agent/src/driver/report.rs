@@ -2,7 +2,7 @@
 
 use flagship_canary::CanaryStatus;
 use flagship_proto::model::{
-    Evidence, Fence, Incarnation, Intent, Latency, RolloutId, Weight, WorkloadRef, WorkloadStatus,
+    Evidence, Fence, Intent, Latency, RolloutId, Weight, WorkloadRef, WorkloadStatus,
 };
 
 use super::Seen;
@@ -75,24 +75,24 @@ pub(super) fn differs(last: &WorkloadStatus, next: &WorkloadStatus) -> bool {
 pub(super) fn evidence(status: &CanaryStatus, seen: &Seen) -> Option<Evidence> {
     let baseline = status.baseline.as_ref()?;
     let totals = seen.totals.as_ref()?;
-    if baseline.proxy_started != totals.proxy_started {
+    if baseline.totals.proxy_started != totals.proxy_started {
         return None;
     }
     let change = status.change.as_ref()?;
-    let canary = difference(baseline, totals, &change.version)?;
+    let canary = difference(&baseline.totals, totals, &change.version)?;
     let primary = status
         .primary
         .as_ref()
         .filter(|primary| !primary.is(change))
-        .and_then(|primary| difference(baseline, totals, &primary.version))
+        .and_then(|primary| difference(&baseline.totals, totals, &primary.version))
         .unwrap_or_default();
     Some(Evidence {
         digest: change.digest?,
-        revision: status.run.as_ref()?.fence.revision,
+        revision: baseline.revision,
         step: status.step,
-        incarnation: Incarnation::default(),
+        incarnation: baseline.incarnation,
         proxy_started: totals.proxy_started,
-        from: baseline.at,
+        from: baseline.totals.at,
         to: totals.at,
         canary: canary.counts,
         primary: primary.counts,

@@ -3,7 +3,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use flagship_proto::model::{AbortId, Grant, LeaseRequest, Mono, Position, lease::DEFAULT_LEASE};
+use flagship_proto::{
+    model::{AbortId, Grant, LeaseRequest, Mono, Position, lease::DEFAULT_LEASE},
+    mutant,
+};
 
 use super::{keep::reached, permission::NoLease};
 
@@ -132,11 +135,11 @@ impl Leases {
             return Err(refused().unwrap_or(NoLease::None));
         };
         let length = granted.length.min(order);
-        if age >= length {
+        if age >= length && !mutant("p05") {
             let ago = age - length;
             return Err(refused().unwrap_or(NoLease::Ended { ago }));
         }
-        if applied < granted.watermark {
+        if applied < granted.watermark && !mutant("p04") {
             return Err(NoLease::OrderMissing);
         }
         if let Some(abort) = granted.aborts.iter().find(|abort| not_kept(abort)) {
@@ -144,7 +147,7 @@ impl Leases {
                 abort: abort.clone(),
             });
         }
-        Ok(length - age)
+        Ok(length.saturating_sub(age))
     }
 
     /// When the next request is due.

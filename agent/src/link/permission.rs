@@ -7,6 +7,7 @@ use flagship_proto::{
         AbortId, AbortMode, Change, ClusterUid, Intent, LocalAct, OnDisconnect, Order, ReturnTo,
         Signed, Tick,
     },
+    mutant,
     precedence::effective_intent,
 };
 use jiff::Timestamp;
@@ -251,7 +252,8 @@ pub(super) fn rule(case: &Case<'_>, now: Tick) -> Permission {
         order: Arc::clone(&case.release.order),
     };
     under_aborts(case, &mut permission);
-    if permission.intent == Intent::Run && now.wall > order.not_after {
+    let is_late = now.wall > order.not_after && !mutant("p06");
+    if permission.intent == Intent::Run && is_late {
         permission.intent = Intent::Hold;
         permission.why = Why::NotAfter {
             at: order.not_after,

@@ -7,6 +7,7 @@ use flagship_proto::{
         Abort, AbortId, Goodbye, GoodbyeCode, HubIncarnation, HubMessage, Incarnation, Intent,
         Lift, Order, Signed, SignedGrant, Term, Tick, Welcome,
     },
+    mutant,
     precedence::{Verdict, admit},
 };
 
@@ -80,7 +81,9 @@ impl Link {
         }
         let bound = self.record.value().bound.clone();
         let behind = match bound {
-            Some(bound) if welcome.term == bound.term && welcome.hub != bound.hub => {
+            Some(bound)
+                if welcome.term == bound.term && welcome.hub != bound.hub && !mutant("p21") =>
+            {
                 let HubIncarnation(theirs) = welcome.hub;
                 self.session = hang_up(format!(
                     "hub {theirs} speaks in term {}, in which hub {} was seen: two hubs of one \
@@ -179,7 +182,7 @@ impl Link {
                 error,
             })?;
         let book = self.aborts.value();
-        if book.lifted.contains_key(&id) {
+        if book.lifted.contains_key(&id) && !mutant("p07") {
             return Ok(());
         }
         let held = match book.standing.get(&id) {
@@ -252,6 +255,9 @@ impl Link {
 
     /// Marks every Run order that an abort of the book voids; those of lifted ones too (P8).
     pub(super) fn void_orders(&mut self) {
+        if mutant("p08") {
+            return;
+        }
         let book = self.aborts.value();
         let lifted = book.lifted.values().filter_map(|of| of.abort.as_ref());
         for kept in book.standing.values().chain(lifted) {

@@ -160,7 +160,7 @@ impl Slot {
 
 fn waits_for_disk(release: &Release) -> bool {
     match release.order().intent {
-        Intent::Run => true,
+        Intent::Run => !flagship_proto::mutant("p13"),
         Intent::Hold | Intent::Retreat | Intent::Remove => false,
     }
 }

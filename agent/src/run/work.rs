@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use flagship_proto::{
-    model::{Inventory, InventoryWorkload},
+    model::{Incarnation, Inventory, InventoryWorkload},
     process::{Clock, files},
 };
 use tokio::sync::Semaphore;
@@ -37,6 +37,7 @@ impl Work {
     /// Starts the platform: what still runs is adopted, what is missing is started.
     pub(super) async fn start(
         config: &AgentConfig,
+        incarnation: Incarnation,
         clock: Clock,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -46,6 +47,7 @@ impl Work {
         let settings = Settings {
             metrics_server: config.metrics_server.clone(),
             templates: config.templates(),
+            incarnation,
         };
         Ok(Self {
             platform: Arc::new(platform),

@@ -41,7 +41,7 @@ impl Committing<'_> {
             .at(key::term(), self.term.modified)
             .unchanged(self.rollout)
             .put(&row);
-        if decision.starts() {
+        if decision.starts() && !flagship_proto::mutant("p15") {
             txn = match &self.loaded.guard {
                 Some(guard) => txn.at(key::guard(), guard.modified),
                 None => txn.absent(key::guard()),

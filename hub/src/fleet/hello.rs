@@ -290,7 +290,7 @@ impl Fleet {
     }
 
     pub(super) fn fall_behind(&mut self, why: String) {
-        if self.behind.is_none() {
+        if self.behind.is_none() && !flagship_proto::mutant("p22") {
             self.effects.push(Effect::Alarm(Alarm::Behind(why.clone())));
             self.behind = Some(why);
         }

@@ -130,7 +130,8 @@ impl Fleet {
         if let Some(stored) = fleet_scope {
             return Err(format!("abort {} of the fleet stands", stored.abort.id));
         }
-        let Some(age) = self.freshness.age(now.mono) else {
+        let blind = flagship_proto::mutant("p03").then_some(Duration::ZERO);
+        let Some(age) = blind.or_else(|| self.freshness.age(now.mono)) else {
             return Err("the hub does not know that its view of the store is fresh".to_owned());
         };
         let length = self.config.lease.saturating_sub(age);

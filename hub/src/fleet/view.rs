@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use flagship_proto::model::{
-    Abort, AbortId, AbortMode, Bound, ClusterName, ClusterUid, Fence, Incarnation, Intent,
-    Inventory, Labels, Lift, LocalRelease, Order, Phase, Position, ReturnTo, Scope, Signed, Tick,
-    WorkloadRef, WorkloadStatus,
+use flagship_proto::{
+    model::{
+        Abort, AbortId, AbortMode, Bound, ClusterName, ClusterUid, Fence, Incarnation, Intent,
+        Inventory, Labels, Lift, LocalRelease, Order, Phase, Position, ReturnTo, Scope, Signed,
+        Tick, WorkloadRef, WorkloadStatus,
+    },
+    mutant,
 };
 
 use crate::records::SeenRow;
@@ -184,7 +187,7 @@ impl View {
     /// cluster was done already. Its revision becomes the abort's position, so that an agent that
     /// holds the Run takes it, and so that every order written after the abort is newer still.
     fn voided(&self, uid: &ClusterUid, row: &Order) -> Option<Voided<'_>> {
-        if row.intent != Intent::Run {
+        if row.intent != Intent::Run || mutant("p08") {
             return None;
         }
         let mut voided: Option<Voided<'_>> = None;
@@ -249,7 +252,7 @@ impl View {
             return listed;
         }
         let meets = |member: &Member| selector.matches(&member.name, &member.labels);
-        listed || self.members.get(uid).is_some_and(meets)
+        listed || (!mutant("p09") && self.members.get(uid).is_some_and(meets))
     }
 
     /// Whether a cluster has to know of an abort: the fleet, a selector that meets it, or work in scope.

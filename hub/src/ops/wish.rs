@@ -189,9 +189,12 @@ impl Ops {
     ) -> Result<Txn, OpError> {
         for (uid, cluster) in &row.state.clusters {
             let took_part = match &cluster.phase {
-                ClusterPhase::Left | ClusterPhase::Skipped { .. } => cluster.touched,
-                ClusterPhase::Waiting
-                | ClusterPhase::Ordered
+                // Where it never ordered anything it moves nothing: who holds such a cluster must not
+                // stand in the way of a retreat everywhere else (rule 4).
+                ClusterPhase::Left | ClusterPhase::Skipped { .. } | ClusterPhase::Waiting => {
+                    cluster.touched
+                }
+                ClusterPhase::Ordered
                 | ClusterPhase::Running { .. }
                 | ClusterPhase::Soaking
                 | ClusterPhase::Done

@@ -50,6 +50,16 @@ impl MemoryStore {
         }
     }
 
+    /// A store of its own with the same rows: a copy of a data folder.
+    pub fn copy(&self) -> Self {
+        let table = read(&self.table).clone();
+        Self {
+            changed: Sender::new(table.position.seq),
+            table: Arc::new(RwLock::new(table)),
+            faults: Arc::default(),
+        }
+    }
+
     /// Makes it behave as on a disk that is nearly full: only urgent transactions commit.
     pub fn set_disk_low(&self, low: bool) {
         self.faults.disk_low.store(low, Ordering::SeqCst);

@@ -1,36 +1,39 @@
 //! An agent of the World: the real link and the real driver over a simulated cluster and disk.
 
-use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use flagship_agent::{
     driver::{Effect, Settings, WorkloadDriver, look},
-    link::{Keys, Link, Member, Session, local::Wanted},
+    link::{Link, Member, Permission, Session, local::Wanted},
     release::Kept,
 };
 use flagship_canary::{Action, Answer, CanaryStatus, Direction};
 use flagship_hub::{
-    ca::{Ca, Request},
     fleet::SessionId,
-    records::{ClusterRow, ClusterState, Enrolled, PublicKey},
+    ops::join_standing_aborts,
+    records::{ClusterRow, ClusterState, Enrolled, PublicKey, key},
     store::{Store, Txn},
 };
 use flagship_proto::{
-    digest::Digest,
     identity::PeerId,
     model::{
-        AgentMessage, HubMessage, Inventory, InventoryWorkload, Labels, LocalActor, LocalVerb, Tick,
+        AgentMessage, ClusterName, ClusterUid, HubMessage, Labels, LocalActor, LocalVerb, Tick,
     },
-    sign::{HubKeys, SignKey},
 };
 
 use super::{
-    WORKLOAD,
-    cluster::{SimCluster, revision},
-    hub::{TRUST_DOMAIN, commit, hub_key},
+    WORKLOAD, beginning,
+    cluster::{SimCluster, inventory, revision},
+    hub::{TRUST_DOMAIN, commit},
+    seal::{Papers, WorldSeal, papers},
 };
 
-/// After a refused or ended session.
+/// After a session that was refused or that the hub ended; after a stream that broke.
 const RECONNECT: Duration = Duration::from_millis(500);
+const RECONNECT_MS: u64 = 200;
+
+/// It looks again at least so often.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// An agent, its files and its cluster.
 #[derive(Debug)]
@@ -40,16 +43,15 @@ pub struct Agent {
     pub cluster: SimCluster,
     /// What its certificate says.
     pub peer: PeerId,
-    key_pem: String,
+    papers: Arc<Papers>,
     member: Member,
     /// What is on its disk.
     pub disk: Disk,
     process: Option<Process>,
     pub(super) run: u64,
-    pub(super) is_cut: bool,
+    /// How far its wall clock is off, in milliseconds.
+    pub(super) skew: i64,
     pub(super) session: Option<SessionId>,
-    pub(super) last_up: u64,
-    pub(super) last_down: u64,
     connect_at: u64,
     wake_at: u64,
 }
@@ -70,18 +72,6 @@ struct Process {
     said: String,
 }
 
-/// One authority for all Worlds of a test process: what it signs is real, making it is slow.
-fn authority() -> &'static Ca {
-    static CA: OnceLock<(tempfile::TempDir, Ca)> = OnceLock::new();
-    let (_, ca) = CA.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let ca =
-            Ca::create(folder.path(), "world", jiff::Timestamp::now()).expect("a new authority");
-        (folder, ca)
-    });
-    ca
-}
-
 impl Agent {
     /// Enrols a cluster: its row is in the store, its agent runs.
     pub(super) fn enrol(
@@ -91,21 +81,24 @@ impl Agent {
         run: u64,
         now: Tick,
     ) -> Self {
-        let key = SignKey::generate().expect("a key");
-        let uid = format!("uid-{name}").parse().expect("a uid");
-        let cluster = name.parse().expect("a cluster name");
-        let csr = rcgen::CertificateParams::default().serialize_request(key.pair());
-        let request = Request::read(csr.expect("a request").der()).expect("our own request");
-        let ca = authority();
-        let cert = ca
-            .agent(request, TRUST_DOMAIN, &cluster, &uid, now.wall)
-            .expect("a certificate");
+        let cluster: ClusterName = name.parse().expect("a cluster name");
+        let before = store
+            .read::<ClusterRow>(&key::cluster(&cluster))
+            .expect("memory can be read");
+        let times = before.as_ref().map_or(0, |row| row.former.len() + 1);
+        let uid = match times {
+            0 => format!("uid-{name}"),
+            times => format!("uid-{name}-{times}"),
+        };
+        let uid: ClusterUid = uid.parse().expect("a uid");
+        let papers = papers(&cluster, &uid, beginning());
+        let certificate = &papers.certificate;
         let peer = PeerId {
             trust_domain: TRUST_DOMAIN.to_owned(),
             cluster: cluster.clone(),
             uid: uid.clone(),
-            serial: cert.serial.clone(),
-            not_after: cert.not_after,
+            serial: certificate.serial.clone(),
+            not_after: certificate.not_after,
         };
         let labels: Labels = labels
             .iter()
@@ -118,20 +111,26 @@ impl Agent {
         let mut row = ClusterRow::new(cluster.clone(), uid.clone(), labels, enrolled);
         row.state = ClusterState::Active;
         row.inventory = inventory();
+        if let Some(before) = before {
+            row.former.clone_from(&before.former);
+            row.former.push(before.uid.clone());
+        }
         row.keys.push(PublicKey {
-            spki: cert.public,
-            serial: cert.serial,
-            certificate: cert.der,
-            not_after: cert.not_after,
+            spki: certificate.public.clone(),
+            serial: certificate.serial.clone(),
+            certificate: certificate.der.clone(),
+            not_after: certificate.not_after,
             revoked: false,
         });
-        commit(store, Txn::new().put(&row));
+        let txn = Txn::new().put(&row);
+        let joined = join_standing_aborts(store, txn, &cluster, &uid, &row.labels, now.wall);
+        commit(store, joined.expect("memory can be read"));
         let fleet = super::hub::fleet_id();
         let mut agent = Self {
             name: name.to_owned(),
             cluster: SimCluster::new("1.0.0", 100),
             peer,
-            key_pem: key.to_pem(),
+            papers,
             member: Member {
                 fleet,
                 cluster,
@@ -140,10 +139,8 @@ impl Agent {
             disk: Disk::default(),
             process: None,
             run,
-            is_cut: false,
+            skew: 0,
             session: None,
-            last_up: 0,
-            last_down: 0,
             connect_at: 0,
             wake_at: 0,
         };
@@ -156,18 +153,17 @@ impl Agent {
         let mut kept = self.disk.kept.clone();
         kept.record.incarnation.0 += 1;
         self.disk.kept.record = kept.record.clone();
-        let hub = HubKeys::new([(hub_key().id().to_owned(), hub_key().public())]);
-        let seal = Keys {
-            hub,
-            own: SignKey::from_pem(&self.key_pem).expect("its own key"),
-            serial: self.peer.serial.clone(),
+        let seal = WorldSeal::new(Arc::clone(&self.papers));
+        let settings = Settings {
+            incarnation: kept.record.incarnation,
+            ..Settings::default()
         };
         let link = Link::new(self.member.clone(), kept, inventory(), Box::new(seal));
         let workload = WORKLOAD.parse().expect("a workload");
         let driver = WorkloadDriver::new(
             workload,
             self.cluster.initial.clone(),
-            Settings::default(),
+            settings,
             self.disk.status.clone(),
             now,
         );
@@ -186,8 +182,13 @@ impl Agent {
     }
 
     /// A person on the spot tells it something.
-    pub(super) fn control(&mut self, verb: LocalVerb, number: usize, now: Tick) {
-        let process = self.process.as_mut().expect("it runs");
+    pub(super) fn control(
+        &mut self,
+        verb: LocalVerb,
+        number: usize,
+        now: Tick,
+    ) -> Result<(), String> {
+        let process = self.process.as_mut().ok_or("the agent does not run")?;
         let wanted = Wanted {
             id: format!("l-{number}").parse().expect("an id"),
             workload: WORKLOAD.parse().expect("a workload"),
@@ -198,26 +199,32 @@ impl Agent {
             },
             reason: "errors here".to_owned(),
         };
-        process.link.control(wanted, now).expect("it may be said");
+        self.wake_at = now.mono.millis;
+        let answer = process.link.control(wanted, now);
+        let answer = answer.map(|_| ()).map_err(|why| why.to_string());
         // It is answered once it is written.
         self.save(now);
-        self.wake_at = now.mono.millis;
+        answer
     }
 
     /// The stream is gone; tells which session it was.
-    pub(super) fn lose_session(&mut self) -> Option<SessionId> {
-        if let (Some(process), Some(_)) = (&mut self.process, self.session) {
+    pub(super) fn lose_session(&mut self, now_ms: u64) -> Option<SessionId> {
+        let session = self.session.take()?;
+        if let Some(process) = &mut self.process {
             process.link.disconnected();
         }
-        self.connect_at = self.connect_at.max(self.wake_at.saturating_add(200));
-        self.session.take()
+        self.connect_at = self.connect_at.max(now_ms + RECONNECT_MS);
+        self.wake_at = now_ms;
+        Some(session)
+    }
+
+    /// Something changed that it watches: its disk, its proxy, its traffic.
+    pub(super) fn wake(&mut self) {
+        self.wake_at = 0;
     }
 
     pub(super) fn may_connect(&self, now: Tick) -> bool {
-        self.process.is_some()
-            && !self.is_cut
-            && self.session.is_none()
-            && self.connect_at <= now.mono.millis
+        self.process.is_some() && self.session.is_none() && self.connect_at <= now.mono.millis
     }
 
     pub(super) fn opened(&mut self, session: SessionId) {
@@ -232,7 +239,7 @@ impl Agent {
     }
 
     pub(super) fn wakes_at(&self) -> Option<u64> {
-        let connect = (self.session.is_none() && !self.is_cut).then_some(self.connect_at);
+        let connect = self.session.is_none().then_some(self.connect_at);
         self.process
             .as_ref()
             .map(|_| connect.map_or(self.wake_at, |at| at.min(self.wake_at)))
@@ -271,7 +278,8 @@ impl Agent {
         }
         let wait = wait
             .min(process.link.wake_after(now))
-            .min(Duration::from_secs(1));
+            .min(self.cluster.changes_after(now).unwrap_or(LONGEST_WAIT))
+            .min(LONGEST_WAIT);
         self.wake_at = now.plus(wait.max(Duration::from_millis(20))).mono.millis;
         (messages, words)
     }
@@ -315,11 +323,15 @@ impl Agent {
                 }
                 process.link.observe(report, proxies, now);
             }
+            if let Some(evidence) = turn.evidence {
+                process.link.evidence(workload.clone(), evidence);
+            }
+            let returning = process.driver.status().returning.is_some();
             let mut acted = false;
             for effect in turn
                 .effects
                 .into_iter()
-                .filter(|e| stored || e.is_retreat())
+                .filter(|e| stored || e.is_retreat() || (returning && e.is_ensure()))
             {
                 acted |= self.carry_out(effect, now);
             }
@@ -373,23 +385,15 @@ impl Agent {
         self.session.is_some()
     }
 
+    /// What its link allows now; none while it is down or nothing is ordered.
+    pub fn permission(&self, now: Tick) -> Option<Permission> {
+        let process = self.process.as_ref()?;
+        let workload = WORKLOAD.parse().expect("a workload");
+        process.link.permission(&workload, now)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-}
-
-fn inventory() -> Inventory {
-    Inventory {
-        agent: "0.1.0".into(),
-        platform: "envoy".into(),
-        features: vec!["change.version".into()],
-        workloads: vec![InventoryWorkload {
-            workload: WORKLOAD.parse().expect("a workload"),
-            version: Some("1.0.0".into()),
-            digest: Some(Digest::of(b"1.0.0")),
-        }],
-        proxies: Vec::new(),
-        components: BTreeMap::new(),
     }
 }

@@ -3,7 +3,7 @@
 //! It stands in for the Envoy platform below the agent's driver, and obeys the same actions. What it
 //! counts is exact: requests by version, served and failed, up to any moment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use flagship_agent::platform::Seen;
 use flagship_canary::{
@@ -11,9 +11,11 @@ use flagship_canary::{
 };
 use flagship_proto::{
     digest::Digest,
-    model::{Counts, Latency, Tick, Weight},
+    model::{Counts, Inventory, InventoryWorkload, Latency, Tick, Weight},
 };
 use jiff::Timestamp;
+
+use super::WORKLOAD;
 
 /// How a version behaves; a good one by default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,6 +64,22 @@ pub fn revision(version: &str) -> Revision {
     Revision {
         version: version.to_owned(),
         digest: Some(Digest::of(version.as_bytes())),
+    }
+}
+
+/// What every agent says that its cluster is and has.
+pub(super) fn inventory() -> Inventory {
+    Inventory {
+        agent: "0.1.0".into(),
+        platform: "envoy".into(),
+        features: vec!["change.version".into()],
+        workloads: vec![InventoryWorkload {
+            workload: WORKLOAD.parse().expect("a workload"),
+            version: Some("1.0.0".into()),
+            digest: Some(Digest::of(b"1.0.0")),
+        }],
+        proxies: Vec::new(),
+        components: BTreeMap::new(),
     }
 }
 
@@ -138,6 +156,13 @@ impl SimCluster {
     fn ready(&self, version: &str) -> bool {
         let started = self.instances.get(version);
         started.is_some_and(|instance| instance.ready_at <= self.at_ms) && !self.crashes(version)
+    }
+
+    /// How long until something changes that nobody caused: a version becomes ready.
+    pub fn changes_after(&self, now: Tick) -> Option<Duration> {
+        let ready = self.instances.values().map(|instance| instance.ready_at);
+        let next = ready.filter(|at| *at > now.mono.millis).min()?;
+        Some(Duration::from_millis(next - now.mono.millis))
     }
 
     /// Carries an action out, as the platform would.

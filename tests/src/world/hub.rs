@@ -3,15 +3,15 @@
 use std::sync::{Arc, OnceLock};
 
 use flagship_hub::{
-    driver::Driver,
+    driver::{Driver, LONGEST_WAIT},
     fleet::{Config, Effect, Fleet, Follower, Next, SessionId, Stored, rows},
     leader,
-    records::{HistoryRow, TermRow, key},
-    store::{Outcome, Store, Txn},
+    records::{self, HistoryRow, Stored as Row, TermRow, key},
+    store::{Outcome, Store, Txn, Watch},
 };
 use flagship_proto::{
     identity::PeerId,
-    model::{AgentMessage, FleetId, HubIncarnation, HubMessage, Tick},
+    model::{Abort, AgentMessage, FleetId, HubIncarnation, HubMessage, Tick},
     sign::SignKey,
 };
 use futures::FutureExt as _;
@@ -62,7 +62,7 @@ pub struct Hub {
     wake_at: u64,
     pass_at: u64,
     seen: u64,
-    histories: std::collections::BTreeMap<String, u64>,
+    history: Watch,
 }
 
 impl Hub {
@@ -84,7 +84,8 @@ impl Hub {
             .read::<TermRow>(&key::term())
             .expect("memory can be read");
         let driver = Driver::new(store.clone(), fleet_id(), term.expect("just taken"), now);
-        let mut hub = Self {
+        let history = store.watch(key::HISTORY, store.position().seq);
+        Self {
             store: store.clone(),
             fleet,
             driver,
@@ -93,10 +94,8 @@ impl Hub {
             wake_at: now.mono.millis,
             pass_at: now.mono.millis,
             seen: 0,
-            histories: std::collections::BTreeMap::new(),
-        };
-        hub.histories = hub.histories();
-        hub
+            history: history.expect("the position was just read"),
+        }
     }
 
     pub(super) fn opened(&mut self, peer: PeerId, now: Tick) -> Result<SessionId, String> {
@@ -108,6 +107,11 @@ impl Hub {
 
     pub(super) fn closed(&mut self, session: SessionId) {
         self.fleet.closed(session);
+    }
+
+    pub(super) fn abort_provisionally(&mut self, abort: Abort, now: Tick) {
+        self.fleet.abort_provisionally(abort, now);
+        self.wake_at = now.mono.millis;
     }
 
     pub(super) fn message(&mut self, session: SessionId, message: AgentMessage, now: Tick) {
@@ -141,7 +145,8 @@ impl Hub {
                 .driver
                 .pass(&self.fleet.presences(), now)
                 .now_or_never();
-            let wait = pass.expect("ready at once").expect("the only hub leads");
+            // A disk that is full: what was decided is decided again.
+            let wait = pass.expect("ready at once").unwrap_or(LONGEST_WAIT);
             self.pass_at = now.plus(wait).mono.millis.max(now.mono.millis + 20);
             self.seen = self.store.position().seq;
         }
@@ -197,33 +202,18 @@ impl Hub {
         }
     }
 
-    fn histories(&self) -> std::collections::BTreeMap<String, u64> {
-        let rows = self
-            .store
-            .read_all::<HistoryRow>(key::HISTORY)
-            .expect("memory can be read");
-        let mut last = std::collections::BTreeMap::new();
-        for row in rows {
-            last.insert(format!("{}/{}", row.project, row.rollout), row.seq + 1);
-        }
-        last
-    }
-
     /// History entries that are new, as lines of the log.
     fn news(&mut self) -> Vec<String> {
-        let rows = self
-            .store
-            .read_all::<HistoryRow>(key::HISTORY)
-            .expect("memory can be read");
-        let mut lines = Vec::new();
-        for row in rows {
-            let name = format!("{}/{}", row.project, row.rollout);
-            let next = self.histories.entry(name).or_default();
-            if row.seq >= *next {
-                *next = row.seq + 1;
-                lines.push(format!("{} {}", row.rollout, row.message));
-            }
-        }
-        lines
+        let found = self
+            .history
+            .poll()
+            .expect("a World writes no more than the log keeps");
+        let rows = found.events.iter().filter_map(|event| {
+            let row = event.row.as_ref()?;
+            let row: Row<HistoryRow> = records::decode(&event.key, row).expect("our own row");
+            Some(row)
+        });
+        rows.map(|row| format!("{} {}", row.rollout, row.message))
+            .collect()
     }
 }

@@ -161,6 +161,7 @@ impl Plant {
         }
         let primary = self.proxies.first().map(|(_, route)| route.primary.clone());
         Observation {
+            incarnation: Default::default(),
             permission: self.permission.clone(),
             target: self.target.clone(),
             initial: revision("1.0.0"),

@@ -199,23 +199,6 @@ fn a_return_goes_on_after_a_restart_without_any_order() {
 }
 
 #[test]
-fn remove_settles_what_is_in_flight_and_forgets_the_order() {
-    let mut plant = good();
-    plant.run_until(MINUTE, |status| status.step == 1);
-    plant.intent(Intent::Remove, "the cluster leaves");
-    plant.settle();
-    assert_eq!((plant.live("1.0.0"), plant.status.run.clone()), (100, None));
-    let mut plant = done();
-    plant.intent(Intent::Remove, "the cluster leaves");
-    plant.settle();
-    assert_eq!(
-        (plant.live("1.1.0"), plant.status.run.clone()),
-        (100, None),
-        "what serves stays"
-    );
-}
-
-#[test]
 fn the_next_release_starts_from_what_was_returned_to() {
     let mut plant = done();
     plant.intent(Intent::Retreat, "retreat");

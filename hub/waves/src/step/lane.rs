@@ -9,9 +9,10 @@ use super::{
     observe::{is_fully_on, is_off},
 };
 use crate::{
+    decision::Action,
     fleet::Member,
     reason::Reason,
-    state::{CatchUp, ClusterPhase, ClusterState, RolloutPhase},
+    state::{CatchUp, ClusterPhase, ClusterState, RolloutPhase, RolloutState},
 };
 
 impl Turn<'_> {
@@ -24,6 +25,13 @@ impl Turn<'_> {
             && self.state.phase != RolloutPhase::Paused
         {
             self.enter_lane();
+        }
+        // After the rollout's end the lane's claim is all that it holds. Kept, it would keep the
+        // cluster from every later rollout.
+        let is_over = self.before.phase == RolloutPhase::Succeeded
+            && self.state.phase == RolloutPhase::Succeeded;
+        if is_over && is_busy(self.before) && !is_busy(&self.state) {
+            self.actions.push(Action::ReleaseClaims);
         }
     }
 
@@ -165,6 +173,13 @@ impl Turn<'_> {
         let stopped = self.covered(uid) || self.frozen_at(uid).is_some();
         skipped && after_its_wave && free && !cluster.barred && !stopped
     }
+}
+
+/// Whether a rollout that Succeeded still moves a cluster.
+fn is_busy(state: &RolloutState) -> bool {
+    let mut clusters = state.clusters.values();
+    state.catch_up.is_some()
+        || clusters.any(|cluster| matches!(cluster.phase, ClusterPhase::Retreating { .. }))
 }
 
 fn runs_already(member: &Member, change: &Change) -> bool {

@@ -192,7 +192,7 @@ fn a_failed_cluster_keeps_its_slot_until_its_traffic_is_back() {
 }
 
 #[test]
-fn a_cluster_that_is_not_heard_is_skipped_only_with_a_hold_and_after_its_bound() {
+fn p24_a_cluster_that_is_not_heard_is_skipped_only_with_a_hold_and_after_its_bound() {
     let mut world = second_wave("unreachable: {wait: 1m, then: skip}");
     world.runs("a", 50);
     world.settle();
