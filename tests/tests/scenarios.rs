@@ -85,16 +85,26 @@ fn play(script: &str) -> String {
                 ids.insert((*name).to_owned(), freeze);
             }
             ["unfreeze", name] => world.unfreeze(&ids[*name]),
-            ["wish", "pause"] => world.wish(&id, Wish::Pause).unwrap(),
-            ["wish", "resume"] => world.wish(&id, Wish::Resume).unwrap(),
-            ["wish", "retry"] => world.wish(&id, Wish::Retry).unwrap(),
-            ["wish", "accept"] => world.wish(&id, Wish::Accept).unwrap(),
+            ["wish", "pause"] => world
+                .wish(&id, Wish::Pause)
+                .expect("the script asks what may be asked"),
+            ["wish", "resume"] => world
+                .wish(&id, Wish::Resume)
+                .expect("the script asks what may be asked"),
+            ["wish", "retry"] => world
+                .wish(&id, Wish::Retry)
+                .expect("the script asks what may be asked"),
+            ["wish", "accept"] => world
+                .wish(&id, Wish::Accept)
+                .expect("the script asks what may be asked"),
             ["wish", "retreat"] => {
                 let wish = Wish::Retreat {
                     to: ReturnTo::LastPromoted,
                     now: false,
                 };
-                world.wish(&id, wish).unwrap();
+                world
+                    .wish(&id, wish)
+                    .expect("the script asks what may be asked");
             }
             ["cut", cluster] => world.cut(cluster),
             ["mend", cluster] => world.mend(cluster),

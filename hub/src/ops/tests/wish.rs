@@ -96,7 +96,8 @@ fn a_retreat_takes_the_claims_again_and_never_anothers() {
     hub.alter("checkout-1", |row| {
         row.state.phase = RolloutPhase::Succeeded;
         for each in ["eu-1", "us-1"] {
-            let place = Place::waiting(cluster(each), 1, Timestamp::UNIX_EPOCH);
+            let mut place = Place::waiting(cluster(each), 1, Timestamp::UNIX_EPOCH);
+            place.touched = true;
             row.state.clusters.insert(uid(each), place);
         }
     });
