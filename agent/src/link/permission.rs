@@ -178,12 +178,10 @@ impl fmt::Display for Why {
                 reason,
                 stands,
             } => {
-                let state = if *stands {
-                    "stands"
-                } else {
-                    "voided the order"
-                };
-                write!(f, "abort {abort} by {actor} ({mode}) {state}: {reason}")
+                // What was stopped says so after the lift too: nothing here may depend on whether the
+                // abort still stands.
+                let state = if *stands { "" } else { " voided the order" };
+                write!(f, "abort {abort} by {actor} ({mode}){state}: {reason}")
             }
             Self::NotAfter { at } => write!(f, "the order was not to go on after {at}"),
             Self::Local { act } => act.fmt(f),

@@ -158,6 +158,9 @@ reasons! {
     WaitingForClusters { wave: WaveName, clusters: String, } => "wave {wave} waits for {clusters}";
     /// Waiting: clusters that are next are not connected.
     WaitingForConnection { clusters: String, } => "{clusters} not connected";
+    /// Waiting: another rollout holds the claim (P16).
+    WaitingForClaim { clusters: String, }
+        => "{clusters} held by another rollout of this workload: until it ends, is retreated or accepted, or is superseded by this one";
     /// Waiting: people on the spot hold clusters, or keep them from starting.
     WaitingForLocalRelease { clusters: String, }
         => "{clusters} under local control: flagship-agent ctl release there, or flagship cluster release";

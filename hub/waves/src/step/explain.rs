@@ -1,5 +1,5 @@
 //! What a wave waits for while clusters of it are open, in words: canaries in flight, clusters that are
-//! not heard, on their way back, not connected, frozen or under local control.
+//! not heard, on their way back, not connected, another rollout's, frozen or under local control.
 
 use std::collections::BTreeMap;
 
@@ -34,13 +34,16 @@ impl Turn<'_> {
                 ClusterPhase::Failed { .. } | ClusterPhase::Retreating { .. }
             )
         });
-        let away: Vec<ClusterUid> = pick(self, &|phase| *phase == ClusterPhase::Waiting)
+        let next = pick(self, &|phase| *phase == ClusterPhase::Waiting);
+        let (there, away): (Vec<ClusterUid>, Vec<ClusterUid>) = next.into_iter().partition(|uid| {
+            let member = self.fleet.members.get(uid);
+            member.is_some_and(|member| member.connected)
+        });
+        let claimed: Vec<ClusterUid> = there
             .into_iter()
             .filter(|uid| {
-                self.fleet
-                    .members
-                    .get(uid)
-                    .is_none_or(|member| !member.connected)
+                let member = self.fleet.members.get(uid);
+                member.is_some_and(|member| member.claimed_by_another)
             })
             .collect();
         if !running.is_empty() {
@@ -62,6 +65,10 @@ impl Turn<'_> {
         if !back.is_empty() {
             let clusters = self.names(&back);
             self.waiting.push(Reason::WaitingForReturn { clusters });
+        }
+        if !claimed.is_empty() {
+            let clusters = self.names(&claimed);
+            self.waiting.push(Reason::WaitingForClaim { clusters });
         }
         if !away.is_empty() {
             let clusters = self.names(&away);

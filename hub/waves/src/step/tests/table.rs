@@ -1,5 +1,6 @@
 //! One decision a row: a situation, what is decided in it.
 
+mod claims;
 mod evidence;
 mod freezes;
 mod local;

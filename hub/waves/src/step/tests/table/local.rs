@@ -106,6 +106,7 @@ fn s05_who_is_taken_back_on_the_spot_has_failed_in_flight_and_after_it_succeeded
             world.runs("p", before);
         }
         world.settle();
+        world.take("p");
         world.on_the_spot("p", LocalVerb::Retreat);
         world.settle();
         assert!(
