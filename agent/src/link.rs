@@ -201,6 +201,13 @@ impl Link {
         Some(rule(&case, now))
     }
 
+    /// Whether the hub of this session has granted a lease, and it is live: what it ordered is in
+    /// force, what it aborted is kept.
+    pub fn is_consistent(&self, now: Tick) -> bool {
+        let welcomed = matches!(self.session, Session::Welcomed { behind: false, .. });
+        welcomed && self.leases.is_granted_here() && self.lease(Duration::MAX, now).is_ok()
+    }
+
     fn lease(&self, length: Duration, now: Tick) -> Result<Duration, NoLease> {
         let not_kept = |abort: &_| !self.is_kept(abort);
         let left = self

@@ -1,11 +1,13 @@
-//! What both binaries need to run: the clock, files that are never torn, retries, logs, shutdown,
-//! and a socket for people on the same machine.
+//! What both binaries need to run: the clock, files that are never torn, retries, limits, logs,
+//! shutdown, and a socket for people on the same machine.
 
 pub mod clock;
 pub mod files;
+pub mod limits;
 pub mod retry;
 pub mod shutdown;
 pub mod socket;
 pub mod telemetry;
 
 pub use clock::Clock;
+pub use limits::raise_open_files;

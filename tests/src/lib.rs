@@ -1,5 +1,6 @@
 //! The harness: a sample application, load with exact counts, and real processes under test.
 
+pub mod bench;
 pub mod cut;
 pub mod decoders;
 pub mod eyes;

@@ -91,6 +91,11 @@ impl LinkHandle {
         self.lock().link.as_ref()?.permission(workload, now)
     }
 
+    /// Whether this agent and its hub agree; see [`Link::is_consistent`].
+    pub fn is_consistent(&self) -> bool {
+        self.quietly(|link, now| link.is_consistent(now))
+    }
+
     /// What a driver sees of its workload, read back over so many proxies.
     pub fn observe(&self, status: WorkloadStatus, proxies: u32, now: Tick) {
         let mut state = self.lock();

@@ -23,6 +23,8 @@ pub(super) struct Leases {
     asked: VecDeque<(u64, Mono)>,
     ask_at: Option<Mono>,
     granted: Option<Granted>,
+    /// The last number that was asked with before this session.
+    before: u64,
     refused: Option<String>,
 }
 
@@ -41,6 +43,7 @@ impl Leases {
     pub(super) fn opened(&mut self, now: Mono) {
         self.asked.clear();
         self.ask_at = Some(now);
+        self.before = self.nonce;
         self.refused = None;
     }
 
@@ -107,6 +110,12 @@ impl Leases {
             watermark: grant.watermark,
             aborts: grant.aborts.into_iter().map(|abort| abort.id).collect(),
         });
+    }
+
+    /// Whether what is held was granted in this session.
+    pub(super) fn is_granted_here(&self) -> bool {
+        let granted = self.granted.as_ref();
+        granted.is_some_and(|granted| granted.nonce > self.before)
     }
 
     /// Whether a hub that is heard refuses.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use flagship_proto::{
     model::Term,
-    process::Clock,
+    process::{Clock, raise_open_files},
     tls::{CurrentCert, api_server},
 };
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,11 @@ impl Hub {
             certificate_seconds,
             names,
         } = args;
+        match raise_open_files() {
+            Ok(Some(most)) => tracing::debug!(most, "open files are limited"),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the limit on open files cannot be raised"),
+        }
         let folder = Folder::new(&data.data);
         folder.protect()?;
         let store = Store::open(folder.path())?;

@@ -39,11 +39,11 @@ struct Bound {
 }
 
 impl Hub {
-    /// `flagship-hub init`.
+    /// `flagship-hub init`. `mark` is a variable that its processes carry.
     ///
     /// # Errors
     /// It fails, or prints no token or no hash.
-    pub(super) fn init(
+    pub fn init(
         data: &Path,
         mark: (&'static str, &OsStr),
         env: Vec<(String, OsString)>,
@@ -160,6 +160,15 @@ impl Hub {
     /// Where people reach it.
     pub fn people(&self) -> SocketAddr {
         self.bound().api
+    }
+
+    /// Its process id.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        let process = self.process.as_ref();
+        process.map(Running::pid).context("the hub does not run")
     }
 
     /// `kill -9`.
