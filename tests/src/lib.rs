@@ -12,6 +12,7 @@ pub mod load;
 pub mod peer;
 pub mod play;
 pub mod process;
+pub mod program;
 pub mod prometheus;
 pub mod quickstart;
 pub mod raw;
