@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -250,7 +251,7 @@ impl Identity {
     pub fn keys(&self) -> Result<Keys, SignError> {
         Ok(Keys {
             hub: HubKeys::new(self.hub_keys.clone()),
-            own: SignKey::from_pem(&self.key_pem)?,
+            own: Arc::new(SignKey::from_pem(&self.key_pem)?),
             serial: self.serial.clone(),
         })
     }

@@ -1,5 +1,7 @@
 //! The port for signatures: what the link needs of keys, and nothing else of TLS.
 
+use std::sync::Arc;
+
 use flagship_proto::{
     model::{Abort, Lift, LocalRelease, Order, Receipt, Signed, SignedReceipt},
     sign::{HubKeys, Kind, SignError, SignKey},
@@ -25,7 +27,7 @@ pub struct Keys {
     /// The hub's public keys.
     pub hub: HubKeys,
     /// The agent's own key.
-    pub own: SignKey,
+    pub own: Arc<SignKey>,
     /// Serial of the certificate for the agent's own key.
     pub serial: String,
 }

@@ -25,7 +25,7 @@ use super::{
     WORKLOAD, beginning,
     cluster::{SimCluster, inventory, revision},
     hub::{TRUST_DOMAIN, commit},
-    seal::{Papers, WorldSeal, papers},
+    seal::{Papers, papers, seal},
 };
 
 /// After a session that was refused or that the hub ended; after a stream that broke.
@@ -153,7 +153,7 @@ impl Agent {
         let mut kept = self.disk.kept.clone();
         kept.record.incarnation.0 += 1;
         self.disk.kept.record = kept.record.clone();
-        let seal = WorldSeal::new(Arc::clone(&self.papers));
+        let seal = seal(&self.papers);
         let settings = Settings {
             incarnation: kept.record.incarnation,
             ..Settings::default()

@@ -6,13 +6,11 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use flagship_agent::link::Seal;
+use flagship_agent::link::Keys;
 use flagship_hub::ca::{AgentCert, Ca, Request};
 use flagship_proto::{
-    model::{
-        Abort, ClusterName, ClusterUid, Lift, LocalRelease, Order, Receipt, Signed, SignedReceipt,
-    },
-    sign::{HubKeys, Kind, SignError, SignKey},
+    model::{ClusterName, ClusterUid},
+    sign::{HubKeys, SignKey},
 };
 use jiff::Timestamp;
 
@@ -21,7 +19,7 @@ use super::hub::{TRUST_DOMAIN, hub_key};
 /// An agent's key and its certificate.
 #[derive(Debug)]
 pub(super) struct Papers {
-    pub(super) key: SignKey,
+    pub(super) key: Arc<SignKey>,
     pub(super) certificate: AgentCert,
 }
 
@@ -41,7 +39,7 @@ pub(super) fn papers(cluster: &ClusterName, uid: &ClusterUid, beginning: Timesta
     static ALL: Mutex<BTreeMap<ClusterUid, Arc<Papers>>> = Mutex::new(BTreeMap::new());
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     let draw = || {
-        let key = SignKey::generate().expect("a key");
+        let key = Arc::new(SignKey::generate().expect("a key"));
         let csr = rcgen::CertificateParams::default().serialize_request(key.pair());
         let request = Request::read(csr.expect("a request").der()).expect("our own request");
         let certificate = authority()
@@ -52,39 +50,11 @@ pub(super) fn papers(cluster: &ClusterName, uid: &ClusterUid, beginning: Timesta
     Arc::clone(all.entry(uid.clone()).or_insert_with(draw))
 }
 
-/// Checks and signs with the papers of one agent.
-#[derive(Debug)]
-pub(super) struct WorldSeal {
-    papers: Arc<Papers>,
-    hub: HubKeys,
-}
-
-impl WorldSeal {
-    pub(super) fn new(papers: Arc<Papers>) -> Self {
-        let hub = HubKeys::new([(hub_key().id().to_owned(), hub_key().public())]);
-        Self { papers, hub }
-    }
-}
-
-impl Seal for WorldSeal {
-    fn check_order(&self, order: &Signed<Order>) -> Result<(), SignError> {
-        self.hub.verify(Kind::Order, order)
-    }
-
-    fn check_abort(&self, abort: &Signed<Abort>) -> Result<(), SignError> {
-        self.hub.verify(Kind::Abort, abort)
-    }
-
-    fn check_lift(&self, lift: &Signed<Lift>) -> Result<(), SignError> {
-        self.hub.verify(Kind::Lift, lift)
-    }
-
-    fn check_local_release(&self, release: &Signed<LocalRelease>) -> Result<(), SignError> {
-        self.hub.verify(Kind::LocalRelease, release)
-    }
-
-    fn sign_receipt(&self, receipt: Receipt) -> Result<SignedReceipt, SignError> {
-        let serial = &self.papers.certificate.serial;
-        self.papers.key.sign_receipt(receipt, serial)
+/// What an agent with these papers checks and signs with: as a real one has it.
+pub(super) fn seal(papers: &Papers) -> Keys {
+    Keys {
+        hub: HubKeys::new([(hub_key().id().to_owned(), hub_key().public())]),
+        own: Arc::clone(&papers.key),
+        serial: papers.certificate.serial.clone(),
     }
 }
