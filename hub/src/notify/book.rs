@@ -80,6 +80,8 @@ impl Book {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut changed: BTreeMap<String, Entry> = BTreeMap::new();
+        // A copy to decide on: what is kept changes only once it is stored.
+        let mut kept = None;
         for event in events {
             let Some(mut message) = self.message(notifier, event)? else {
                 continue;
@@ -89,9 +91,9 @@ impl Book {
             if places.is_empty() {
                 continue;
             }
-            let mut kept = self.kept.clone();
-            kept.extend(changed.clone());
-            for entry in outbox::admit(&kept, &message, &places, now) {
+            let kept = kept.get_or_insert_with(|| self.kept.clone());
+            for entry in outbox::admit(kept, &message, &places, now) {
+                kept.insert(entry.id.clone(), entry.clone());
                 changed.insert(entry.id.clone(), entry);
             }
         }
@@ -154,8 +156,8 @@ impl Book {
     }
 
     /// When the next delivery of a channel that is not busy is due.
-    pub(super) fn wakes_at(&self) -> Option<Timestamp> {
-        outbox::wakes_at(&self.kept)
+    pub(super) fn wakes_at(&self, busy: &[String]) -> Option<Timestamp> {
+        outbox::wakes_at(&self.kept, busy)
     }
 
     /// Notes how a try ended; forgets what ended long ago.

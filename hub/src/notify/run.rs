@@ -41,16 +41,15 @@ async fn follow(
     let mut busy: Vec<String> = Vec::new();
     let mut watch = None;
     loop {
-        if let Err(error) = catch_up(&mut watch, &mut book, &notifier, &store, clock).await {
-            if error == StoreError::Closed {
+        let caught_up = catch_up(&mut watch, &mut book, &notifier, &store, clock).await;
+        if let Err(error) = &caught_up {
+            if *error == StoreError::Closed {
                 return Ok(());
             }
-            tracing::error!(%error, "notifications wait for the store");
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(PAUSE) => continue,
-            }
+            // What is kept already goes on being sent meanwhile.
+            tracing::error!(%error, "new notifications wait for the store");
         }
+        let longest = if caught_up.is_ok() { LONGEST } else { PAUSE };
         let now = clock.now().wall;
         for entry in book.due(now, &busy) {
             busy.push(entry.channel.clone());
@@ -66,16 +65,16 @@ async fn follow(
                 (entry, outcome)
             });
         }
-        let wait = match book.wakes_at() {
-            Some(at) if at > now => Duration::try_from(at.duration_since(now)).unwrap_or(LONGEST),
-            Some(_) | None => LONGEST,
+        let wait = match book.wakes_at(&busy) {
+            Some(at) if at > now => Duration::try_from(at.duration_since(now)).unwrap_or(longest),
+            Some(_) | None => longest,
         };
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            open = changed(&mut watch) => if open.is_err() {
+            open = changed(&mut watch), if caught_up.is_ok() => if open.is_err() {
                 return Ok(());
             },
-            () = tokio::time::sleep(wait.min(LONGEST)) => {}
+            () = tokio::time::sleep(wait.min(longest)) => {}
             Some(sent) = sending.join_next() => {
                 let (entry, outcome) = sent?;
                 busy.retain(|channel| *channel != entry.channel);

@@ -137,9 +137,10 @@ pub fn due(kept: &BTreeMap<String, Entry>, now: Timestamp) -> Vec<&Entry> {
     due
 }
 
-/// When the next one is due.
-pub fn wakes_at(kept: &BTreeMap<String, Entry>) -> Option<Timestamp> {
-    let waiting = kept.values().filter_map(|entry| match entry.state {
+/// When the next one is due, of the channels that are not busy.
+pub fn wakes_at(kept: &BTreeMap<String, Entry>, busy: &[String]) -> Option<Timestamp> {
+    let free = kept.values().filter(|entry| !busy.contains(&entry.channel));
+    let waiting = free.filter_map(|entry| match entry.state {
         State::Waiting(at) => Some(at),
         State::Delivered(_) | State::Overtaken(_) | State::GivenUp(_) => None,
     });

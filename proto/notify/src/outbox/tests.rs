@@ -167,7 +167,7 @@ proptest! {
         keep(&mut kept, admit(&BTreeMap::new(), &message(), &places(&["a", "b"]), at(0)));
         let mut now = at(0);
         let mut fails = fails.into_iter();
-        while let Some(wake) = wakes_at(&kept) {
+        while let Some(wake) = wakes_at(&kept, &[]) {
             now = now.max(wake);
             let entry = due(&kept, now)[0].clone();
             let outcome = if fails.next().unwrap_or(false) { failed(None) } else { Outcome::Delivered };
