@@ -78,10 +78,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if !args.json {
         println!("{}", outcome::head());
     }
-    let (mut stage, mut failed) = (None, 0);
+    let (mut stage, mut failed, mut played) = (None, 0, 0);
     for case in &cases {
         let outcome = play(&mut stage, &folder, case).await;
         failed += u32::from(outcome.state == State::Failed);
+        played += u32::from(outcome.state != State::Skipped);
         if args.json {
             println!("{}", serde_json::to_string(&outcome)?);
         } else {
@@ -89,6 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     drop(stage);
+    ensure!(played > 0, "no row could be played on this machine");
     ensure!(failed == 0, "{failed} of {} rows failed", cases.len());
     Ok(())
 }

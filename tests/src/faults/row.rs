@@ -200,6 +200,14 @@ async fn stopped(stage: &Stage, story: &mut Story) -> anyhow::Result<String> {
         all,
     )
     .await?;
+    // The watcher looks by its own clock: what it saw before the proof says nothing about the proof.
+    let proved = unix_millis();
+    let looked = async || -> anyhow::Result<bool> {
+        let seen = |cluster: &&str| stage.watch.looks(cluster, proved, unix_millis()) > 0;
+        Ok(names().iter().all(seen))
+    };
+    let soon = Duration::from_secs(5);
+    within("every proxy was looked at after the proof", soon, looked).await?;
     for cluster in names() {
         let weight = stage.watch.last(cluster).unwrap_or_default();
         // A cluster that had finished stays as it is: stopped is not fixed.
