@@ -42,13 +42,13 @@ pub async fn list(
     } else {
         seen.standing.clone()
     };
-    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
     if which.all {
         let unstored = seen.standing.iter();
         let unstored = unstored.filter(|row| rows.iter().all(|known| known.id() != row.id()));
         let unstored: Vec<_> = unstored.cloned().collect();
         rows.extend(unstored);
     }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
     let items: Result<Vec<AbortView>, _> = rows
         .iter()
         .map(|row| abort::view(&state, &seen, row))

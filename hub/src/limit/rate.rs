@@ -8,6 +8,9 @@ use flagship_proto::model::Mono;
 /// bounded memory and is slowed as one.
 const MOST: usize = 10_000;
 
+/// Parts of a token: milliseconds of a minute, so that however often one asks, no time is lost.
+const PARTS: u64 = 60_000;
+
 /// What a bucket holds, and how it fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -20,7 +23,7 @@ pub struct Rate {
 /// The tokens of one who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
-    /// Thousandths of a token.
+    /// In parts of a token: what a minute brings of them in a millisecond is a whole number.
     left: u64,
     at: Mono,
 }
@@ -29,17 +32,17 @@ impl Bucket {
     /// A full one.
     pub fn full(rate: Rate, now: Mono) -> Self {
         Self {
-            left: u64::from(rate.burst) * 1000,
+            left: u64::from(rate.burst) * PARTS,
             at: now,
         }
     }
 
     fn fill(&mut self, rate: Rate, now: Mono) {
-        let full = u64::from(rate.burst) * 1000;
+        let full = u64::from(rate.burst) * PARTS;
         self.left = match now.since(self.at) {
             Some(age) => {
                 let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                let more = millis.saturating_mul(u64::from(rate.per_minute)) / 60;
+                let more = millis.saturating_mul(u64::from(rate.per_minute));
                 self.left.saturating_add(more).min(full)
             }
             None => self.left.min(full),
@@ -50,7 +53,7 @@ impl Bucket {
     /// Takes some tokens if they are there.
     pub fn take(&mut self, tokens: u32, rate: Rate, now: Mono) -> bool {
         self.fill(rate, now);
-        match self.left.checked_sub(u64::from(tokens) * 1000) {
+        match self.left.checked_sub(u64::from(tokens) * PARTS) {
             Some(left) => {
                 self.left = left;
                 true
@@ -61,7 +64,7 @@ impl Bucket {
 
     fn is_full(&mut self, rate: Rate, now: Mono) -> bool {
         self.fill(rate, now);
-        self.left >= u64::from(rate.burst) * 1000
+        self.left >= u64::from(rate.burst) * PARTS
     }
 }
 

@@ -1,7 +1,7 @@
 //! The hub's socket for people on its own machine: whoever may read the data folder may also have a
 //! backup of it, and nobody else. It lies in the folder, so a hub on another one is another socket.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use flagship_proto::process::socket::{self, LINE_DEADLINE, LocalUser};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
-    sync::{Mutex, mpsc},
+    sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +50,6 @@ pub(super) async fn serve(
     store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let one = Arc::new(Mutex::new(()));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -60,7 +59,6 @@ pub(super) async fn serve(
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let turn = one.lock().await;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             outcome = converse(stream, &folder, &store) => {
@@ -69,7 +67,6 @@ pub(super) async fn serve(
                 }
             }
         }
-        drop(turn);
     }
 }
 
