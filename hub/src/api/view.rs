@@ -35,7 +35,7 @@ pub struct Seen {
     pub presences: BTreeMap<ClusterUid, Presence>,
     /// Aborts that stand, those too that could not be stored yet.
     pub standing: Vec<Stored<AbortRow>>,
-    /// The latter, with what was answered to them.
+    /// The latter.
     pub unstored: Vec<Unstored>,
     /// Freezes that stand.
     pub frozen: Vec<Stored<FreezeRow>>,

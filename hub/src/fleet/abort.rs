@@ -19,15 +19,13 @@ use super::{
     view::StoredAbort,
 };
 
-/// An abort that stands and is not stored, and what its clusters answered so far (P7).
+/// An abort that stands and is not stored (P7).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unstored {
     /// The abort.
     pub abort: Abort,
     /// For a selector: whom it met.
     pub matched: Option<BTreeSet<ClusterUid>>,
-    /// The newest answer of each cluster; on its way to the store, like the abort.
-    pub receipts: BTreeMap<ClusterUid, KeptReceipt>,
 }
 
 impl Fleet {
@@ -79,12 +77,12 @@ impl Fleet {
             .map(|stored| Unstored {
                 abort: stored.abort.clone(),
                 matched: stored.clusters.clone(),
-                receipts: self.unstored_receipts(&stored.abort.id),
             })
             .collect()
     }
 
-    fn unstored_receipts(&self, abort: &AbortId) -> BTreeMap<ClusterUid, KeptReceipt> {
+    /// Answers to an abort that were taken and are on their way to the store, which may be full.
+    pub fn receipts_under_way(&self, abort: &AbortId) -> BTreeMap<ClusterUid, KeptReceipt> {
         let subject = Subject::Receipt(abort.clone());
         let peers = self.peers.iter();
         peers

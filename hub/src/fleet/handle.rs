@@ -9,7 +9,7 @@ use std::{
 
 use flagship_proto::{
     identity::PeerId,
-    model::{Abort, AgentMessage, ClusterUid, Goodbye, Tick},
+    model::{Abort, AbortId, AgentMessage, ClusterUid, Goodbye, Tick},
     process::Clock,
 };
 use futures::{StreamExt as _, stream::FuturesUnordered, task::AtomicWaker};
@@ -17,8 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Alarm, Checked, Effect, Fleet, Job, Next, Presence, SessionId, Stored, Ticket, Unstored,
-    follow::Follower, rows,
+    Alarm, Checked, Effect, Fleet, Job, KeptReceipt, Next, Presence, SessionId, Stored, Ticket,
+    Unstored, follow::Follower, rows,
 };
 use crate::store::{Outcome, Store, StoreError};
 
@@ -216,6 +216,11 @@ impl FleetHandle {
     /// Aborts that went out and wait for a store that can be written.
     pub fn unstored(&self) -> Vec<Unstored> {
         lock(&self.0.fleet).unstored()
+    }
+
+    /// Answers to an abort that are not stored yet.
+    pub fn receipts_under_way(&self, abort: &AbortId) -> BTreeMap<ClusterUid, KeptReceipt> {
+        lock(&self.0.fleet).receipts_under_way(abort)
     }
 
     /// What is known of a cluster's connection.

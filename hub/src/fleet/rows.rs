@@ -213,7 +213,8 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
                 certificate: certificate.to_vec(),
                 received: *taken,
             };
-            Some(as_read(&row, *read).put(&row))
+            // A proof that somebody stopped: one row a cluster and abort, on a nearly full disk too.
+            Some(as_read(&row, *read).put(&row).urgent())
         }
         Job::Inventory {
             cluster,

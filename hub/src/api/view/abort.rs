@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use flagship_proto::model::{
-    AbortId, ClusterUid, Position, Scope,
+    AbortId, ClusterUid, Position, Scope, SignedReceipt,
     lease::{Bound, DEFAULT_LEASE},
 };
 use flagship_waves::ClusterPhase;
@@ -39,13 +39,17 @@ pub fn view(
         .collect();
     let unstored = seen.unstored.iter().find(|one| one.abort.id == order.id);
     let durable = unstored.is_none() || state.store().get(&key::abort(&order.id))?.is_some();
-    for (uid, kept) in unstored.iter().flat_map(|one| &one.receipts) {
-        let receipt = ReceiptRow {
-            receipt: kept.signed.clone(),
-            certificate: kept.certificate.to_vec(),
-            received: kept.taken,
-        };
-        receipts.insert(uid.clone(), receipt);
+    for (uid, kept) in state.fleet.receipts_under_way(&order.id) {
+        let age = |receipt: &SignedReceipt| (receipt.receipt.incarnation, receipt.receipt.seq);
+        let is_newer = |stored: &ReceiptRow| age(&kept.signed) > age(&stored.receipt);
+        if receipts.get(&uid).is_none_or(is_newer) {
+            let receipt = ReceiptRow {
+                certificate: kept.certificate.to_vec(),
+                received: kept.taken,
+                receipt: kept.signed,
+            };
+            receipts.insert(uid, receipt);
+        }
     }
     let not_fixed = not_fixed(state, seen, row)?;
     let mut clusters = Vec::new();
