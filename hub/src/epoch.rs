@@ -2,7 +2,7 @@
 //! stands above everything that was ever seen, nothing advances by what was ordered before it, and
 //! people look at members and rollouts before they go on.
 
-use flagship_proto::model::{ClusterName, Intent, Position, Term};
+use flagship_proto::model::{ClusterName, Position, Term};
 use flagship_waves::{Request, Wish, allowed};
 use jiff::Timestamp;
 
@@ -115,22 +115,21 @@ fn hold_orders(
 ) -> Result<Txn, LeaderError> {
     let orders: Vec<Stored<OrderRow>> = store.read_all(key::ORDERS)?;
     for row in orders {
-        let mut order = row.order();
-        order.fence.term = Term {
+        let term = Term {
             epoch: began.epoch,
             counter: 0,
         };
-        if order.intent == Intent::Run {
-            order.intent = Intent::Hold;
-            order.reason = format!("{}: {}", said.action, said.reason);
+        let reason = || {
             began.held += 1;
-        }
-        txn = txn.put(&OrderRow::new(order));
+            format!("{}: {}", said.action, said.reason)
+        };
+        txn = txn.put(&OrderRow::superseding(row.order(), term, reason));
     }
     Ok(txn)
 }
 
-/// What goes on is paused; what goes back, was aborted or has ended stays as it is.
+/// What goes on is paused; what goes back, was aborted or has ended stays as it is. What a person
+/// asked and nobody has heard yet may make it go on: then the pause is asked after it.
 fn pause_rollouts(
     store: &Store,
     mut txn: Txn,
@@ -139,7 +138,8 @@ fn pause_rollouts(
 ) -> Result<Txn, LeaderError> {
     let rollouts: Vec<Stored<RolloutRow>> = store.read_all(key::ROLLOUTS)?;
     for row in rollouts.iter().filter(|row| !row.state.is_over()) {
-        if allowed(&row.state, &Wish::Pause, false).is_err() {
+        let asked = row.open_requests().next().is_some();
+        if !asked && allowed(&row.state, &Wish::Pause, false).is_err() {
             continue;
         }
         let mut next = row.value.clone();

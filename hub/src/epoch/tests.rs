@@ -3,7 +3,7 @@
 use flagship_proto::{
     digest::Digest,
     model::{
-        Change, ClusterUid, Document, Fence, HubIncarnation, OnDisconnect, Order, ReturnTo,
+        Change, ClusterUid, Document, Fence, HubIncarnation, Intent, OnDisconnect, Order, ReturnTo,
         WorkloadRef,
     },
 };
@@ -14,6 +14,19 @@ use crate::{
     leader::{found, take},
     records::Enrolled,
 };
+
+const PLAN: &str = "
+apiVersion: flagship.dev/v1
+kind: Plan
+metadata: {project: shop, name: checkout}
+spec:
+  workload: {namespace: shop, kind: Deployment, name: checkout}
+  change: {version: {}}
+  canary:
+    analysis: {interval: 2s, threshold: 2, stepWeight: 50, maxWeight: 50, metrics: [{name: request-success-rate, thresholdRange: {min: 99}, interval: 2s}]}
+  waves:
+    - {name: all, clusters: {}, maxConcurrent: 2}
+";
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -142,4 +155,41 @@ fn p22_after_recover_nothing_advances_by_what_was_ordered_before() {
     let export = store.audit_export().unwrap();
     crate::audit::verify(&export.to_text(), None).unwrap();
     assert!(export.entries.last().unwrap().contains("fleet.recover"));
+}
+
+#[test]
+fn p22_what_a_person_asked_before_recover_makes_nothing_go_on_after_it() {
+    let store = fleet();
+    let plan = flagship_waves::parse_plan(PLAN).unwrap();
+    let change = Change::Version("1.1.0".into());
+    let id: flagship_proto::model::RolloutId = "checkout-1".parse().unwrap();
+    let mut state = flagship_waves::RolloutState::new(&plan, id.clone(), change.clone(), AT);
+    state.phase = flagship_waves::RolloutPhase::Paused;
+    let resume = Request {
+        id: 1,
+        at: AT,
+        actor: "ann".into(),
+        reason: "it looked good".into(),
+        wish: Wish::Resume,
+    };
+    let row = RolloutRow {
+        project: "shop".parse().unwrap(),
+        id,
+        plan_digest: plan.digest(),
+        workload: workload(),
+        change,
+        state,
+        plan,
+        requests: vec![resume],
+        started: AT,
+        started_by: "ann".into(),
+        reason: "release".into(),
+        ticket: None,
+        supersedes: None,
+    };
+    put(&store, &row);
+    assert_eq!(recover(&store).paused, ["shop/checkout-1"]);
+    let row: Stored<RolloutRow> = store.read_all(key::ROLLOUTS).unwrap().remove(0);
+    let asked: Vec<&Wish> = row.open_requests().map(|request| &request.wish).collect();
+    assert_eq!(asked, [&Wish::Resume, &Wish::Pause]);
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use flagship_proto::{
@@ -13,8 +14,8 @@ use flagship_proto::{
 
 use super::{
     Fleet, KeptReceipt, SessionId,
+    ledger::{Subject, Value},
     queue::Key,
-    report::{Subject, Value},
     session_mut,
     view::StoredAbort,
 };
@@ -26,6 +27,8 @@ pub struct Unstored {
     pub abort: Abort,
     /// For a selector: whom it met.
     pub matched: Option<BTreeSet<ClusterUid>>,
+    /// The longest lease that stands against it: its bound rests on it (P5).
+    pub lease: Duration,
 }
 
 impl Fleet {
@@ -77,6 +80,7 @@ impl Fleet {
             .map(|stored| Unstored {
                 abort: stored.abort.clone(),
                 matched: stored.clusters.clone(),
+                lease: stored.lease.unwrap_or(self.config.lease),
             })
             .collect()
     }

@@ -5,16 +5,16 @@ use std::fmt;
 
 use flagship_proto::{
     model::{
-        Abort, AbortId, ClusterUid, Fence, Goodbye, GoodbyeCode, Hello, HubIncarnation,
-        Incarnation, Inventory, Order, Proof, Term, Tick,
+        Abort, AbortId, ClusterUid, Fence, Goodbye, GoodbyeCode, HeldWorkload, Hello,
+        HubIncarnation, Incarnation, Inventory, Order, Proof, Term, Tick,
     },
     sign::Kind,
 };
 
 use super::{
     Alarm, Effect, Fleet, Offence, SessionId,
+    ledger::{Subject, Value},
     queue::Key,
-    report::{Subject, Value},
     session::{Stage, goodbye},
 };
 use crate::records::SeenRow;
@@ -158,7 +158,7 @@ impl Fleet {
             if ours.is_some_and(|ours| held.fence <= ours) || held.fence == Fence::default() {
                 continue;
             }
-            let more = self.proven_order(uid, held.fence, held.proof.as_ref()).unwrap_or_else(|| {
+            let more = self.proven_order(uid, held).unwrap_or_else(|| {
                 More::Unproven(format!(
                     "it claims an order for {} at {} that nothing proves and the store does not have",
                     held.workload, held.fence
@@ -206,13 +206,15 @@ impl Fleet {
         })
     }
 
-    fn proven_order(&self, uid: &ClusterUid, held: Fence, proof: Option<&Proof>) -> Option<More> {
-        let proof = proof?;
+    /// The order that proves a claim: this hub's word to this cluster on just this workload. One on
+    /// another workload proves nothing here, however high it stands.
+    fn proven_order(&self, uid: &ClusterUid, held: &HeldWorkload) -> Option<More> {
+        let proof = held.proof.as_ref()?;
         self.trusted.verify_proof(Kind::Order, proof).ok()?;
         let order: Order = serde_json::from_slice(&proof.body).ok()?;
-        let is_theirs =
-            order.uid == *uid && order.fence >= held && order.fleet == self.config.fleet;
-        is_theirs.then(|| More::Order(Box::new(order)))
+        let is_theirs = order.uid == *uid && order.fleet == self.config.fleet;
+        let is_meant = order.workload == held.workload && order.fence >= held.fence;
+        (is_theirs && is_meant).then(|| More::Order(Box::new(order)))
     }
 
     fn proven_abort(&self, id: &AbortId, proof: Option<&Proof>) -> Option<More> {

@@ -52,37 +52,44 @@ impl Fleet {
     }
 }
 
-/// Entries for the acts that a report brings and the one before did not have. What a person on the
-/// hub ended was audited when it was ended.
+/// Acts that a report brings and the one before did not have.
+pub(super) fn new_acts<'a>(
+    before: Option<&'a WorkloadStatus>,
+    status: &'a WorkloadStatus,
+) -> impl Iterator<Item = &'a LocalAct> {
+    let known = move |act: &LocalAct| before.is_some_and(|before| before.local.contains(act));
+    status.local.iter().filter(move |act| !known(act))
+}
+
+/// Entries for new acts. What a person on the hub ended was audited when it was ended.
 pub(super) fn audit(
     cluster: &ClusterName,
     before: Option<&WorkloadStatus>,
     status: &WorkloadStatus,
     now: Tick,
 ) -> Vec<AuditEntry> {
-    let known = |act: &LocalAct| before.is_some_and(|before| before.local.contains(act));
-    let new = status.local.iter().filter(|act| !known(act));
-    new.filter_map(|act| {
-        let LocalAct {
-            id: _,
-            verb,
-            by,
-            at,
-            reason,
-        } = act;
-        let actor = match by {
-            LocalActor::Spot { .. } => format!("{by} in {cluster}"),
-            LocalActor::Hub { .. } => return None,
-        };
-        let action = format!("local.{}", verb.word());
-        let object = format!("workload {} in cluster {cluster}", status.workload);
-        let said = at.strftime("%F %H:%M:%SZ");
-        let reason = if reason.is_empty() {
-            format!("no reason given (said on the spot at {said})")
-        } else {
-            format!("{reason} (said on the spot at {said})")
-        };
-        Some(AuditEntry::new(now.wall, &actor, &action, &object, &reason))
-    })
-    .collect()
+    new_acts(before, status)
+        .filter_map(|act| {
+            let LocalAct {
+                id: _,
+                verb,
+                by,
+                at,
+                reason,
+            } = act;
+            let actor = match by {
+                LocalActor::Spot { .. } => format!("{by} in {cluster}"),
+                LocalActor::Hub { .. } => return None,
+            };
+            let action = format!("local.{}", verb.word());
+            let object = format!("workload {} in cluster {cluster}", status.workload);
+            let said = at.strftime("%F %H:%M:%SZ");
+            let reason = if reason.is_empty() {
+                format!("no reason given (said on the spot at {said})")
+            } else {
+                format!("{reason} (said on the spot at {said})")
+            };
+            Some(AuditEntry::new(now.wall, &actor, &action, &object, &reason))
+        })
+        .collect()
 }

@@ -1,13 +1,13 @@
 //! What an agent does that no good one does: its session ends, others do not notice, and the audit log
 //! has it once in a while, with how often it happened.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Mono, Tick, WorkloadRef};
+use flagship_proto::model::{ClusterUid, MOST_WORKLOADS, Mono, Tick, WorkloadRef};
 
 use super::{
     Fleet, SessionId, bad,
-    report::{Subject, Value},
+    ledger::{Subject, Value},
 };
 use crate::limit::Rate;
 
@@ -23,14 +23,18 @@ pub const SPEECH: Rate = Rate {
 /// See [`SPEECH`].
 pub const PAGE: usize = 4 * 1024;
 
+/// How many acts of people on the spot are taken from one cluster: each is an entry in the audit log,
+/// which nothing ever shortens.
+pub(super) const ACTS: Rate = Rate {
+    burst: 5_000,
+    per_minute: 60,
+};
+
 /// How often one cluster may open a session.
 pub(super) const OPENINGS: Rate = Rate {
     burst: 60,
     per_minute: 60,
 };
-
-/// How many workloads one cluster may report.
-const MOST_WORKLOADS: usize = 2_000;
 
 /// A kind of misbehaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +47,8 @@ pub enum Offence {
     Restless,
     /// It took nothing of what it was told.
     Deaf,
+    /// It reported more workloads or more acts on the spot than a cluster can have.
+    Excess,
     /// It sent a receipt that is not its own, or not signed with its key.
     Forgery,
     /// It claims what nothing proves (P22).
@@ -56,6 +62,7 @@ impl fmt::Display for Offence {
             Self::Flood => "it said too much",
             Self::Restless => "it opened sessions too often",
             Self::Deaf => "it took nothing of what it was told",
+            Self::Excess => "it reported more than a cluster can have",
             Self::Forgery => "it sent a receipt that is not what it says",
             Self::Claim => "it claims what nothing proves",
         })
@@ -85,10 +92,14 @@ impl Fleet {
         self.end_for(id, Offence::Flood, &problem, now);
     }
 
-    /// Whether a cluster speaks of one workload more than it can have.
+    /// Whether a cluster speaks of one workload more than it can have: those that are stored and
+    /// those on their way count. What it had long ago must not lock it out, so its session goes on.
     pub(super) fn is_too_much(&self, uid: &ClusterUid, workload: &WorkloadRef) -> bool {
         let rows = self.view.reports.get(uid);
-        rows.is_some_and(|rows| rows.len() >= MOST_WORKLOADS && !rows.contains_key(workload))
+        let is_known = rows.is_some_and(|rows| rows.contains_key(workload));
+        let peer = self.peers.get(uid);
+        let on_their_way = peer.map_or(0, |peer| peer.ledger.new_workloads(rows));
+        !is_known && rows.map_or(0, BTreeMap::len) + on_their_way >= MOST_WORKLOADS
     }
 
     /// Ends a session with a word about what was wrong, and writes it down.

@@ -10,7 +10,7 @@ use flagship_proto::{
 
 use super::{
     Alarm, Effect, Fleet, Offence, SessionId,
-    report::{Subject, Value},
+    ledger::{Subject, Value},
     view::{StoredReceipt, StoredReport},
 };
 

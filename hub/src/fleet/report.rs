@@ -3,200 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use flagship_proto::model::{
-    Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position, Report,
-    Tick, WorkloadRef, WorkloadStatus,
-};
-use jiff::Timestamp;
+use flagship_proto::model::{Abort, Ack, ClusterUid, Report, Tick};
 
 use super::{
-    Alarm, Effect, Fleet, Offence, SessionId, Ticket, queue::Key, receipt::KeptReceipt,
-    view::is_transition, writes::Writes,
+    Alarm, Effect, Fleet, Offence, SessionId, Ticket,
+    ledger::{Job, ReportedStatus, Stored, Subject, Value, Work},
+    local,
+    offence::ACTS,
+    queue::Key,
+    view::is_transition,
 };
-
-use crate::records::SeenRow;
-
-/// What a write is about; one write of a subject is on its way at a time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
-    /// A workload's status.
-    Report(WorkloadRef),
-    /// The answer to an abort.
-    Receipt(AbortId),
-    /// What the agent says of itself.
-    Inventory,
-    /// The cluster's quarantine.
-    Quarantine,
-    /// What it showed of a history that the store does not have.
-    Seen,
-    /// An order that it holds of a history that was given up.
-    Given(WorkloadRef),
-    /// What the agent did that no good one does.
-    Offence(Offence),
-}
-
-/// The newest value of a subject.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    /// A status and the report that brought it.
-    Report(Box<ReportedStatus>),
-    /// A verified receipt.
-    Receipt(Box<KeptReceipt>),
-    /// See [`Subject::Inventory`]; and the incarnation that says it.
-    Inventory(Box<Inventory>, Incarnation),
-    /// Why the cluster is quarantined.
-    Quarantine(String),
-    /// See [`Subject::Seen`].
-    Seen(Box<SeenRow>),
-    /// See [`Subject::Given`].
-    Given(Box<Order>),
-    /// What it did, in words.
-    Offence(String),
-}
-
-/// A workload's status as it came.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReportedStatus {
-    /// Whose incarnation says it.
-    pub incarnation: Incarnation,
-    /// In which report of that incarnation.
-    pub seq: u64,
-    /// The agent's clock then.
-    pub at: Timestamp,
-    /// What it says.
-    pub status: WorkloadStatus,
-}
-
-/// A write that the store is asked for; `rows` makes the transaction of it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Job {
-    /// Store a workload's status, if its row is still as read.
-    Report {
-        /// Whose.
-        uid: ClusterUid,
-        /// Whose, for people.
-        cluster: ClusterName,
-        /// What.
-        reported: Box<ReportedStatus>,
-        /// Where the row was last written; none if there was none.
-        read: Option<Position>,
-    },
-    /// Store a receipt, if its row is still as read.
-    Receipt {
-        /// Whose.
-        uid: ClusterUid,
-        /// What, with the certificate that proves it.
-        receipt: Box<KeptReceipt>,
-        /// Where the row was last written; none if there was none.
-        read: Option<Position>,
-    },
-    /// Note what an agent says of itself in its cluster's row.
-    Inventory {
-        /// Whose.
-        cluster: ClusterName,
-        /// What.
-        inventory: Box<Inventory>,
-        /// The incarnation that says it.
-        incarnation: Incarnation,
-        /// Where the cluster's row was last written.
-        read: Position,
-    },
-    /// Note in the cluster's row that a person has to look.
-    Quarantine {
-        /// Whose.
-        cluster: ClusterName,
-        /// Why.
-        why: String,
-        /// Where the cluster's row was last written.
-        read: Position,
-    },
-    /// Keep what was seen of a history that the store does not have.
-    Seen(Box<SeenRow>),
-    /// Hold a workload whose order is of a history that was given up, if the store has none for it.
-    Given(Box<Order>),
-    /// Write down what an agent did that no good one does.
-    Offence {
-        /// Whose.
-        cluster: ClusterName,
-        /// What.
-        why: String,
-    },
-    /// Store an abort that came from elsewhere or could not be stored before, if it is not there.
-    TakeOver {
-        /// The abort.
-        abort: Box<Abort>,
-        /// Whom its selector met, where it has one.
-        matched: Option<BTreeSet<ClusterUid>>,
-    },
-}
-
-/// What a transaction was for.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Work {
-    /// Something that an agent said.
-    Peer(ClusterUid, Subject),
-    /// An abort.
-    TakeOver(AbortId),
-}
-
-/// How a write ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stored {
-    /// It is durable, at this position.
-    Committed(Position),
-    /// The row was not as read; it is tried again when the change was seen.
-    Conflict,
-    /// The store could not write, and said why.
-    Failed(String),
-}
-
-/// What of a cluster's words is stored, and what is on its way.
-#[derive(Debug, Default)]
-pub(super) struct Ledger {
-    /// The last report that came.
-    received: Option<Ack>,
-    writes: Writes<Subject, Value>,
-}
-
-impl Ledger {
-    /// All up to here is durable, or was overtaken by what is.
-    pub(super) fn ack(&self) -> Option<Ack> {
-        let received = self.received?;
-        let unfinished = self.writes.values().filter_map(|value| match value {
-            Value::Report(reported) if reported.incarnation == received.incarnation => {
-                Some(reported.seq)
-            }
-            Value::Report(_)
-            | Value::Receipt(_)
-            | Value::Inventory(..)
-            | Value::Quarantine(_)
-            | Value::Seen(_)
-            | Value::Given(_)
-            | Value::Offence(_) => None,
-        });
-        let seq = unfinished
-            .min()
-            .map_or(received.seq, |first| first.saturating_sub(1));
-        Some(Ack { seq, ..received })
-    }
-
-    /// Whether a status that came is not stored yet.
-    pub(super) fn has_unstored(&self) -> bool {
-        self.writes.values().any(|value| match value {
-            Value::Report(_) => true,
-            Value::Receipt(_)
-            | Value::Inventory(..)
-            | Value::Quarantine(_)
-            | Value::Seen(_)
-            | Value::Given(_)
-            | Value::Offence(_) => false,
-        })
-    }
-
-    pub(super) fn newest(&self, subject: &Subject) -> Option<&Value> {
-        self.writes.newest(subject)
-    }
-}
+use crate::limit::Bucket;
 
 impl Fleet {
     pub(super) fn report(&mut self, id: SessionId, report: Report, now: Tick) {
@@ -228,33 +45,43 @@ impl Fleet {
                 status,
             };
             if self.is_too_much(&uid, &reported.status.workload) {
-                return self.garbled(id, "more workloads came than a cluster can have", now);
+                let why = format!("{} is one workload too many", reported.status.workload);
+                self.offend(&uid, Offence::Excess, &why, now);
+                continue;
             }
-            self.consider(&uid, reported);
+            self.consider(&uid, reported, now);
         }
         self.mark(id, Key::Ack, now);
     }
 
     /// Stores a status that is newer than what is stored or on its way, and says something new.
-    fn consider(&mut self, uid: &ClusterUid, reported: ReportedStatus) {
-        let workload = reported.status.workload.clone();
+    fn consider(&mut self, uid: &ClusterUid, reported: ReportedStatus, now: Tick) {
+        let workload = &reported.status.workload;
         let subject = Subject::Report(workload.clone());
         let ledger = self.peers.get(uid).map(|peer| &peer.ledger);
-        let age = (reported.incarnation, reported.seq);
-        if let Some(Value::Report(last)) = ledger.and_then(|ledger| ledger.newest(&subject)) {
-            if (last.incarnation, last.seq) >= age || !is_transition(&last.status, &reported.status)
-            {
-                return;
+        let last = match ledger.and_then(|ledger| ledger.newest(&subject)) {
+            Some(Value::Report(last)) => Some((last.incarnation, last.seq, &last.status)),
+            Some(_) | None => {
+                let rows = self.view.reports.get(uid);
+                let row = rows.and_then(|rows| rows.get(workload));
+                row.map(|last| (last.incarnation, last.seq, &last.status))
             }
-        } else if let Some(last) = self
-            .view
-            .reports
-            .get(uid)
-            .and_then(|reports| reports.get(&workload))
-            && ((last.incarnation, last.seq) >= age
-                || !is_transition(&last.status, &reported.status))
-        {
+        };
+        let age = (reported.incarnation, reported.seq);
+        if last.is_some_and(|(incarnation, seq, status)| {
+            (incarnation, seq) >= age || !is_transition(status, &reported.status)
+        }) {
             return;
+        }
+        let acts = local::new_acts(last.map(|(.., status)| status), &reported.status).count();
+        let acts = u32::try_from(acts).unwrap_or(u32::MAX);
+        let peer = self.peers.entry(uid.clone()).or_default();
+        let left = peer
+            .acts
+            .get_or_insert_with(|| Bucket::full(ACTS, now.mono));
+        if !left.take(acts, ACTS, now.mono) {
+            let why = format!("too many acts on the spot came for {workload}: wait a minute");
+            return self.offend(uid, Offence::Excess, &why, now);
         }
         self.put(uid, subject, Value::Report(Box::new(reported)));
     }
@@ -336,7 +163,13 @@ impl Fleet {
     fn ask_take_over(&mut self, (abort, matched): (Abort, Option<BTreeSet<ClusterUid>>)) {
         let work = Work::TakeOver(abort.id.clone());
         let abort = Box::new(abort);
-        self.emit(work, Job::TakeOver { abort, matched });
+        let lease = self.config.lease;
+        let job = Job::TakeOver {
+            abort,
+            matched,
+            lease,
+        };
+        self.emit(work, job);
     }
 
     fn ask(&mut self, uid: &ClusterUid, subject: Subject, value: Value) {

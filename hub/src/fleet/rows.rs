@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{ClusterName, Intent, Order, Position, Tick, lease::DEFAULT_LEASE};
+use flagship_proto::model::{ClusterName, Position, Tick};
 
 use super::{Change, Job, KeptReceipt, Member, ReportedStatus, StoredReceipt, StoredReport, local};
 use crate::{
@@ -246,18 +246,22 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
             Some(txn.put(&before.and(seen)).urgent())
         }
         Job::Given(order) => {
-            let order = Order {
-                intent: Intent::Hold,
-                reason: "it was ordered in a history that was given up; the hub does not know its rollout".to_owned(),
-                ..order.as_ref().clone()
-            };
+            let term = order.fence.term;
+            let why =
+                "it was ordered in a history that was given up; the hub does not know its rollout";
+            let row = OrderRow::superseding(order.as_ref().clone(), term, || why.to_owned());
             let object = format!("{} in cluster {}", order.workload, order.cluster);
-            let entry = AuditEntry::new(now.wall, "hub", "order.hold", &object, &order.reason);
-            let row = OrderRow::new(order);
+            let intent = row.unplaced().intent.to_string().to_lowercase();
+            let action = format!("order.{intent}");
+            let entry = AuditEntry::new(now.wall, "hub", &action, &object, why);
             Some(Txn::new().absent(row.key()).put(&row).audit(entry).urgent())
         }
-        Job::TakeOver { abort, matched } => {
-            let lease = u64::try_from(DEFAULT_LEASE.as_millis()).unwrap_or(u64::MAX);
+        Job::TakeOver {
+            abort,
+            matched,
+            lease,
+        } => {
+            let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
             let row = AbortRow::new(abort.as_ref().clone(), matched.clone(), lease);
             let object = format!("abort {}", abort.id);
             let reason = format!("{} (stored late: {})", abort.reason, abort.scope);

@@ -15,9 +15,9 @@ use flagship_proto::{
 };
 
 use super::{
+    ledger::Ledger,
     offence::{Offence, Told},
     queue::Queue,
-    report::Ledger,
 };
 use crate::limit::Bucket;
 
@@ -115,6 +115,8 @@ pub(crate) struct Peer {
     pub(super) offences: BTreeMap<Offence, Told>,
     /// How often it may open sessions still.
     pub(super) openings: Option<Bucket>,
+    /// How many acts of people on the spot are still taken from it.
+    pub(super) acts: Option<Bucket>,
     pub(crate) ledger: Ledger,
 }
 

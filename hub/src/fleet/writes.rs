@@ -81,6 +81,11 @@ impl<K: Ord + Clone, V: Clone> Writes<K, V> {
         due
     }
 
+    /// Every key under which something is on its way.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.slots.keys()
+    }
+
     /// The value that is being written under a key.
     pub(crate) fn in_flight(&self, key: &K) -> Option<&V> {
         self.slots.get(key)?.in_flight.as_ref()

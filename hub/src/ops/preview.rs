@@ -93,7 +93,7 @@ impl Ops {
     ) -> Result<AbortPreview, OpError> {
         let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
         let bound = Bound {
-            lease: std::time::Duration::from_millis(self.lease_in(&args.scope)),
+            lease: self.longest_lease(&args.scope, survey.orders.values().flatten()),
         };
         let mut preview = AbortPreview {
             scope: args.scope.clone(),

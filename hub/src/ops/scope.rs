@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Scope, Selector};
+use flagship_proto::model::{ClusterUid, Order, Scope, Selector};
 
 use super::{OpError, Ops, RolloutName, error::named};
 use crate::records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, Stored, key};
@@ -103,19 +103,28 @@ impl Ops {
     /// The longest lease that an order in scope can have now, in milliseconds (S10). An order that
     /// cannot be read counts with the longest there is: no row may stand in the way of an abort.
     pub(super) fn lease_in(&self, scope: &Scope) -> u64 {
-        let millis = |lease: Duration| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let Ok(orders) = self.store.list(key::ORDERS) else {
-            return millis(self.lease);
-        };
-        let leases = orders.rows.iter().filter_map(|(key, row)| {
-            let Ok(row) = records::decode::<OrderRow>(key, row) else {
-                return Some(self.lease);
-            };
-            let order = row.unplaced();
-            scope
-                .covers(&order.workload, &order.plan, &order.rollout)
-                .then(|| order.lease.min(self.lease))
+        let decoded = self.store.list(key::ORDERS).ok().and_then(|orders| {
+            let rows = orders.rows.iter();
+            rows.map(|(key, row)| records::decode::<OrderRow>(key, row).ok())
+                .collect::<Option<Vec<_>>>()
         });
-        millis(leases.max().unwrap_or(self.lease))
+        let lease = match &decoded {
+            Some(rows) => self.longest_lease(scope, rows.iter().map(|row| row.unplaced())),
+            None => self.lease,
+        };
+        u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The longest lease that one of these orders can have now (S10); the hub's, where none is in
+    /// scope: one may be given at this moment.
+    pub(super) fn longest_lease<'a>(
+        &self,
+        scope: &Scope,
+        orders: impl Iterator<Item = &'a Order>,
+    ) -> Duration {
+        let in_scope = orders
+            .filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+            .map(|order| order.lease.min(self.lease));
+        in_scope.max().unwrap_or(self.lease)
     }
 }

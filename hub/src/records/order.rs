@@ -1,6 +1,6 @@
 //! The row of an order: the hub's desired state for one workload in one cluster.
 
-use flagship_proto::model::{Fence, Order, Position};
+use flagship_proto::model::{Fence, Intent, Order, Position, Term};
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Stored, key};
@@ -17,6 +17,23 @@ impl OrderRow {
     pub fn new(mut order: Order) -> Self {
         order.fence.revision = Position::default();
         Self { order }
+    }
+
+    /// What supersedes an order of a history that was given up: the same under a new term, but
+    /// nothing runs by it. A Run becomes a Hold with this reason; whoever was going back goes on.
+    pub fn superseding(order: Order, term: Term, reason: impl FnOnce() -> String) -> Self {
+        let mut order = Order {
+            fence: Fence {
+                term,
+                ..order.fence
+            },
+            ..order
+        };
+        if order.intent == Intent::Run {
+            order.intent = Intent::Hold;
+            order.reason = reason();
+        }
+        Self::new(order)
     }
 
     /// The order without its revision.

@@ -4,12 +4,10 @@ use super::{ConvertError, bounded, digest, missing, optional, text};
 use crate::{
     model::{
         EnvoyInfo, HeldWorkload, Hello, HubIncarnation, Incarnation, Inventory, InventoryWorkload,
+        MOST_WORKLOADS,
     },
     wire,
 };
-
-/// Most workloads of one cluster.
-const MOST_WORKLOADS: usize = 4096;
 
 impl From<Hello> for wire::Hello {
     fn from(hello: Hello) -> Self {

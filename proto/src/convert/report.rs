@@ -3,14 +3,13 @@
 use super::{ConvertError, bad, bounded, digest, missing, optional, text, time, weight};
 use crate::{
     model::{
-        Counts, Evidence, Incarnation, Intent, Latency, LocalAct, LocalActor, LocalVerb, Phase,
-        Report, WorkloadRef, WorkloadStatus,
+        Counts, Evidence, Incarnation, Intent, Latency, LocalAct, LocalActor, LocalVerb,
+        MOST_WORKLOADS, Phase, Report, WorkloadRef, WorkloadStatus,
         local::{LOCAL_ACTS, LONGEST_REASON},
     },
     wire,
 };
 
-const MOST_STATUSES: usize = 4096;
 const MOST_BUCKETS: usize = 128;
 
 impl From<Report> for wire::Report {
@@ -43,8 +42,8 @@ impl TryFrom<wire::Report> for Report {
             workloads,
             evidence,
         } = report;
-        let workloads = bounded("report.workloads", workloads, MOST_STATUSES)?;
-        let evidence = bounded("report.evidence", evidence, MOST_STATUSES)?;
+        let workloads = bounded("report.workloads", workloads, MOST_WORKLOADS)?;
+        let evidence = bounded("report.evidence", evidence, MOST_WORKLOADS)?;
         Ok(Self {
             incarnation: Incarnation(incarnation),
             seq,

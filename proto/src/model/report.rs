@@ -15,6 +15,9 @@ use super::{
 };
 use crate::digest::Digest;
 
+/// Most workloads that one cluster can have: longer lists are refused.
+pub const MOST_WORKLOADS: usize = 4096;
+
 /// A canary's phase, by Flagger's names (flagger.md §1.4).
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

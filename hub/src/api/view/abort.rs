@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flagship_proto::model::{
-    AbortId, ClusterUid, Position, Scope, SignedReceipt,
-    lease::{Bound, DEFAULT_LEASE},
-};
+use flagship_proto::model::{AbortId, ClusterUid, Position, Scope, SignedReceipt, lease::Bound};
 use flagship_waves::ClusterPhase;
 use jiff::Timestamp;
 
@@ -103,7 +100,7 @@ pub fn view(
 
 /// An abort that could not be stored yet, as the row that it will be.
 pub fn unstored(one: &Unstored, here: Position) -> Stored<AbortRow> {
-    let lease = u64::try_from(DEFAULT_LEASE.as_millis()).unwrap_or(u64::MAX);
+    let lease = u64::try_from(one.lease.as_millis()).unwrap_or(u64::MAX);
     Stored {
         value: AbortRow::new(one.abort.clone(), one.matched.clone(), lease),
         created: here,

@@ -104,3 +104,22 @@ fn p22_nothing_advances_in_a_member_until_a_person_has_confirmed_it() {
     assert_eq!(hub.orders(id).len(), 1);
     assert_eq!(hub.grant(id).length, Duration::from_secs(30));
 }
+
+#[test]
+fn p22_an_order_for_another_workload_proves_nothing_and_stops_nobody_else() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let other = hub.join("us-1");
+    let order = order("eu-1", Intent::Run, at(1, 900));
+    let signed = hub.key.sign(Kind::Order, order).unwrap();
+    let held = HeldWorkload {
+        workload: "shop/Deployment/invented".parse().unwrap(),
+        fence: at(1, 900),
+        proof: Some(proof(signed)),
+    };
+    let id = hub.open("eu-1");
+    hub.hello(id, |hello| hello.held = vec![held]);
+    assert_eq!(hub.fleet.behind(), None);
+    assert_eq!(seen(&hub), []);
+    assert!(hub.fleet.quarantine(&uid("eu-1")).is_some());
+    assert_eq!(hub.grant(other).length, Duration::from_secs(30));
+}

@@ -98,12 +98,32 @@ fn more_workloads_than_a_cluster_can_have_are_not_stored() {
         };
         hub.say(id, AgentMessage::Report(report));
     };
-    say(&mut hub, 1, (0..2_000).map(of).collect());
+    let stored = |hub: &Fixture| {
+        let reports = hub.jobs.iter();
+        let reports = reports.filter(|(_, job)| matches!(job, Job::Report { .. }));
+        reports.count()
+    };
+    say(&mut hub, 1, (0..MOST_WORKLOADS - 1).map(of).collect());
+    say(
+        &mut hub,
+        2,
+        (MOST_WORKLOADS - 1..MOST_WORKLOADS + 9).map(of).collect(),
+    );
+    assert_eq!(stored(&hub), MOST_WORKLOADS, "those on their way count");
+    let written = written(&mut hub);
+    assert_eq!(written.len(), 1, "{written:?}");
+    assert!(
+        written[0].contains("more than a cluster can have"),
+        "{written:?}"
+    );
     while !hub.jobs.is_empty() {
         hub.commit();
     }
-    say(&mut hub, 2, vec![of(1_999)]);
+    let known = WorkloadStatus {
+        phase: Phase::Progressing,
+        ..of(7)
+    };
+    say(&mut hub, 3, vec![of(MOST_WORKLOADS + 20), known]);
+    assert_eq!(stored(&hub), 1, "what it had before does not lock it out");
     assert_eq!(hub.goodbye(id), None);
-    say(&mut hub, 3, vec![of(2_000)]);
-    assert_eq!(hub.goodbye(id).unwrap().code, GoodbyeCode::BadMessage);
 }

@@ -2,11 +2,11 @@
 
 use flagship_proto::{model::*, sign::SignKey};
 use futures::FutureExt as _;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::fixture;
 use crate::{
-    fleet::{Config, Effect, Fleet, Follower, Next, SessionId, Stored, rows},
+    fleet::{Config, Effect, Fleet, Follower, Job, Next, SessionId, Stored, offence::ACTS, rows},
     records::{
         AbortRow, ClusterRow, ClusterState, Enrolled, LiftRow, OrderRow, PublicKey, ReportRow,
         Stored as Read, key,
@@ -356,4 +356,71 @@ fn a_person_on_the_hub_ends_local_control_and_the_agent_is_told_now_or_when_it_i
         1,
         "bob's word is audited where it is given"
     );
+}
+
+fn supersedes(intent: Intent) -> (Intent, String) {
+    let mut hub = Hub::new();
+    hub.write(Txn::new().put(&cluster("eu-1-uid", ClusterState::Active)));
+    let order = fixture::order("eu-1", intent, fixture::fence(900));
+    let job = Job::Given(Box::new(order));
+    let txn = rows::transaction(&hub.store, &job, hub.now).unwrap();
+    hub.write(txn.unwrap());
+    let row: Read<OrderRow> = hub
+        .store
+        .read(&key::order(&fixture::uid("eu-1"), &fixture::workload()))
+        .unwrap()
+        .unwrap();
+    let export = hub.store.audit_export().unwrap();
+    let last: crate::audit::AuditRecord =
+        serde_json::from_str(export.entries.last().unwrap()).unwrap();
+    (row.unplaced().intent, last.entry.action)
+}
+
+#[test]
+fn rule_4_what_was_going_back_in_a_history_that_was_given_up_goes_on_going_back() {
+    let expected = [
+        (Intent::Run, Intent::Hold, "order.hold"),
+        (Intent::Hold, Intent::Hold, "order.hold"),
+        (Intent::Retreat, Intent::Retreat, "order.retreat"),
+        (Intent::Remove, Intent::Remove, "order.remove"),
+    ];
+    for (given, written, action) in expected {
+        assert_eq!(supersedes(given), (written, action.to_owned()));
+    }
+}
+
+#[test]
+fn p05_an_abort_that_is_stored_late_carries_the_lease_that_its_bound_rests_on() {
+    let mut hub = Hub::new();
+    let job = Job::TakeOver {
+        abort: Box::new(fixture::abort("a-1", Scope::Fleet, AbortMode::Return)),
+        matched: None,
+        lease: Duration::from_secs(120),
+    };
+    let txn = rows::transaction(&hub.store, &job, hub.now).unwrap();
+    hub.write(txn.unwrap());
+    let row: Read<AbortRow> = hub
+        .store
+        .read(&key::abort(&"a-1".parse().unwrap()))
+        .unwrap()
+        .unwrap();
+    assert_eq!(row.lease_ms, 120_000);
+}
+
+#[test]
+fn acts_on_the_spot_without_end_do_not_fill_the_audit_log() {
+    let mut hub = Hub::new();
+    hub.write(Txn::new().put(&cluster("eu-1-uid", ClusterState::Active)));
+    let id = join(&mut hub);
+    let most = usize::try_from(ACTS.burst).unwrap();
+    for n in 0..=most / 16 {
+        let acts: Vec<_> = (0..16)
+            .map(|i| said(&format!("l{n}-{i}"), LocalVerb::Hold))
+            .collect();
+        reports(&mut hub, id, n as u64 + 1, &acts);
+    }
+    assert_eq!(audited(&hub).len(), most / 16 * 16);
+    hub.now = hub.now.plus(Duration::from_secs(60));
+    reports(&mut hub, id, 9_000, &[said("later", LocalVerb::Hold)]);
+    assert_eq!(audited(&hub).len(), most / 16 * 16 + 1);
 }

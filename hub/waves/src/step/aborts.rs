@@ -67,12 +67,17 @@ impl Turn<'_> {
 
     /// An abort that says `--retreat` reaches what has ended too: agents take back every Done cluster
     /// in its scope, so the rollout that brought it there goes back, and its version is rejected
-    /// (P11). A cluster that another rollout has ordered since is that one's.
+    /// (P11). A cluster that another rollout has ordered since is that one's. Who accepted a rollout
+    /// under a standing abort has decided with it before his eyes: only a later abort undoes that.
     fn take_back_the_settled(&mut self) {
         if self.state.phase != RolloutPhase::Succeeded && self.state.accepted.is_none() {
             return;
         }
-        let retreats = |abort: &&StandingAbort| abort.abort.mode == AbortMode::RetreatDone;
+        let accepted = self.state.accepted.as_ref().map(|accepted| accepted.at);
+        let retreats = |abort: &&StandingAbort| {
+            let is_later = accepted.is_none_or(|at| abort.abort.at > at);
+            abort.abort.mode == AbortMode::RetreatDone && is_later
+        };
         let Some(latest) = self
             .standing()
             .filter(retreats)

@@ -164,12 +164,11 @@ impl Turn<'_> {
                 .get(cluster.wave)
                 .is_some_and(|wave| wave.finished.is_some());
         let skipped = matches!(cluster.phase, ClusterPhase::Skipped { .. });
-        let free = self
-            .fleet
-            .members
-            .get(uid)
-            .is_some_and(|member| member.connected && !member.claimed_by_another);
-        let free = free && cluster.local.is_none();
+        let free = self.fleet.members.get(uid).is_some_and(|member| {
+            // As last reported: a rollout that is over notes no local control any more.
+            let own = member.local_control().is_none();
+            member.connected && !member.claimed_by_another && own
+        });
         let stopped = self.covered(uid) || self.frozen_at(uid).is_some();
         skipped && after_its_wave && free && !cluster.barred && !stopped
     }

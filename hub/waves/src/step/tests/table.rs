@@ -32,6 +32,16 @@ fn second_wave(extra: &str) -> World {
     world
 }
 
+fn succeeded() -> World {
+    let mut world = second_wave("");
+    for name in ["a", "b", "c"] {
+        world.succeeds(name);
+        world.settle();
+    }
+    assert_eq!(world.state.phase, RolloutPhase::Succeeded);
+    world
+}
+
 fn intent(world: &mut World, name: &str) -> Option<Intent> {
     world.member(name).order.as_ref().map(|order| order.intent)
 }

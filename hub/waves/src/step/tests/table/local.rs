@@ -168,3 +168,19 @@ fn an_abort_and_a_retreat_of_the_rollout_reach_a_held_cluster() {
     world.settle();
     assert_eq!(intent(&mut world, "a"), Some(Intent::Retreat));
 }
+
+#[test]
+fn p25_who_is_under_local_control_enters_no_catch_up_lane_of_a_rollout_that_is_over() {
+    let mut world = succeeded();
+    world.view.last_good = Some(LastGood {
+        change: Change::Version(NEW.to_owned()),
+        digest: None,
+    });
+    world.join("z", "prod");
+    world.on_the_spot("z", LocalVerb::Hold);
+    world.settle();
+    assert_eq!(intent(&mut world, "z"), None);
+    world.on_the_spot("z", LocalVerb::Release);
+    world.settle();
+    assert_eq!(intent(&mut world, "z"), Some(Intent::Run));
+}

@@ -78,16 +78,6 @@ fn p11_an_abort_takes_back_what_its_mode_says() {
 }
 
 /// A rollout that Succeeded everywhere.
-fn succeeded() -> World {
-    let mut world = second_wave("");
-    for name in ["a", "b", "c"] {
-        world.succeeds(name);
-        world.settle();
-    }
-    assert_eq!(world.state.phase, RolloutPhase::Succeeded);
-    world
-}
-
 #[test]
 fn p11_an_abort_that_takes_back_the_done_takes_back_a_rollout_that_succeeded() {
     let mut world = succeeded();
@@ -355,4 +345,21 @@ fn another_digest_than_the_first_clusters_fails_that_cluster() {
         "{failures:?}"
     );
     assert!(failures[0].reason.contains("digest"), "{failures:?}");
+}
+
+#[test]
+fn p11_an_abort_that_stood_when_a_person_accepted_does_not_undo_it_and_a_later_one_does() {
+    let mut world = second_wave("");
+    world.abort("a-1", AbortMode::RetreatDone, None);
+    world.settle();
+    world.pass(1);
+    world.ask(Wish::Accept);
+    world.step();
+    world.settle();
+    assert!(world.state.accepted.is_some(), "{:?}", world.state.phase);
+    assert!(world.state.is_over());
+    world.pass(1);
+    world.abort("a-2", AbortMode::RetreatDone, None);
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::Retreating);
 }
