@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     disk::Kind,
-    table::{Excused, Fault, Phase, Row, Setup, Side, Who},
+    table::{Excused, Fault, Phase, Row, Setup, Side, Stored, Who},
 };
 
 /// How long a fleet may take, after a fault is over, until all is as it must be, in seconds.
@@ -26,7 +26,7 @@ const fn row(what: &'static str, fault: Fault, phases: &'static [Phase], lasting
         lasting,
         setup: Setup::Plain,
         excused: Excused::None,
-        stored: true,
+        abort: Stored::Yes,
         ends: WELL,
         short: &[],
     }
@@ -135,6 +135,8 @@ pub(super) const ROWS: &[Row] = &[
     row("link slow", Fault::Slow, &[Canary, Abort], 10),
     Row {
         setup: Setup::Disk(Side::Hub, Kind::Small),
+        abort: Stored::AndAnswered,
+        short: &[Abort],
         ..row(
             "disk full (hub)",
             Fault::DiskFull(Side::Hub),
@@ -144,8 +146,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         setup: Setup::Disk(Side::Hub, Kind::Small),
-        stored: false,
-        short: &[Abort],
+        abort: Stored::Perhaps,
         ..row(
             "disk full, reserve spent (hub)",
             Fault::DiskSpent,
@@ -164,7 +165,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         setup: Setup::Disk(Side::Hub, Kind::Fragile),
-        stored: false,
+        abort: Stored::No,
         ..row(
             "disk read-only (hub)",
             Fault::DiskBroken(Side::Hub),

@@ -143,6 +143,19 @@ impl Setup {
     }
 }
 
+/// Whether an abort can be stored while a fault lasts; if not, it goes out all the same and says so (P7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It is, and ordered without waiting.
+    Yes,
+    /// It is, and every cluster stops while the fault lasts.
+    AndAnswered,
+    /// It is not.
+    No,
+    /// As it happens: pages that the store had written before and freed take a little more.
+    Perhaps,
+}
+
 /// One fault in all its phases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
@@ -153,8 +166,8 @@ pub(super) struct Row {
     pub(super) lasting: u64,
     pub(super) setup: Setup,
     pub(super) excused: Excused,
-    /// Whether the abort that meets it can be stored; if not, it goes out all the same (P7).
-    pub(super) stored: bool,
+    /// How the abort that meets it ends at a command that waits for all to stop.
+    pub(super) abort: Stored,
     /// How the release may end, where it is not aborted.
     pub(super) ends: &'static [&'static str],
     /// Those phases that the short round plays.
