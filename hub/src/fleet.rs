@@ -20,6 +20,7 @@ mod report;
 pub mod rows;
 mod session;
 mod tell;
+mod tick;
 mod view;
 mod writes;
 
@@ -221,48 +222,6 @@ impl Fleet {
             session.last_heard = now;
             let uid = session.peer.uid.clone();
             self.peers.entry(uid).or_default().last_heard = Some(now);
-        }
-    }
-
-    /// Time passed: closes what has to end, retries what was not stored, lets lifts take effect.
-    /// Call it every second or so.
-    pub fn tick(&mut self, now: Tick) {
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
-        for id in ids {
-            let session = session_mut(&mut self.sessions, id);
-            let since = |then: Tick| now.mono.since(then.mono).unwrap_or_default();
-            let last = if session.peer.not_after <= now.wall {
-                expired(&session.peer)
-            } else if session.stage == Stage::Opened && since(session.opened) >= self.config.stall {
-                bad("no Hello came")
-            } else if session
-                .queue
-                .stalled_since()
-                .is_some_and(|then| since(then) >= self.config.stall)
-            {
-                // The peer does not read: no last word reaches it.
-                session.stage = Stage::Ended;
-                let uid = session.peer.uid.clone();
-                self.effects.push(Effect::Cut(id));
-                let stall = self.config.stall.as_secs();
-                let why = format!("nothing was taken for {stall} s");
-                self.offend(&uid, Offence::Deaf, &why, now);
-                continue;
-            } else {
-                continue;
-            };
-            self.end(id, last, now);
-        }
-        self.settle_lifts(now);
-        self.retry();
-    }
-
-    /// Ends all sessions with a word; the process stops.
-    pub fn drain(&mut self, now: Tick) {
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
-        for id in ids {
-            let last = goodbye(GoodbyeCode::Draining, "the hub is stopping; come back soon");
-            self.end(id, last, now);
         }
     }
 

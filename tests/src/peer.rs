@@ -1,11 +1,20 @@
 //! A peer of the real hub that speaks by hand over real mutual TLS, and so can say what no agent would.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use flagship_hub::api::types::CreatedEnrolToken;
 use flagship_proto::{
-    model::{AgentMessage, Hello, HubIncarnation, HubMessage, Incarnation, Inventory, Term},
+    model::{
+        AgentMessage, Hello, HubIncarnation, HubMessage, Incarnation, Inventory, LeaseRequest, Term,
+    },
     sign::SignKey,
     tls::{CurrentCert, anonymous_client, link_client},
     wire::{self, enroll_response::Outcome, fleet_link_client::FleetLinkClient},
@@ -19,7 +28,7 @@ use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::fleet::Fleet;
+use crate::{fleet::Fleet, process::until};
 
 /// FleetLink as a client calls it.
 pub type Client = FleetLinkClient<Channel>;
@@ -115,15 +124,7 @@ impl Member {
     /// # Errors
     /// The hub does not let it in.
     pub async fn session(&self, edit: impl FnOnce(&mut Hello)) -> Result<Session, String> {
-        let mut hello = Hello {
-            fleet: None,
-            incarnation: Incarnation(1),
-            term: Term::default(),
-            hub: HubIncarnation::default(),
-            held: Vec::new(),
-            aborts: Vec::new(),
-            inventory: Inventory::default(),
-        };
+        let mut hello = first_words();
         edit(&mut hello);
         let mut client = Client::new(self.channel(65_535).await?);
         let (say, said) = mpsc::channel(8);
@@ -142,6 +143,19 @@ impl Member {
         let leaf = flagship_proto::tls::certificates(&self.chain).expect("it was just issued");
         let peer = flagship_proto::identity::peer_id(&leaf[0]).expect("it names a cluster");
         peer.serial
+    }
+}
+
+/// What an agent says first that holds nothing yet.
+pub fn first_words() -> Hello {
+    Hello {
+        fleet: None,
+        incarnation: Incarnation(1),
+        term: Term::default(),
+        hub: HubIncarnation::default(),
+        held: Vec::new(),
+        aborts: Vec::new(),
+        inventory: Inventory::default(),
     }
 }
 
@@ -181,5 +195,79 @@ impl Session {
             }
         }
         last
+    }
+}
+
+/// A healthy member's longest wait for an answer that still counts as not having noticed.
+const UNNOTICED: Duration = Duration::from_secs(3);
+
+/// A member that renews its lease all the time, and how long it ever waited.
+#[derive(Debug)]
+pub struct Healthy {
+    grants: Arc<AtomicU64>,
+    longest_ms: Arc<AtomicU64>,
+    is_alive: Arc<AtomicBool>,
+}
+
+impl Healthy {
+    /// Enrols it and opens its session.
+    ///
+    /// # Panics
+    /// The hub does not let it in.
+    pub async fn start(fleet: &Fleet, name: &str) -> Self {
+        let member = Member::enrol(fleet, name)
+            .await
+            .expect("a healthy member is served");
+        let mut session = member
+            .session(|_| {})
+            .await
+            .expect("a healthy member is served");
+        assert!(matches!(session.next().await, Some(HubMessage::Welcome(_))));
+        let healthy = Self {
+            grants: Arc::default(),
+            longest_ms: Arc::default(),
+            is_alive: Arc::new(AtomicBool::new(true)),
+        };
+        let (grants, longest) = (healthy.grants.clone(), healthy.longest_ms.clone());
+        let is_alive = healthy.is_alive.clone();
+        tokio::spawn(async move {
+            for nonce in 0.. {
+                let began = Instant::now();
+                let asked = session.tell(AgentMessage::LeaseRequest(LeaseRequest { nonce }));
+                if !asked.await {
+                    break;
+                }
+                let granted = loop {
+                    match session.next().await {
+                        Some(HubMessage::Grant(_)) => break true,
+                        Some(HubMessage::Goodbye(_)) | None => break false,
+                        Some(_) => {}
+                    }
+                };
+                if !granted {
+                    break;
+                }
+                let took =
+                    u64::try_from(began.elapsed().as_millis()).expect("a healthy member is served");
+                longest.fetch_max(took, Ordering::Relaxed);
+                grants.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(50)).await; // its own pace
+            }
+            is_alive.store(false, Ordering::Relaxed);
+        });
+        healthy
+    }
+
+    /// It goes on, and never waited long.
+    ///
+    /// # Panics
+    /// It noticed something.
+    pub async fn noticed_nothing(&self) {
+        let before = self.grants.load(Ordering::Relaxed);
+        let goes_on = async || self.grants.load(Ordering::Relaxed) > before + 2;
+        until("the healthy member gets its leases", SOON, goes_on).await;
+        assert!(self.is_alive.load(Ordering::Relaxed));
+        let longest = Duration::from_millis(self.longest_ms.load(Ordering::Relaxed));
+        assert!(longest < UNNOTICED, "it waited {longest:?}");
     }
 }

@@ -2,97 +2,34 @@
 //! down once, and a healthy member beside them misses nothing.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use flagship_hub::api::types::{AbortView, AuditEntryView, ClusterView, List};
-use flagship_proto::model::{
-    AgentMessage, Fence, HeldWorkload, HubMessage, Incarnation, LeaseRequest, Position, Receipt,
-    ReceiptState, SignedReceipt, Term, Weight, WorkloadReceipt,
+use flagship_proto::{
+    model::{
+        AgentMessage, Fence, HeldWorkload, HubMessage, Incarnation, LeaseRequest, Position,
+        Receipt, ReceiptState, SignedReceipt, Term, Weight, WorkloadReceipt,
+    },
+    wire,
 };
 use flagship_tests::{
     fleet::{Fleet, Members},
-    peer::Member,
+    peer::{Healthy, Member, first_words},
     process::until,
 };
+use prost::Message as _;
 use tonic::{
     Request, Status,
     client::Grpc,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-const SOON: Duration = Duration::from_secs(20);
-/// A healthy member's longest wait for an answer that still counts as not having noticed.
-const UNNOTICED: Duration = Duration::from_secs(3);
-
+/// Longer than a hub waits for one who takes nothing.
+const SOON: Duration = Duration::from_secs(45);
 async fn start(name: &str) -> Fleet {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _none_yet = fs::remove_dir_all(&folder);
     Fleet::start(&folder, &Members::of(&[], "")).await.unwrap()
-}
-
-/// A member that renews its lease all the time, and how long it ever waited.
-struct Healthy {
-    grants: Arc<AtomicU64>,
-    longest_ms: Arc<AtomicU64>,
-    is_alive: Arc<AtomicBool>,
-}
-
-impl Healthy {
-    async fn start(fleet: &Fleet, name: &str) -> Self {
-        let member = Member::enrol(fleet, name).await.unwrap();
-        let mut session = member.session(|_| {}).await.unwrap();
-        assert!(matches!(session.next().await, Some(HubMessage::Welcome(_))));
-        let healthy = Self {
-            grants: Arc::default(),
-            longest_ms: Arc::default(),
-            is_alive: Arc::new(AtomicBool::new(true)),
-        };
-        let (grants, longest) = (healthy.grants.clone(), healthy.longest_ms.clone());
-        let is_alive = healthy.is_alive.clone();
-        tokio::spawn(async move {
-            for nonce in 0.. {
-                let began = Instant::now();
-                let asked = session.tell(AgentMessage::LeaseRequest(LeaseRequest { nonce }));
-                if !asked.await {
-                    break;
-                }
-                let granted = loop {
-                    match session.next().await {
-                        Some(HubMessage::Grant(_)) => break true,
-                        Some(HubMessage::Goodbye(_)) | None => break false,
-                        Some(_) => {}
-                    }
-                };
-                if !granted {
-                    break;
-                }
-                let took = u64::try_from(began.elapsed().as_millis()).unwrap();
-                longest.fetch_max(took, Ordering::Relaxed);
-                grants.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(50)).await; // its own pace
-            }
-            is_alive.store(false, Ordering::Relaxed);
-        });
-        healthy
-    }
-
-    /// It goes on, and never waited long.
-    async fn noticed_nothing(&self) {
-        let before = self.grants.load(Ordering::Relaxed);
-        let goes_on = async || self.grants.load(Ordering::Relaxed) > before + 2;
-        until("the healthy member gets its leases", SOON, goes_on).await;
-        assert!(self.is_alive.load(Ordering::Relaxed));
-        let longest = Duration::from_millis(self.longest_ms.load(Ordering::Relaxed));
-        assert!(longest < UNNOTICED, "it waited {longest:?}");
-    }
 }
 
 fn offences(fleet: &Fleet) -> Vec<AuditEntryView> {
@@ -343,5 +280,58 @@ async fn p22_a_claim_that_nothing_proves_stops_that_cluster_alone() {
     };
     assert!(state("liar").contains("uarantine"), "{}", state("liar"));
     assert!(!state("good").contains("uarantine"), "{}", state("good"));
+    healthy.noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_reads_is_cut_and_written_down() {
+    let mut fleet = start("deaf").await;
+    let shorter = [("FLAGSHIP_HUB_LEASE_SECONDS", "5")];
+    fleet.hub.serve_with(&shorter).await.unwrap();
+    let healthy = Healthy::start(&fleet, "good").await;
+    let deaf = Member::enrol(&fleet, "deaf").await.unwrap();
+    let hello: wire::AgentMessage = AgentMessage::Hello(Box::new(first_words())).into();
+    // It lets 200 bytes come before it reads, and never does: the welcome, and a part of what is next.
+    let _unread = send_plain(&deaf, 200, vec![hello.encode_to_vec()]).await;
+    let is_connected = async |wanted: bool| {
+        let list: List<ClusterView> = fleet.cli.json(&["get", "clusters"]).unwrap();
+        let mut items = list.items.iter();
+        items.any(|cluster| cluster.name == "deaf" && cluster.connected == wanted)
+    };
+    until("the deaf member is connected", SOON, async || {
+        is_connected(true).await
+    })
+    .await;
+    let words = ["abort", "--fleet", "--reason", "a test"];
+    fleet.cli.ok(&words).unwrap();
+    written_once(&fleet, "deaf", "it said nothing").await;
+    until("the deaf member is cut", SOON, async || {
+        is_connected(false).await
+    })
+    .await;
+    healthy.noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_ends_its_session_and_is_written_down_once() {
+    let fleet = start("flood").await;
+    let healthy = Healthy::start(&fleet, "good").await;
+    let flooder = Member::enrol(&fleet, "flooder").await.unwrap();
+    let mut session = flooder.session(|_| {}).await.unwrap();
+    let say = session.say.clone();
+    let flood = tokio::spawn(async move {
+        let ask = |nonce| AgentMessage::LeaseRequest(LeaseRequest { nonce });
+        for nonce in 0..1_000_000 {
+            if say.send(ask(nonce).into()).await.is_err() {
+                return true;
+            }
+        }
+        false
+    });
+    session.last_word().await;
+    drop(session);
+    let is_ended = tokio::time::timeout(SOON, flood).await.unwrap().unwrap();
+    assert!(is_ended, "a million messages were taken");
+    written_once(&fleet, "flooder", "it said too much").await;
     healthy.noticed_nothing().await;
 }

@@ -70,7 +70,8 @@ WHAT A HUB LETS ANYBODY COST
                         of one address, each within 10 s; 128 connections without a certificate, 64 of
                         one address, for 60 s
   a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 256 KiB
-                        each; 60 sessions a minute; 2000 workloads; who takes nothing is cut after 20 s
+                        each; 60 sessions a minute; 4096 workloads; who takes nothing is cut after 20 s,
+                        who says nothing after three leases
   enrolment             20 refused requests of one address, then 10 a minute; 20 renewals of one cluster,
                         then 1 a minute
 
@@ -144,6 +145,8 @@ EXIT CODES
 
 #[cfg(test)]
 mod tests {
+    use flagship_proto::model::MOST_WORKLOADS;
+
     use super::*;
     use crate::{
         api::costs::{READERS, READERS_OF_ONE, WRONG_TOKENS},
@@ -186,6 +189,7 @@ mod tests {
                 speech as usize * PAGE / 1024
             ),
             format!("{} messages at once", SPEECH.burst),
+            format!("{MOST_WORKLOADS} workloads"),
         ] {
             assert!(LIMITS.contains(&told), "{told}");
         }

@@ -47,6 +47,8 @@ pub enum Offence {
     Restless,
     /// It took nothing of what it was told.
     Deaf,
+    /// It kept its session open and asked for no lease.
+    Silent,
     /// It reported more workloads or more acts on the spot than a cluster can have.
     Excess,
     /// It sent a receipt that is not its own, or not signed with its key.
@@ -62,6 +64,7 @@ impl fmt::Display for Offence {
             Self::Flood => "it said too much",
             Self::Restless => "it opened sessions too often",
             Self::Deaf => "it took nothing of what it was told",
+            Self::Silent => "it said nothing",
             Self::Excess => "it reported more than a cluster can have",
             Self::Forgery => "it sent a receipt that is not what it says",
             Self::Claim => "it claims what nothing proves",

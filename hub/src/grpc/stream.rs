@@ -3,7 +3,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use flagship_proto::{
@@ -24,6 +24,9 @@ use crate::{
 
 /// How many messages are heard before something is sent again.
 const BUDGET: usize = 16;
+
+/// How many messages may wait when a stream ends.
+const LEFT: usize = 10_000;
 
 /// The type that the service names.
 pub(super) type SessionStream = Answers;
@@ -91,18 +94,46 @@ impl Open {
                     Ok(()) => continue,
                     Err(Refused) => Heard::Refused,
                 },
-                Poll::Ready(Some(Err(status))) if is_garbage(&status) => {
-                    self.fleet.garbled(self.id, status.message());
-                    Heard::Refused
-                }
-                Poll::Ready(Some(Err(status))) => {
-                    tracing::debug!(session = %self.id, %status, "session broke");
-                    Heard::Gone
-                }
+                Poll::Ready(Some(Err(status))) => match Broke::by(&status) {
+                    Broke::Garbage => {
+                        self.fleet.garbled(self.id, status.message());
+                        Heard::Refused
+                    }
+                    Broke::Flood => {
+                        self.fleet.flooded(self.id);
+                        Heard::Gone
+                    }
+                    Broke::Link => {
+                        tracing::debug!(session = %self.id, %status, "session broke");
+                        Heard::Gone
+                    }
+                },
                 Poll::Ready(None) => Heard::Gone,
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    /// The stream is dropped with its connection: whether that was closed because of a flood stands
+    /// behind what is left of it.
+    fn was_flooded(&mut self) -> bool {
+        let Heard::Speaks(heard) = &mut self.heard else {
+            return false;
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..LEFT {
+            match Pin::new(&mut *heard).poll_next(&mut cx) {
+                Poll::Ready(Some(Ok(_unheard))) => {}
+                Poll::Ready(Some(Err(status))) => {
+                    return match Broke::by(&status) {
+                        Broke::Flood => true,
+                        Broke::Garbage | Broke::Link => false,
+                    };
+                }
+                Poll::Ready(None) | Poll::Pending => return false,
+            }
+        }
+        true
     }
 
     fn take_in(&mut self, message: wire::AgentMessage) -> Result<(), Refused> {
@@ -128,28 +159,44 @@ impl Open {
 /// The agent is not listened to any more.
 struct Refused;
 
-/// Whether what came is no message, rather than that nothing comes any more.
-fn is_garbage(status: &Status) -> bool {
-    let said = status.message();
-    match status.code() {
-        Code::OutOfRange | Code::ResourceExhausted => true,
-        Code::Internal => {
-            said.starts_with("failed to decode") || said.starts_with("protocol error: received")
+/// Why nothing more can be heard.
+enum Broke {
+    /// What came is no message.
+    Garbage,
+    /// More frames came than HTTP/2 lets anybody queue; the connection is closed already.
+    Flood,
+    /// The connection ended.
+    Link,
+}
+
+impl Broke {
+    fn by(status: &Status) -> Self {
+        let said = status.message();
+        match status.code() {
+            Code::ResourceExhausted if said.starts_with("h2 protocol error") => Self::Flood,
+            Code::OutOfRange | Code::ResourceExhausted => Self::Garbage,
+            Code::Internal
+                if said.starts_with("failed to decode")
+                    || said.starts_with("protocol error: received") =>
+            {
+                Self::Garbage
+            }
+            Code::Internal
+            | Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::InvalidArgument
+            | Code::DeadlineExceeded
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::Unimplemented
+            | Code::Unavailable
+            | Code::DataLoss
+            | Code::Unauthenticated => Self::Link,
         }
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::InvalidArgument
-        | Code::DeadlineExceeded
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::FailedPrecondition
-        | Code::Aborted
-        | Code::Unimplemented
-        | Code::Unavailable
-        | Code::DataLoss
-        | Code::Unauthenticated => false,
     }
 }
 
@@ -184,6 +231,9 @@ impl Stream for Answers {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.was_flooded() {
+            self.fleet.flooded(self.id);
+        }
         tracing::info!(session = %self.id, "session closed");
         self.fleet.close(self.id);
     }

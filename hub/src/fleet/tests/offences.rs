@@ -32,7 +32,10 @@ fn garbage_again_and_again_is_written_down_once_and_later_with_its_number() {
     }
     let first = "eu-1: it said what is no message: no message in it";
     assert_eq!(written(&mut hub), [first]);
-    hub.after(601);
+    for _ in 0..11 {
+        hub.after(60);
+        hub.grant(beside);
+    }
     let id = hub.join("eu-1");
     hub.fleet.garbled(id, "no message in it", hub.now);
     hub.collect();
@@ -126,4 +129,19 @@ fn more_workloads_than_a_cluster_can_have_are_not_stored() {
     say(&mut hub, 3, vec![of(MOST_WORKLOADS + 20), known]);
     assert_eq!(stored(&hub), 1, "what it had before does not lock it out");
     assert_eq!(hub.goodbye(id), None);
+}
+
+#[test]
+fn who_keeps_a_session_open_and_asks_for_no_lease_is_cut_and_written_down() {
+    let mut hub = Fixture::new(&["eu-1", "us-1"]);
+    let silent = hub.join("eu-1");
+    let speaks = hub.join("us-1");
+    for _ in 0..9 {
+        hub.after(10);
+        hub.grant(speaks);
+    }
+    assert!(hub.cut.contains(&silent));
+    assert!(!hub.cut.contains(&speaks));
+    let written = written(&mut hub);
+    assert_eq!(written, ["eu-1: it said nothing: nothing came for 90 s"]);
 }
