@@ -16,17 +16,14 @@ impl Work<'_> {
             return;
         };
         let Some(other) = self.next.other.clone() else {
-            let route = Route {
-                primary: primary.version,
-                canary: None,
-                weight: Weight::ZERO,
-            };
-            let drifted = self.drifted(&route);
-            if drifted || self.seen.route.told.as_ref() != Some(&route) {
-                self.actions.push(Action::SetRoute {
-                    route,
-                    direction: Direction::Retreat,
-                });
+            // A platform refuses to send to what it does not know yet.
+            if self.version(&primary).is_some() {
+                let route = Route {
+                    primary: primary.version,
+                    canary: None,
+                    weight: Weight::ZERO,
+                };
+                self.set(route, Direction::Retreat);
             }
             return;
         };
@@ -53,14 +50,28 @@ impl Work<'_> {
         } else {
             Direction::Retreat
         };
+        let weight = if swapped { weight.rest() } else { weight };
+        // It is named once it gets traffic, and until it is out of the way: before, it may not run.
+        let is_named = weight > Weight::ZERO || self.is_told_of(&other.version);
         let route = Route {
-            weight: if swapped { weight.rest() } else { weight },
+            weight,
             primary: primary.version,
-            canary: Some(other.version),
+            canary: is_named.then_some(other.version),
         };
+        self.set(route, direction);
+    }
+
+    /// Asks for a route, unless it is set and seen to be so.
+    fn set(&mut self, route: Route, direction: Direction) {
         if self.drifted(&route) || self.seen.route.told.as_ref() != Some(&route) {
             self.actions.push(Action::SetRoute { route, direction });
         }
+    }
+
+    /// Whether the route that the platform serves names a version.
+    fn is_told_of(&self, version: &str) -> bool {
+        let told = self.seen.route.told.as_ref();
+        told.is_some_and(|told| told.primary == version || told.canary.as_deref() == Some(version))
     }
 
     /// The share of the change that may be asked for now: the recorded one with permission, else no

@@ -20,6 +20,34 @@ fn without_an_order_the_version_of_the_configuration_serves() {
 }
 
 #[test]
+fn no_route_names_a_version_before_it_is_told_to_run() {
+    let mut plant = Plant::new(usual());
+    plant.rates.insert("1.1.0".to_owned(), 100.0);
+    // The plant refuses such a route.
+    plant.run_until(MINUTE, |status| status.phase == Phase::Initialized);
+    plant.order("1.1.0", 1);
+    plant.look();
+    assert!(plant.versions.contains_key("1.1.0"));
+    let named = plant.told.clone().unwrap().canary;
+    assert_eq!(named, None, "it runs, and gets nothing yet");
+    plant.run_to(Phase::Succeeded);
+    plant.settle();
+    assert!(!plant.versions.contains_key("1.0.0"));
+    plant.intent(Intent::Retreat, "a person said so");
+    plant.look();
+    let told = plant.told.clone().unwrap();
+    assert_eq!((told.primary.as_str(), told.canary), ("1.1.0", None));
+    plant.run_until(MINUTE, |status| {
+        status
+            .primary
+            .as_ref()
+            .is_some_and(|primary| primary.version == "1.0.0")
+    });
+    plant.settle();
+    assert_eq!(plant.live("1.0.0"), 100);
+}
+
+#[test]
 fn a_change_that_is_the_primary_already_has_succeeded() {
     let mut plant = Plant::serving(usual());
     plant.order("1.0.0", 1);

@@ -223,6 +223,13 @@ impl Plant {
     fn act(&mut self, action: Action) {
         match action {
             Action::SetRoute { route, .. } => {
+                for version in std::iter::once(&route.primary).chain(&route.canary) {
+                    assert!(
+                        self.versions.contains_key(version),
+                        "refused, {version} does not run: start it first\n{}",
+                        self.log.join("\n")
+                    );
+                }
                 for (up, has) in &mut self.proxies {
                     if *up {
                         has.clone_from(&route);
