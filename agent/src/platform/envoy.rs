@@ -8,6 +8,7 @@ pub mod config;
 pub(crate) mod decoders;
 mod down;
 mod http;
+mod mark;
 mod poll;
 mod ports;
 mod process;

@@ -158,3 +158,55 @@ async fn trap_04_an_envoy_finds_a_restarted_agent_within_seconds() {
         back.elapsed()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_whose_old_data_is_put_back_ends_what_it_does_not_know_without_losing_a_request() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    let path = cluster
+        .config
+        .data
+        .join("envoy/workload-shop.Deployment.checkout.json");
+    let yesterday = std::fs::read(&path).unwrap();
+    cluster.ready("1.1.0", Scale::Canary).await;
+    cluster.settle("1.0.0", Some("1.1.0"), 40).await;
+    let (primary, canary) = (cluster.pid("1.0.0"), cluster.pid("1.1.0"));
+    cluster.agent_dies().await;
+    std::fs::write(&path, yesterday).unwrap();
+
+    cluster.up().await;
+    assert!(
+        cluster.seen().versions.contains_key("1.1.0"),
+        "it is on record from the start"
+    );
+    let mut counted = Counted::new();
+    let gone = cluster.until("the unknown version has ended", |seen| {
+        !seen.versions.contains_key("1.1.0")
+    });
+    tokio::pin!(gone);
+    loop {
+        tokio::select! {
+            _ = &mut gone => break,
+            answer = cluster.get("/") => *counted.entry(answer).or_default() += 1,
+        }
+    }
+    assert!(
+        counted.keys().all(|answer| answer.starts_with("1.")),
+        "{counted:?}"
+    );
+    assert!(!std::path::Path::new(&format!("/proc/{canary}/stat")).exists() || is_zombie(canary));
+    assert_eq!(primary, cluster.pid("1.0.0"));
+    assert_eq!(
+        cluster.requests(20).await,
+        [("1.0.0".to_owned(), 20)].into()
+    );
+}
+
+/// Nobody waits for what an earlier agent in this same test process started.
+fn is_zombie(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('Z'))
+}

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    mark,
     process::{self, ProcessId},
     record::{self, Folders, PlatformRecord, RecordError, WorkloadRecord},
 };
@@ -13,7 +14,7 @@ use super::{
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Ends the Envoys and then the processes that the records in `data` name: SIGTERM, and SIGKILL after
+/// Ends the Envoys and then the processes that the records in `data` name or that bear its mark: SIGTERM, and SIGKILL after
 /// `patience`. Says how many there were. Only while no agent runs on the folder: it would start them again.
 pub async fn end_processes(data: &Path, patience: Duration) -> Result<usize, RecordError> {
     let folders = Folders::new(data);
@@ -33,6 +34,11 @@ pub async fn end_processes(data: &Path, patience: Duration) -> Result<usize, Rec
                     .or_else(|| process::find_by_token(&replica.token));
                 processes.extend(found);
             }
+        }
+    }
+    for marked in mark::find(&folders) {
+        if !processes.contains(&marked.process) {
+            processes.push(marked.process);
         }
     }
     let count = proxies

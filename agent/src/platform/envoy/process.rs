@@ -5,13 +5,16 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    os::unix::{
+        fs::MetadataExt,
+        process::{CommandExt, ExitStatusExt},
+    },
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::process::Child;
 
@@ -53,32 +56,41 @@ impl ProcessId {
         boot_id().is_ok_and(|boot| boot == self.boot) && Stat::read(self.pid).is_ok_and(running)
     }
 
-    /// Sends a signal to its group, if it is still the same process.
+    /// Sends a signal to its group, if it is still the same process; to it alone if it no longer
+    /// leads the group that bears its number.
     pub(super) fn signal(&self, signal: Signal) {
         let Some(pid) = Pid::from_raw(self.pid).filter(|_| self.is_alive()) else {
             return;
         };
+        let leads = Stat::read(self.pid).is_ok_and(|stat| stat.group == self.pid);
         // A process that ended in between needs no signal.
-        let _ = kill_process_group(pid, signal);
+        let _ = if leads {
+            kill_process_group(pid, signal)
+        } else {
+            kill_process(pid, signal)
+        };
     }
 }
 
 struct Stat {
     state: char,
+    group: i32,
     started: u64,
 }
 
 impl Stat {
-    /// Fields 3 and 22 of `/proc/<pid>/stat`; the name in field 2 may hold anything but ends at the last ')'.
+    /// Fields 3, 5 and 22 of `/proc/<pid>/stat`; the name in field 2 may hold anything but ends at the last ')'.
     fn read(pid: i32) -> io::Result<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let strange = || io::Error::other(format!("/proc/{pid}/stat is strange"));
         let (_, rest) = text.rsplit_once(") ").ok_or_else(strange)?;
         let mut fields = rest.split(' ');
         let state = fields.next().and_then(|field| field.chars().next());
-        let started = fields.nth(18).and_then(|field| field.parse().ok());
+        let group = fields.nth(1).and_then(|field| field.parse().ok());
+        let started = fields.nth(16).and_then(|field| field.parse().ok());
         Ok(Self {
             state: state.ok_or_else(strange)?,
+            group: group.ok_or_else(strange)?,
             started: started.ok_or_else(strange)?,
         })
     }
@@ -162,18 +174,32 @@ pub(super) fn launch(launch: &Launch) -> io::Result<Running> {
 /// The process that was started with a token, if it runs: for the moment between its start and the
 /// keeping of its pid.
 pub(super) fn find_by_token(token: &str) -> Option<ProcessId> {
-    let wanted = format!("{TOKEN}={token}");
-    let pids = fs::read_dir("/proc").ok()?.flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .find(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let leads = Stat::read(i32::try_from(*pid).unwrap_or_default()).is_ok();
-            leads
-                && environment
-                    .split(|byte| *byte == 0)
-                    .any(|line| line == wanted.as_bytes())
-        })
-        .and_then(|pid| ProcessId::of(pid).ok())
+    started_with(|found| (found == token).then_some(()))
+        .next()
+        .map(|(process, ())| process)
+}
+
+/// The processes of this user that were started here with a token that `read` makes something of. Only
+/// the leaders of their groups: whatever they start has the same environment.
+pub(super) fn started_with<T>(
+    read: impl Fn(&str) -> Option<T>,
+) -> impl Iterator<Item = (ProcessId, T)> {
+    let user = geteuid().as_raw();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(move |entry| {
+        let pid = entry.file_name().to_str()?.parse::<u32>().ok()?;
+        if entry.metadata().ok()?.uid() != user {
+            return None;
+        }
+        let environment = fs::read(entry.path().join("environ")).ok()?;
+        let value = environment
+            .split(|byte| *byte == 0)
+            .find_map(|line| line.strip_prefix(TOKEN.as_bytes())?.strip_prefix(b"="))?;
+        let made = read(std::str::from_utf8(value).ok()?)?;
+        let id = ProcessId::of(pid).ok()?;
+        let leads = Stat::read(id.pid).is_ok_and(|stat| stat.group == id.pid);
+        (leads && id.is_alive()).then_some((id, made))
+    })
 }
 
 /// The last lines of a log, for people; at most 600 bytes.
@@ -222,5 +248,33 @@ fn put_aside(log: &Path) {
     if fs::metadata(log).is_ok_and(|metadata| metadata.len() > LARGE_LOG) {
         // A log that cannot be put aside grows on; the process matters more.
         let _ = fs::rename(log, log.with_extension("log.1"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(group: Option<i32>) -> std::process::Child {
+        let mut command = Command::new("sleep");
+        command.arg("60").env(TOKEN, "the-mark-of-a-test");
+        if let Some(group) = group {
+            command.process_group(group);
+        }
+        command.spawn().unwrap()
+    }
+
+    #[test]
+    fn trap_23_a_process_that_leads_no_group_is_not_taken_for_one_and_alone_is_signalled() {
+        let (mut leader, mut member) = (child(Some(0)), child(None));
+        let wanted = |token: &str| (token == "the-mark-of-a-test").then_some(());
+        let found: Vec<_> = started_with(wanted).map(|(id, ())| id.pid).collect();
+        assert_eq!(found, [i32::try_from(leader.id()).unwrap()]);
+        for one in [&mut leader, &mut member] {
+            let id = ProcessId::of(one.id()).unwrap();
+            id.signal(Signal::TERM);
+            assert_eq!(one.wait().unwrap().signal(), Some(15));
+            assert!(!id.is_alive());
+        }
     }
 }

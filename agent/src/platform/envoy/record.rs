@@ -15,7 +15,10 @@ use flagship_proto::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::process::ProcessId;
+use super::{
+    mark::{self, Marked},
+    process::ProcessId,
+};
 
 /// A record of this size is not ours.
 const LARGEST: u64 = 4 << 20;
@@ -53,8 +56,8 @@ pub(super) struct VersionRecord {
 pub(super) struct ReplicaRecord {
     /// The port that it was given.
     pub port: u16,
-    /// Stands in the environment of the process; kept before it is started, so that it is found
-    /// again even if the agent died before it could keep the pid.
+    /// Its mark, which stands in the environment of the process; kept before it is started, so that it
+    /// is found again even if the agent died before it could keep the pid.
     pub token: String,
     /// The process, once it was started.
     pub process: Option<ProcessId>,
@@ -64,6 +67,55 @@ pub(super) struct ReplicaRecord {
 }
 
 impl WorkloadRecord {
+    /// The processes on record, of all versions.
+    pub(super) fn replicas(&self) -> impl Iterator<Item = &ReplicaRecord> {
+        let versions = self.versions.values();
+        versions.flat_map(|version| version.replicas.values())
+    }
+
+    /// Gives a process that is not on record a place. A version that is kept has it under its number,
+    /// or a further one where that number's process runs: what is not wanted is drained. A version that
+    /// is not kept is there again only to end. Says whether its version is kept.
+    pub(super) fn put_back(&mut self, marked: Marked, was_ready: bool) -> bool {
+        let Marked {
+            process,
+            mark,
+            token,
+        } = marked;
+        let held = self.versions.get(&mark.version);
+        let is_other = held.is_some_and(|held| held.digest != mark.digest);
+        let name = if is_other {
+            // Another executable under the same name: it ends beside the one that is kept.
+            format!("{}@{}", mark.version, mark.digest.short())
+        } else {
+            self.remember(&mark.version, mark.digest);
+            mark.version
+        };
+        let version = self.versions.entry(name).or_insert(VersionRecord {
+            digest: mark.digest,
+            scale: Scale::Canary,
+            stopping: true,
+            replicas: BTreeMap::new(),
+        });
+        let runs =
+            |replica: &ReplicaRecord| replica.process.as_ref().is_some_and(ProcessId::is_alive);
+        let number = match version.replicas.get(&mark.number) {
+            Some(replica) if runs(replica) => {
+                let last = version.replicas.keys().max().copied();
+                last.map_or(mark.number, |last| last.saturating_add(1))
+            }
+            Some(_) | None => mark.number,
+        };
+        let replica = ReplicaRecord {
+            port: mark.port,
+            token,
+            process: Some(process),
+            was_ready,
+        };
+        version.replicas.insert(number, replica);
+        !version.stopping
+    }
+
     /// Remembers that a version ran.
     pub(super) fn remember(&mut self, version: &str, digest: Digest) {
         self.ran.retain(|(known, _)| known != version);
@@ -98,13 +150,20 @@ pub(super) struct NodeRecord {
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
     root: PathBuf,
+    name: String,
 }
 
 impl Folders {
     pub(super) fn new(data: &Path) -> Self {
         Self {
             root: data.join("envoy"),
+            name: mark::name_of(data),
         }
+    }
+
+    /// The data folder as the marks of processes name it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn create(&self) -> Result<(), FileError> {

@@ -7,7 +7,7 @@ mod key;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use flagship_proto::process::retry::Backoff;
+use flagship_proto::{digest::Digest, process::retry::Backoff};
 use rustix::process::Signal;
 use tokio::{
     sync::watch,
@@ -20,7 +20,9 @@ pub(super) use key::{ReplicaKey, Wish};
 use super::{
     command::{self, NotStartable, Own},
     config::WorkloadConfig,
-    http, ports,
+    http,
+    mark::Mark,
+    ports,
     process::{self, Launch, Running},
     record::ReplicaRecord,
     state::Shared,
@@ -147,7 +149,7 @@ impl Replica {
     async fn start(&mut self) -> Result<Running, NotStartable> {
         let version = self.key.version.clone();
         let cannot = |why: String| NotStartable::new(&version, why);
-        self.same_digest().await?;
+        let digest = self.same_digest().await?;
         let taken = self.shared.lock().ports_in_use();
         let port = ports::pick(&taken).map_err(|error| cannot(format!("no free port: {error}")))?;
         let data = self.shared.folders.data_of(&self.key.workload);
@@ -159,7 +161,16 @@ impl Replica {
             data: &data,
         };
         let (program, arguments) = command::argv(&self.config.command, &version, own)?;
-        let token = format!("{:032x}", rand::random::<u128>());
+        let mark = Mark {
+            data: self.shared.folders.name().to_owned(),
+            workload: self.key.workload.clone(),
+            version: version.clone(),
+            digest,
+            number: self.key.number,
+            port,
+            nonce: format!("{:032x}", rand::random::<u128>()),
+        };
+        let token = mark.token();
         let mut record = ReplicaRecord {
             port,
             token: token.clone(),
@@ -190,7 +201,7 @@ impl Replica {
     }
 
     /// Nothing else is ever started under a version's name than what was first started under it.
-    async fn same_digest(&self) -> Result<(), NotStartable> {
+    async fn same_digest(&self) -> Result<Digest, NotStartable> {
         let expected = {
             let state = self.shared.lock();
             state.revision(&self.key.workload, &self.key.version)
@@ -211,7 +222,7 @@ impl Replica {
                     expected.short()
                 ),
             )),
-            Some(_) | None => Ok(()),
+            Some(_) | None => Ok(found),
         }
     }
 

@@ -9,7 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use flagship_proto::{model::canary::Problem, process::files::FileError};
+use flagship_proto::{
+    model::{WorkloadRef, canary::Problem},
+    process::files::FileError,
+};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
@@ -17,7 +20,7 @@ use tracing::{error, warn};
 use super::{
     EnvoyPlatform, command,
     config::{EnvoyPlatformConfig, WorkloadConfig},
-    poll, ports,
+    mark, poll, ports,
     process::{self, ProcessId},
     proxy::{self, Proxy},
     record::{self, Folders, PlatformRecord, RecordError, WorkloadRecord},
@@ -70,7 +73,12 @@ pub(super) async fn start(
     let folders = Folders::new(&config.data);
     folders.create()?;
     let mut platform: PlatformRecord = record::load(&folders.platform())?;
-    let workloads = load_workloads(&config.workloads, &folders)?;
+    let mut records = load_workloads(&config.workloads, &folders)?;
+    mark::take_up(&mut records, mark::find(&folders)).await;
+    let workloads = records
+        .into_iter()
+        .map(|(workload, (config, record))| (workload, workload_state(config, record)))
+        .collect();
     let listener = listen(config.envoy.listen, &mut platform).await?;
     let xds = listener.local_addr().map_err(|source| StartError::Listen {
         address: config.envoy.listen,
@@ -163,12 +171,12 @@ fn nodes(
 fn load_workloads(
     configured: &[WorkloadConfig],
     folders: &Folders,
-) -> Result<BTreeMap<flagship_proto::model::WorkloadRef, WorkloadState>, StartError> {
+) -> Result<BTreeMap<WorkloadRef, (WorkloadConfig, WorkloadRecord)>, StartError> {
     let mut known = BTreeMap::new();
     for config in configured {
         let record: WorkloadRecord = record::load(&folders.workload(&config.workload))?;
         let workload = config.workload.clone();
-        known.insert(workload, workload_state(config.clone(), record));
+        known.insert(workload, (config.clone(), record));
     }
     let paths: Vec<PathBuf> = known
         .keys()

@@ -33,7 +33,7 @@ impl State {
                 ));
             }
             if known.record.route.is_some()
-                && !self.has_acknowledged(id, Kind::Route, workload.name())
+                && !self.has_acknowledged(id, known, (Kind::Route, workload.name()))
             {
                 let words = node.refused.get(&Kind::Route);
                 let words = words.map(|words| format!(": {words}")).unwrap_or_default();
@@ -61,8 +61,10 @@ impl State {
         workload: &WorkloadRef,
         version: &str,
     ) -> Result<(), String> {
-        let known = self.workloads.get(workload);
-        let Some(cluster) = known.and_then(|known| known.cluster(version)) else {
+        let Some(known) = self.workloads.get(workload) else {
+            return Ok(());
+        };
+        let Some(cluster) = known.cluster(version) else {
             return Ok(());
         };
         for (id, node) in &self.nodes {
@@ -71,7 +73,7 @@ impl State {
                     "Envoy {id} is not connected and may still send to it"
                 ));
             }
-            if !self.has_acknowledged(id, Kind::Endpoint, &cluster) {
+            if !self.has_acknowledged(id, known, (Kind::Endpoint, &cluster)) {
                 return Err(format!("Envoy {id} has not acknowledged the endpoints"));
             }
         }

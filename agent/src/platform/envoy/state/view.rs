@@ -133,7 +133,7 @@ impl State {
             node: id.clone(),
             version: node.version.clone(),
             connected: node.stream.is_some(),
-            acknowledged: self.has_acknowledged(id, Kind::Route, name),
+            acknowledged: self.has_acknowledged(id, known, (Kind::Route, name)),
             refused: node.refused.values().next().cloned(),
             weight: node
                 .routes

@@ -228,14 +228,9 @@ impl WorkloadState {
 impl State {
     /// Ports that were given to processes.
     pub(in super::super) fn ports_in_use(&self) -> BTreeSet<u16> {
-        let records = self
-            .workloads
-            .values()
-            .flat_map(|known| known.record.versions.values());
-        records
-            .flat_map(|record| record.replicas.values())
-            .map(|replica| replica.port)
-            .collect()
+        let known = self.workloads.values();
+        let replicas = known.flat_map(|known| known.record.replicas());
+        replicas.map(|replica| replica.port).collect()
     }
 
     /// All that one proxy should have.
@@ -247,12 +242,18 @@ impl State {
         Snapshot::of(&all)
     }
 
-    /// Whether a proxy acknowledged what it should have.
-    pub(in super::super) fn has_acknowledged(&self, node: &str, kind: Kind, name: &str) -> bool {
+    /// Whether a proxy acknowledged what it should have of a resource of this workload. Only that
+    /// workload's resources are made for it: this is asked at every look.
+    pub(in super::super) fn has_acknowledged(
+        &self,
+        node: &str,
+        known: &WorkloadState,
+        (kind, name): (Kind, &str),
+    ) -> bool {
         let Some(state) = self.nodes.get(node).filter(|state| state.stream.is_some()) else {
             return false;
         };
-        let wanted = self.snapshot(node).version_of(kind, name);
+        let wanted = Snapshot::of(&[known.desired(state)]).version_of(kind, name);
         let has = state.acknowledged.get(&(kind, name.to_owned()));
         wanted.is_some() && has == wanted.as_ref()
     }
