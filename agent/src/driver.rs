@@ -2,8 +2,9 @@
 //! values. It decides nothing: the canary engine does. It carries answers to the engine, keeps
 //! hooks and queries from being asked twice, and says what must be stored before anything is done.
 //!
-//! Order of effects (P13, trap 38): when `persist` is set, the status is stored first; where that
-//! fails, only what returns traffic is done. The asynchronous edge is in [`edge`].
+//! Order of effects (P13, trap 38): what returns traffic is done at once; when `persist` is set, the
+//! status is stored before all else, and where that fails nothing else is done. The asynchronous edge
+//! is in [`edge`].
 
 mod answer;
 mod ask;
@@ -25,7 +26,7 @@ use flagship_canary::{
 use flagship_proto::{
     digest::Digest,
     model::{
-        AbortId, Change, Evidence, Mono, Order, Tick, WorkloadRef, WorkloadStatus,
+        AbortId, Change, Evidence, Incarnation, Mono, Order, Tick, WorkloadRef, WorkloadStatus,
         canary::{CanaryDocument, CanarySpec},
     },
 };
@@ -34,7 +35,7 @@ use crate::{hook::HookCall, provider::Samples};
 
 pub use answer::QueryClient;
 pub use ask::{Asked, QueryCall, Settings};
-pub use edge::{Drive, LinkPort, drive, load_status};
+pub use edge::{Drive, LinkPort, StatusError, drive, load_status};
 pub use look::look;
 
 /// Waits are stored at least this often while they run.
@@ -43,6 +44,8 @@ const CHECKPOINT: Duration = Duration::from_secs(2);
 /// What was seen of one workload at one moment.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    /// The incarnation of the agent.
+    pub incarnation: Incarnation,
     /// What the link allows.
     pub permission: Permission,
     /// The order that is held, if there is one.
@@ -80,31 +83,37 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Whether it may be done although the status could not be stored: it returns traffic.
-    pub fn is_retreat(&self) -> bool {
+    /// Whether it waits for nothing: it returns traffic, or while that is under way (`returning`) it
+    /// starts what traffic goes back to. Words for people wait for nothing either.
+    fn is_at_once(&self, returning: bool) -> bool {
         match self {
             Self::Act(Action::SetRoute { direction, .. }) => match direction {
                 Direction::Retreat => true,
                 Direction::Advance => false,
             },
+            Self::Act(Action::EnsureVersion { .. }) => returning,
             Self::Event { .. } => true,
             Self::Act(_) | Self::Hook(_) | Self::Query(_) => false,
         }
     }
 
-    /// Whether it keeps a version running: while traffic goes back, what it goes back to is started
-    /// also where the status could not be stored (P13).
-    pub fn is_ensure(&self) -> bool {
-        matches!(self, Self::Act(Action::EnsureVersion { .. }))
+    /// Whether it is said once and not derived again: a question, or news for a hook.
+    pub fn is_asked_once(&self) -> bool {
+        match self {
+            Self::Hook(_) | Self::Query(_) => true,
+            Self::Act(_) | Self::Event { .. } => false,
+        }
     }
 }
 
 /// The outcome of one turn.
 #[derive(Debug, Clone)]
 pub struct Turn {
-    /// Store [`WorkloadDriver::status`] before doing anything.
+    /// What to do before anything else, in this order, whether or not the status can be stored.
+    pub at_once: Vec<Effect>,
+    /// Store [`WorkloadDriver::status`] then.
     pub persist: bool,
-    /// What to do, in this order.
+    /// What to do once it is stored, in this order.
     pub effects: Vec<Effect>,
     /// The status to report, if it changed in something that people or the hub care about.
     pub report: Option<WorkloadStatus>,
@@ -164,9 +173,9 @@ impl WorkloadDriver {
         &self.workload
     }
 
-    /// The status was stored.
-    pub fn persisted(&mut self, now: Tick) {
-        self.stored = Some((now.mono, self.status.clone()));
+    /// This status was stored.
+    pub fn persisted(&mut self, status: CanaryStatus, now: Tick) {
+        self.stored = Some((now.mono, status));
     }
 
     /// A hook or a query was answered. Answers to what is not being asked are dropped by the engine.
@@ -215,7 +224,12 @@ impl WorkloadDriver {
         if changed {
             self.reported = Some(report.clone());
         }
+        let returning = self.status.returning.is_some();
+        let (at_once, effects) = effects
+            .into_iter()
+            .partition(|effect: &Effect| effect.is_at_once(returning));
         Turn {
+            at_once,
             persist: self.must_store(now.mono),
             effects,
             evidence: changed
@@ -228,7 +242,7 @@ impl WorkloadDriver {
 
     fn observation(&mut self, seen: &Seen) -> Observation {
         Observation {
-            incarnation: self.settings.incarnation,
+            incarnation: seen.incarnation,
             permission: seen.permission.clone(),
             target: seen
                 .order

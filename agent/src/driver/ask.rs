@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use flagship_canary::{Action, Answer, Measurement, Revision, Severity};
 use flagship_proto::model::{
-    Incarnation, Tick, WorkloadRef,
+    Tick, WorkloadRef,
     canary::{
         CompareTo, Metric, MetricSource, MetricTemplateSpec, TemplateRef, Webhook, WebhookType,
     },
@@ -25,8 +25,6 @@ pub struct Settings {
     pub metrics_server: Option<String>,
     /// Templates of this cluster; they win over those that came with the order.
     pub templates: BTreeMap<String, MetricTemplateSpec>,
-    /// The incarnation of this start, which evidence carries.
-    pub incarnation: Incarnation,
 }
 
 /// A query for a provider.

@@ -1,48 +1,50 @@
 //! The edge of the driver: one task a workload, which looks, steps, stores, acts and waits.
 //!
 //! Right before each Advance the permission is asked again (P19, trap 8), and the act gets a
-//! deadline inside the lease. What returns traffic needs neither, and is done also when the status
-//! could not be stored.
+//! deadline inside the lease. What returns traffic needs neither, and is done before the status is
+//! stored: a disk that is slow or full holds nothing up that goes back (P13).
 
+mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use flagship_canary::{Action, Answer, CanaryStatus, Direction, Revision};
+use flagship_canary::{Action, Answer, Direction, Revision};
 use flagship_proto::{
     digest::Digest,
     model::{
-        ACTION_DEADLINE, Change, Evidence, Intent, Order, RolloutId, Tick, WorkloadRef,
+        ACTION_DEADLINE, Change, Evidence, Incarnation, Order, RolloutId, Tick, WorkloadRef,
         WorkloadStatus,
     },
-    process::{Clock, files},
+    process::Clock,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Effect, QueryClient, Turn, WorkloadDriver, look};
+pub use store::{StatusError, load_status};
+
+use super::{Effect, QueryClient, WorkloadDriver, look};
 use crate::{
     hook::HookClient,
     link,
     platform::{Act, Platform},
 };
-
-/// Largest status file that is read.
-const LARGEST_STATUS: u64 = 4 << 20;
+use store::{Writing, goes_back};
 
 /// Turns that may follow each other without a wait.
 const TURNS_AT_ONCE: u32 = 16;
+
+/// Hooks and queries that wait for a status to be stored.
+const MOST_DEFERRED: usize = 256;
 
 /// What the driver needs of the link.
 pub trait LinkPort: Send + Sync {
     /// What a workload may do now; none where nothing is ordered.
     fn permission(&self, workload: &WorkloadRef, now: Tick) -> Option<link::Permission>;
+
+    /// The incarnation that evidence carries; it may grow while the process runs (S13).
+    fn incarnation(&self) -> Incarnation;
 
     /// A workload's status with the weight read back, over how many proxies.
     fn observe(&self, status: WorkloadStatus, proxies: u32, now: Tick);
@@ -79,47 +81,16 @@ pub struct Drive<P, L> {
     pub stop: CancellationToken,
 }
 
-/// A status that cannot be read back. Nothing is changed; the workload goes on as it is.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    File(#[from] files::FileError),
-    /// It holds something else.
-    #[error("{} is torn or not a canary's status ({source}): put back a copy of it, or remove it to begin with what serves now", path.display())]
-    Torn {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-}
-
 /// What identifies the version of one attempt of one rollout, once that is known.
 type Identified = Option<((RolloutId, u32, String), Revision)>;
 
-fn status_path(folder: &Path, workload: &WorkloadRef) -> PathBuf {
-    let name = percent_encoding::utf8_percent_encode(
-        &workload.to_string(),
-        percent_encoding::NON_ALPHANUMERIC,
-    )
-    .to_string();
-    folder.join(format!("{name}.json"))
-}
-
-/// The status of a workload as it was last stored; none if it never was.
-pub fn load_status(
-    folder: &Path,
-    workload: &WorkloadRef,
-) -> Result<Option<CanaryStatus>, StatusError> {
-    let path = status_path(folder, workload);
-    let Some(bytes) = files::read(&path, LARGEST_STATUS)? else {
-        return Ok(None);
-    };
-    let status = serde_json::from_slice(&bytes);
-    status
-        .map(Some)
-        .map_err(|source| StatusError::Torn { path, source })
+/// What one workload's task carries from turn to turn.
+#[derive(Debug, Default)]
+struct Carry {
+    identified: Identified,
+    writing: Option<Writing>,
+    /// Hooks and queries of turns that were not stored: asked once one is (acts are decided again).
+    deferred: Vec<Effect>,
 }
 
 /// Runs until stopped. Stopping leaves versions, proxies and their traffic as they are.
@@ -132,12 +103,12 @@ where
     let mut platform_changes = drive.platform.changes();
     let mut link_changes = drive.link.changes();
     let (answer, mut answers) = mpsc::channel::<(String, Answer)>(64);
-    let mut identified: Identified = None;
+    let mut carry = Carry::default();
     let mut at_once = 0;
     while !drive.stop.is_cancelled() {
         platform_changes.borrow_and_update();
         link_changes.borrow_and_update();
-        let wait = drive.turn(&workload, &mut identified, &answer).await;
+        let wait = drive.turn(&workload, &mut carry, &answer).await;
         if wait.is_zero() && at_once < TURNS_AT_ONCE {
             at_once += 1;
             continue;
@@ -160,13 +131,13 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
     async fn turn(
         &mut self,
         workload: &WorkloadRef,
-        identified: &mut Identified,
+        carry: &mut Carry,
         answer: &mpsc::Sender<(String, Answer)>,
     ) -> Duration {
         let now = self.clock.now();
         let ruling = self.link.permission(workload, now);
         if let Some(ruling) = &ruling {
-            self.identify(workload, ruling, identified).await;
+            self.identify(workload, ruling, &mut carry.identified).await;
         }
         let Some(seen) = self.platform.observe(workload) else {
             tracing::error!(%workload, "workload is no longer in the configuration");
@@ -175,23 +146,28 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         let proxies = seen.route.proxies;
         let digest = ruling
             .as_ref()
-            .and_then(|ruling| digest_of(ruling.order(), identified, &seen.digests));
-        let seen = look(seen, ruling.as_ref(), digest);
+            .and_then(|ruling| digest_of(ruling.order(), &carry.identified, &seen.digests));
+        let seen = look(seen, ruling.as_ref(), digest, self.link.incarnation());
         let turn = self.driver.turn(seen, now);
-        let stored = !turn.persist || self.store(workload, now);
-        if let Some(report) = turn.report.clone() {
+        self.carry_out(workload, turn.at_once, answer).await;
+        let goes_back = ruling.is_some_and(|ruling| goes_back(ruling.intent));
+        let stored = !turn.persist || self.store(workload, &mut carry.writing, goes_back).await;
+        if let Some(report) = turn.report {
             self.link.observe(report, proxies, now);
         }
-        if let Some(evidence) = turn.evidence.clone() {
+        if let Some(evidence) = turn.evidence {
             self.link.evidence(workload, evidence);
         }
-        let wake_after = turn.wake_after;
-        self.carry_out(workload, turn, stored, answer).await;
-        if stored {
-            wake_after
-        } else {
-            wake_after.max(Duration::from_secs(1))
+        if !stored {
+            let asked = turn.effects.into_iter().filter(Effect::is_asked_once);
+            carry.deferred.extend(asked);
+            carry.deferred.truncate(MOST_DEFERRED);
+            return turn.wake_after.max(Duration::from_secs(1));
         }
+        let deferred = std::mem::take(&mut carry.deferred);
+        self.carry_out(workload, deferred, answer).await;
+        self.carry_out(workload, turn.effects, answer).await;
+        turn.wake_after
     }
 
     /// Finds out what identifies the order's version here: anew for each attempt, because the
@@ -203,10 +179,7 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         identified: &mut Identified,
     ) {
         let order = ruling.order();
-        let goes_back = match ruling.intent {
-            Intent::Retreat | Intent::Remove => true,
-            Intent::Run | Intent::Hold => false,
-        };
+        let goes_back = goes_back(ruling.intent);
         let Change::Version(version) = &order.change else {
             return;
         };
@@ -222,34 +195,13 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         }
     }
 
-    fn store(&mut self, workload: &WorkloadRef, now: Tick) -> bool {
-        let path = status_path(&self.folder, workload);
-        let bytes = serde_json::to_vec(self.driver.status()).expect("a status is plain data");
-        match files::write_atomic(&path, &bytes, files::PRIVATE) {
-            Ok(()) => {
-                self.driver.persisted(now);
-                true
-            }
-            Err(error) => {
-                tracing::error!(%workload, %error, "status cannot be stored, nothing advances");
-                false
-            }
-        }
-    }
-
     async fn carry_out(
         &self,
         workload: &WorkloadRef,
-        turn: Turn,
-        stored: bool,
+        effects: Vec<Effect>,
         answer: &mpsc::Sender<(String, Answer)>,
     ) {
-        let returning = self.driver.status().returning.is_some();
-        for effect in turn.effects {
-            let goes_back = effect.is_retreat() || (returning && effect.is_ensure());
-            if !stored && !goes_back {
-                continue;
-            }
+        for effect in effects {
             match effect {
                 Effect::Act(action) => self.act(workload, action).await,
                 Effect::Hook(call) => {

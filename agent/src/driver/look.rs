@@ -3,17 +3,19 @@
 use flagship_canary::Permission;
 use flagship_proto::{
     digest::Digest,
-    model::{Intent, ReturnTo},
+    model::{Incarnation, Intent, ReturnTo},
 };
 
 use super::Seen;
 use crate::{link, platform};
 
-/// One moment of one workload. `digest` identifies the order's version here, where that is known.
+/// One moment of one workload. `digest` identifies the order's version here, where that is known; `incarnation` is
+/// the agent's at this moment.
 pub fn look(
     seen: platform::Seen,
     ruling: Option<&link::Permission>,
     digest: Option<Digest>,
+    incarnation: Incarnation,
 ) -> Seen {
     let permission = ruling.map_or_else(
         || Permission::hold("nothing is ordered"),
@@ -34,6 +36,7 @@ pub fn look(
         order
     });
     Seen {
+        incarnation,
         permission,
         order,
         aborted_by: ruling.and_then(|ruling| ruling.aborted_by.clone()),

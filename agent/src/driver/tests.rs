@@ -67,6 +67,7 @@ fn serving(version: &str, order: Option<Order>) -> Seen {
         weight: Weight::ZERO,
     };
     Seen {
+        incarnation: Incarnation(1),
         permission: Permission {
             intent: Intent::Run,
             may_advance: order.is_some(),
@@ -107,7 +108,7 @@ fn turns(driver: &mut WorkloadDriver, seen: &Seen, from: u64, count: u64) -> Vec
         let now = at(from + number * 100);
         let turn = driver.turn(seen.clone(), now);
         if turn.persist {
-            driver.persisted(now);
+            driver.persisted(driver.status().clone(), now);
         }
         taken.push(turn);
     }
@@ -120,11 +121,10 @@ fn an_idle_workload_is_stored_and_reported_once() {
     let taken = turns(&mut driver, &serving("1.0.0", None), 0, 20);
     assert!(taken[0].persist && taken[0].report.is_some());
     let later = &taken[10..];
-    assert!(
-        later
-            .iter()
-            .all(|turn| !turn.persist && turn.report.is_none() && turn.effects.is_empty())
-    );
+    assert!(later.iter().all(|turn| !turn.persist
+        && turn.report.is_none()
+        && turn.effects.is_empty()
+        && turn.at_once.is_empty()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Joins the driver's port for the link to the link that the tasks share.
 
-use flagship_proto::model::{Evidence, Tick, WorkloadRef, WorkloadStatus};
+use flagship_proto::model::{Evidence, Incarnation, Tick, WorkloadRef, WorkloadStatus};
 use tokio::sync::watch;
 
 use crate::{
@@ -11,6 +11,10 @@ use crate::{
 impl LinkPort for LinkHandle {
     fn permission(&self, workload: &WorkloadRef, now: Tick) -> Option<Permission> {
         self.permission(workload, now)
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.see(|link, _| link.incarnation()).unwrap_or_default()
     }
 
     fn observe(&self, status: WorkloadStatus, proxies: u32, now: Tick) {

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use flagship_proto::{
-    model::{Incarnation, Inventory, InventoryWorkload},
+    model::{Inventory, InventoryWorkload},
     process::{Clock, files},
 };
 use tokio::sync::Semaphore;
@@ -37,7 +37,6 @@ impl Work {
     /// Starts the platform: what still runs is adopted, what is missing is started.
     pub(super) async fn start(
         config: &AgentConfig,
-        incarnation: Incarnation,
         clock: Clock,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -47,7 +46,6 @@ impl Work {
         let settings = Settings {
             metrics_server: config.metrics_server.clone(),
             templates: config.templates(),
-            incarnation,
         };
         Ok(Self {
             platform: Arc::new(platform),

@@ -69,6 +69,7 @@ pub struct Disk {
 struct Process {
     link: Link,
     driver: WorkloadDriver,
+    deferred: Vec<Effect>,
     said: String,
 }
 
@@ -154,22 +155,19 @@ impl Agent {
         kept.record.incarnation.0 += 1;
         self.disk.kept.record = kept.record.clone();
         let seal = seal(&self.papers);
-        let settings = Settings {
-            incarnation: kept.record.incarnation,
-            ..Settings::default()
-        };
         let link = Link::new(self.member.clone(), kept, inventory(), Box::new(seal));
         let workload = WORKLOAD.parse().expect("a workload");
         let driver = WorkloadDriver::new(
             workload,
             self.cluster.initial.clone(),
-            settings,
+            Settings::default(),
             self.disk.status.clone(),
             now,
         );
         self.process = Some(Process {
             link,
             driver,
+            deferred: Vec::new(),
             said: String::new(),
         });
         self.wake_at = now.mono.millis;
@@ -308,12 +306,18 @@ impl Agent {
             let proxies = seen.route.proxies;
             let change = ruling.as_ref().map(|ruling| ruling.change().to_string());
             let digest = change.and_then(|version| revision(&version).digest);
-            let seen = look(seen, ruling.as_ref(), digest);
+            let seen = look(seen, ruling.as_ref(), digest, process.link.incarnation());
             let turn = process.driver.turn(seen, now);
+            let mut acted = false;
+            for effect in turn.at_once {
+                acted |= self.carry_out(effect, now);
+            }
+            let process = self.process.as_mut().expect("it runs");
             let stored = !turn.persist || !self.disk.is_full;
             if turn.persist && stored {
-                process.driver.persisted(now);
-                self.disk.status = Some(process.driver.status().clone());
+                let status = process.driver.status().clone();
+                self.disk.status = Some(status.clone());
+                process.driver.persisted(status, now);
             }
             if let Some(report) = turn.report {
                 let line = format!("{} {} {}", report.phase, report.weight, report.message);
@@ -326,14 +330,14 @@ impl Agent {
             if let Some(evidence) = turn.evidence {
                 process.link.evidence(workload.clone(), evidence);
             }
-            let returning = process.driver.status().returning.is_some();
-            let mut acted = false;
-            for effect in turn
-                .effects
-                .into_iter()
-                .filter(|e| stored || e.is_retreat() || (returning && e.is_ensure()))
-            {
-                acted |= self.carry_out(effect, now);
+            if !stored {
+                let asked = turn.effects.into_iter().filter(Effect::is_asked_once);
+                process.deferred.extend(asked);
+            } else {
+                let deferred = std::mem::take(&mut process.deferred);
+                for effect in deferred.into_iter().chain(turn.effects) {
+                    acted |= self.carry_out(effect, now);
+                }
             }
             if !acted && !turn.wake_after.is_zero() {
                 return (turn.wake_after, words);
@@ -361,14 +365,9 @@ impl Agent {
                 true
             }
             Effect::Hook(call) => {
-                let words = "open".to_owned();
-                process.driver.answered(
-                    call.id,
-                    Answer::Hook {
-                        passed: true,
-                        words,
-                    },
-                );
+                let (passed, words) = (true, "open".to_owned());
+                let answer = Answer::Hook { passed, words };
+                process.driver.answered(call.id, answer);
                 true
             }
             Effect::Query(_) | Effect::Event { .. } => false,
