@@ -269,20 +269,24 @@ fn under_aborts(case: &Case<'_>, permission: &mut Permission) {
     let order = case.release.order();
     // What Return does depends on whether the canary is Done. While that is unknown nothing moves.
     let done = case.done.unwrap_or(true);
-    let standing = case.standing.iter().map(|kept| (&kept.signed.value, true));
-    let voiding = case.release.voided_by.iter().map(|abort| (abort, false));
-    let covers = standing.chain(voiding).filter(|(abort, _)| {
+    let standing = case
+        .standing
+        .iter()
+        .map(|kept| (&kept.signed.value, true, kept.voids(order)));
+    let voiding = case.release.voided_by.iter();
+    let voiding = voiding.map(|abort| (abort, false, true));
+    let covers = standing.chain(voiding).filter(|(abort, _, _)| {
         abort
             .scope
             .covers(&order.workload, &order.plan, &order.rollout)
     });
-    for (abort, stands) in covers {
+    for (abort, stands, voids) in covers {
         if matches!(order.intent, Intent::Retreat | Intent::Remove) {
             // An abort never stops a Retreat (P9).
             return;
         }
         let mut intent = effective_intent(order, [abort], done);
-        if intent == Intent::Retreat && !case.begun && !abort.voids(order.fence) {
+        if intent == Intent::Retreat && !case.begun && !voids {
             // Newer than the abort, and nothing of it runs: it waits for the lift, it does not fail.
             intent = Intent::Hold;
         }

@@ -19,20 +19,17 @@ pub(super) struct Seen {
 impl Seen {
     /// Whether the change of this order has all traffic and its canary ended (S2).
     pub(super) fn is_done(&self, release: &Release) -> bool {
-        let order = release.order();
-        self.status.phase == Phase::Succeeded
-            && self.status.rollout.as_ref() == Some(&order.rollout)
-            && self.status.attempt == order.attempt
+        self.is_about(release) && self.status.phase == Phase::Succeeded
     }
-}
 
-impl Seen {
     /// Whether a canary of this order's run is in flight, or went back.
     pub(super) fn has_begun(&self, release: &Release) -> bool {
+        self.is_about(release) && self.status.phase != Phase::Waiting
+    }
+
+    fn is_about(&self, release: &Release) -> bool {
         let order = release.order();
-        self.status.rollout.as_ref() == Some(&order.rollout)
-            && self.status.attempt == order.attempt
-            && self.status.phase != Phase::Waiting
+        self.status.rollout.as_ref() == Some(&order.rollout) && self.status.attempt == order.attempt
     }
 }
 

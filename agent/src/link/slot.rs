@@ -132,8 +132,7 @@ impl Slot {
     /// A write ended; a Run order whose newest state is on disk comes into force.
     pub(super) fn written(&mut self, generation: u64, succeeded: bool, now: Mono) {
         self.newest.written(generation, succeeded, now);
-        let held = self.in_force.as_ref().map(|release| release.order().fence);
-        if self.newest.is_durable() && held != Some(self.fence()) {
+        if self.newest.is_durable() && self.is_pending() {
             self.in_force = Some(self.newest.value().clone());
         }
     }

@@ -17,6 +17,27 @@ fn s11_an_abort_counts_at_once_also_where_it_cannot_be_kept() {
 }
 
 #[test]
+fn p07_a_provisional_abort_voids_what_was_held_and_only_holds_what_came_after() {
+    let mut bench = Bench::running(secs(0));
+    bench
+        .abort(abort("a1", None, AbortMode::Return), secs(1))
+        .unwrap();
+    assert_eq!(bench.may(secs(1)).intent, Intent::Retreat);
+    bench.order(order(40, Intent::Run), secs(2)).unwrap();
+    bench.sync(secs(2));
+    let mut waiting = in_flight();
+    waiting.phase = Phase::Waiting;
+    bench.link.observe(waiting, 1, secs(2));
+    let may = bench.may(secs(2));
+    assert_eq!(
+        (may.intent, may.may_advance),
+        (Intent::Hold, false),
+        "it waits for the lift: {}",
+        may.why
+    );
+}
+
+#[test]
 fn p08_an_abort_voids_a_run_for_ever_also_after_the_lift_and_a_restart() {
     let mut bench = Bench::running(secs(0));
     bench

@@ -12,10 +12,11 @@ use anyhow::Context as _;
 use flagship_proto::{model::LocalVerb, process::socket};
 use tokio::io::BufReader;
 
-use super::{Answer, Request, SOCKET, show};
+use super::{Answer, Request, SOCKET, WorkloadView, show};
 use crate::{
     args::{CtlArgs, CtlVerb, Format, OverArgs},
     config::AgentConfig,
+    run::BAD_INPUT,
 };
 
 /// How long the agent may take to answer: its write of one act a workload, and some.
@@ -24,9 +25,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How often the agent is asked while `--wait` waits.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// Exit status (S20): the input is at fault.
-const BAD_INPUT: u8 = 2;
-/// It was refused.
+/// Exit status (S20): it was refused.
 const REFUSED: u8 = 3;
 /// No agent answers.
 const UNREACHABLE: u8 = 4;
@@ -130,13 +129,11 @@ async fn control(
 async fn until_back(folder: &Path, answer: &mut Answer, wait: Duration) -> bool {
     let began = Instant::now();
     loop {
-        let is_back = |name: &str| {
+        let has_come_back = |name: &str| {
             let mut seen = answer.status.workloads.iter();
-            seen.any(|seen| {
-                seen.workload == name && !seen.in_flight && seen.observed.unwrap_or(0) == 0
-            })
+            seen.any(|seen| seen.workload == name && is_back(seen))
         };
-        if answer.done.iter().all(|done| is_back(&done.workload)) {
+        if answer.done.iter().all(|done| has_come_back(&done.workload)) {
             return true;
         }
         if began.elapsed() >= wait {
@@ -151,6 +148,12 @@ async fn until_back(folder: &Path, answer: &mut Answer, wait: Duration) -> bool 
             answer.status = now.status;
         }
     }
+}
+
+/// Whether no canary is in flight, and nothing of one was read back. What was not read is not nothing.
+fn is_back(seen: &WorkloadView) -> bool {
+    let without_traffic = seen.observed == Some(0) || seen.version.is_none();
+    seen.phase.is_some() && !seen.in_flight && without_traffic
 }
 
 async fn ask(folder: &Path, request: &Request) -> io::Result<Answer> {
@@ -202,4 +205,43 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 fn complain(message: &str) {
     eprintln!("flagship-agent: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(phase: Option<&str>, in_flight: bool, observed: Option<u8>) -> WorkloadView {
+        WorkloadView {
+            workload: "shop/Deployment/checkout".to_owned(),
+            primary: Some("1.0.0".to_owned()),
+            version: Some("1.1.0".to_owned()),
+            phase: phase.map(str::to_owned),
+            in_flight,
+            weight: Some(0),
+            observed,
+            intent: None,
+            why: String::new(),
+            message: String::new(),
+            local: None,
+            kept: true,
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_back_is_not_back() {
+        assert!(is_back(&view(Some("Failed"), false, Some(0))));
+        assert!(!is_back(&view(Some("Failed"), false, None)), "not read");
+        assert!(!is_back(&view(Some("Failed"), false, Some(5))));
+        assert!(!is_back(&view(Some("Progressing"), true, Some(0))));
+        assert!(
+            !is_back(&view(None, false, Some(0))),
+            "nothing is known yet"
+        );
+        let without_a_canary = WorkloadView {
+            version: None,
+            ..view(Some("Initialized"), false, None)
+        };
+        assert!(is_back(&without_a_canary));
+    }
 }

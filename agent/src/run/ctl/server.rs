@@ -18,7 +18,7 @@ use super::{Answer, Done, Refused, Request, SOCKET, StatusView, WorkloadView};
 use crate::link::{
     Link, Session,
     handle::LinkHandle,
-    local::{NotControlled, Wanted},
+    local::{Controlled, NotControlled, Wanted},
 };
 
 /// Questions that are answered at once.
@@ -57,9 +57,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
-                let link = link.clone();
+                let (link, stop) = (link.clone(), stop.clone());
                 tasks.spawn(async move {
-                    if let Err(error) = converse(stream, &link).await {
+                    if let Err(error) = converse(stream, &link, &stop).await {
                         tracing::debug!(%error, "local control: a question was not answered");
                     }
                     drop(place);
@@ -73,11 +73,19 @@ async fn accept(
     }
 }
 
-async fn converse(stream: UnixStream, link: &LinkHandle) -> io::Result<()> {
+/// One question. An agent that stops waits for no question; what was asked is written and answered.
+async fn converse(
+    stream: UnixStream,
+    link: &LinkHandle,
+    stop: &CancellationToken,
+) -> io::Result<()> {
     let user = socket::peer(&stream)?;
     let (from, mut to) = stream.into_split();
     let mut from = BufReader::new(from);
-    let request = socket::read_line(&mut from, LINE_DEADLINE).await?;
+    let request = tokio::select! {
+        request = socket::read_line(&mut from, LINE_DEADLINE) => request?,
+        () = stop.cancelled() => return Err(io::ErrorKind::Interrupted.into()),
+    };
     let answer = answer(request, &user, link).await;
     socket::write_line(&mut to, &answer).await
 }
@@ -91,16 +99,16 @@ async fn answer(request: Request, user: &LocalUser, link: &LinkHandle) -> Answer
             workloads,
             reason,
         } => {
+            let mut in_force = Vec::new();
             for meant in meant(link, verb, &workloads) {
-                let outcome = match meant {
-                    Ok(workload) => control(link, verb, workload, user, &reason).await,
-                    Err(refused) => Err(refused),
-                };
+                let outcome =
+                    meant.and_then(|workload| control(link, verb, workload, user, &reason));
                 match outcome {
-                    Ok(one) => done.push(one),
+                    Ok(one) => in_force.push(one),
                     Err(one) => refused.push(one),
                 }
             }
+            done = kept(link, in_force).await;
         }
     }
     Answer {
@@ -188,13 +196,14 @@ fn named(known: &[(WorkloadRef, bool)], name: &str) -> Result<WorkloadRef, Refus
     })
 }
 
-async fn control(
+/// Puts one act in force; it is not on disk yet.
+fn control(
     link: &LinkHandle,
     verb: LocalVerb,
     workload: WorkloadRef,
     user: &LocalUser,
     reason: &str,
-) -> Result<Done, Refused> {
+) -> Result<(WorkloadRef, Controlled), Refused> {
     let wanted = Wanted {
         id: draw(),
         workload: workload.clone(),
@@ -218,13 +227,23 @@ async fn control(
         None => return Err(refuse(false, "not a member of a fleet yet".to_owned())),
     };
     tracing::warn!(%workload, code = "LocalControl", "{}", controlled.act);
-    let trouble = link.local_kept(controlled.generation, WRITE).await.err();
-    Ok(Done {
+    Ok((workload, controlled))
+}
+
+/// Waits once for the disk, after all is in force: it is one book, so the newest state has them all.
+async fn kept(link: &LinkHandle, in_force: Vec<(WorkloadRef, Controlled)>) -> Vec<Done> {
+    let newest = in_force.iter().map(|(_, one)| one.generation).max();
+    let trouble = match newest {
+        Some(generation) => link.local_kept(generation, WRITE).await.err(),
+        None => None,
+    };
+    let done = in_force.into_iter().map(|(workload, controlled)| Done {
         workload: workload.to_string(),
         act: controlled.act,
         kept: trouble.is_none(),
-        trouble,
-    })
+        trouble: trouble.clone(),
+    });
+    done.collect()
 }
 
 fn draw() -> LocalId {
