@@ -113,7 +113,7 @@ pub enum Tls {
     None,
 }
 
-/// A kind of channel; one row of the table of formats.
+/// A kind of channel; it prints as it is written in settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Slack.
@@ -186,6 +186,16 @@ impl Channel {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(crate::format::of(*self).name)
+        f.write_str(match self {
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Discord => "discord",
+            Self::Rocket => "rocket",
+            Self::Gchat => "gchat",
+            Self::Pagerduty => "pagerduty",
+            Self::Opsgenie => "opsgenie",
+            Self::Webhook => "webhook",
+            Self::Email => "email",
+        })
     }
 }

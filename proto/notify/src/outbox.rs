@@ -80,7 +80,8 @@ pub fn id(message: &str, channel: &str) -> String {
 }
 
 /// The entries that a message makes, beside those that are kept: new ones, and those of the same story
-/// that it overtakes while they wait. The same event admitted again makes nothing.
+/// that it overtakes while they wait. The same event admitted again makes nothing, nor does one that says
+/// what its story said last.
 pub fn admit(
     kept: &BTreeMap<String, Entry>,
     message: &Message,
@@ -94,14 +95,15 @@ pub fn admit(
             kept.values()
                 .filter(|entry| entry.channel == *channel && entry.message.key == message.key)
         };
-        if kept.contains_key(&id) || story().any(|entry| entry.says(message, now)) {
+        let newest = story().max_by_key(|entry| (entry.since, entry.message.at));
+        if kept.contains_key(&id) || newest.is_some_and(|entry| entry.says(message, now)) {
             continue;
         }
-        if place.only_closes && story().next().is_none() {
+        if place.only_closes && newest.is_none() {
             continue;
         }
         let overtaken = story()
-            .filter(|entry| entry.waits_for_later(now) && !entry.message.never_muted)
+            .filter(|entry| entry.is_overtaken_by(message, now))
             .map(|entry| Entry {
                 state: State::Overtaken(now),
                 ..entry.clone()
@@ -124,7 +126,7 @@ pub fn admit(
 pub fn due(kept: &BTreeMap<String, Entry>, now: Timestamp) -> Vec<&Entry> {
     let mut due: Vec<&Entry> = kept
         .values()
-        .filter(|entry| matches!(entry.state, State::Waiting(at) if at <= now))
+        .filter(|entry| entry.due_at(kept).is_some_and(|at| at <= now))
         .collect();
     due.sort_by_key(|entry| {
         let message = &entry.message;
@@ -140,11 +142,7 @@ pub fn due(kept: &BTreeMap<String, Entry>, now: Timestamp) -> Vec<&Entry> {
 /// When the next one is due, of the channels that are not busy.
 pub fn wakes_at(kept: &BTreeMap<String, Entry>, busy: &[String]) -> Option<Timestamp> {
     let free = kept.values().filter(|entry| !busy.contains(&entry.channel));
-    let waiting = free.filter_map(|entry| match entry.state {
-        State::Waiting(at) => Some(at),
-        State::Delivered(_) | State::Overtaken(_) | State::GivenUp(_) => None,
-    });
-    waiting.min()
+    free.filter_map(|entry| entry.due_at(kept)).min()
 }
 
 impl Entry {
@@ -163,6 +161,10 @@ impl Entry {
                     .unwrap_or_default()
                     .max(self.wait())
                     .min(Duration::from_hours(1));
+                if !matches!(self.state, State::Waiting(_)) {
+                    // Overtaken while it was tried: it is not tried again.
+                    return next;
+                }
                 let is_over = now.duration_since(self.since) >= GIVE_UP;
                 next.state = if is_over {
                     State::GivenUp(now)
@@ -213,9 +215,32 @@ impl Entry {
             }
     }
 
-    /// It was not tried yet, and is not due.
-    fn waits_for_later(&self, now: Timestamp) -> bool {
-        self.tries == 0 && matches!(self.state, State::Waiting(at) if at > now)
+    /// When it is to be tried. The end of a story waits for what it ends: told before, it would close
+    /// an incident that is opened only then, for good.
+    fn due_at(&self, kept: &BTreeMap<String, Self>) -> Option<Timestamp> {
+        let State::Waiting(at) = self.state else {
+            return None;
+        };
+        if !self.message.resolves {
+            return Some(at);
+        }
+        let is_ended = |other: &Self| {
+            other.channel == self.channel
+                && other.message.key == self.message.key
+                && !other.message.resolves
+                && matches!(other.state, State::Waiting(_))
+        };
+        (!kept.values().any(is_ended)).then_some(at)
+    }
+
+    /// Whether it need not be said any more once this is: it was to wait for a later hour; or it is an
+    /// end that was not told yet, and the story goes on.
+    fn is_overtaken_by(&self, message: &Message, now: Timestamp) -> bool {
+        let State::Waiting(at) = self.state else {
+            return false;
+        };
+        let is_put_off = self.tries == 0 && at > now && !self.message.never_muted;
+        is_put_off || (self.message.resolves && !message.resolves)
     }
 }
 

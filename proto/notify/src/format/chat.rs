@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Payload, mismatched, post};
+use super::{Payload, post};
 use crate::{
-    Channel, Message, SecretError, Severity,
+    Message, SecretError, SecretRef, Severity,
     message::{Fact, cut},
 };
 
@@ -27,10 +27,11 @@ fn facts<T>(message: &Message, most: usize, one: impl Fn(&Fact) -> T) -> Vec<T> 
 
 /// Slack: an attachment with blocks; `text` is what a notification shows. `&`, `<` and `>` are
 /// Slack's own signs and are written as it asks.
-pub(super) fn slack(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Slack { url, room } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn slack(
+    message: &Message,
+    url: &SecretRef,
+    room: Option<&str>,
+) -> Result<Payload, SecretError> {
     let safe = |text: &str| {
         text.replace('&', "&amp;")
             .replace('<', "&lt;")
@@ -69,10 +70,7 @@ pub(super) fn slack(message: &Message, channel: &Channel) -> Result<Payload, Sec
 }
 
 /// Teams: an adaptive card, as its workflows take it.
-pub(super) fn teams(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Teams { url } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn teams(message: &Message, url: &SecretRef) -> Result<Payload, SecretError> {
     let mut body = vec![json!({
         "type": "TextBlock", "text": message.title, "wrap": true, "weight": "Bolder",
         "size": "Medium", "color": colour(message).1,
@@ -110,10 +108,7 @@ pub(super) fn teams(message: &Message, channel: &Channel) -> Result<Payload, Sec
 
 /// Discord: one embed, within its limits (title 256, description 4096, 25 fields of 1024); nobody is
 /// pinged by what a reason says.
-pub(super) fn discord(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Discord { url } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn discord(message: &Message, url: &SecretRef) -> Result<Payload, SecretError> {
     let number = u32::from_str_radix(&colour(message).0[1..], 16).unwrap_or_default();
     let links: Vec<String> = message
         .links
@@ -137,10 +132,11 @@ pub(super) fn discord(message: &Message, channel: &Channel) -> Result<Payload, S
 }
 
 /// Rocket.Chat: an attachment with fields.
-pub(super) fn rocket(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Rocket { url, room } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn rocket(
+    message: &Message,
+    url: &SecretRef,
+    room: Option<&str>,
+) -> Result<Payload, SecretError> {
     let mut fields = facts(
         message,
         30,
@@ -166,10 +162,7 @@ pub(super) fn rocket(message: &Message, channel: &Channel) -> Result<Payload, Se
 }
 
 /// Google Chat: a card; `text` is what a notification shows.
-pub(super) fn gchat(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Gchat { url } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn gchat(message: &Message, url: &SecretRef) -> Result<Payload, SecretError> {
     let mut widgets = Vec::new();
     if !message.text.is_empty() {
         let text = cut(&message.text, 4000)

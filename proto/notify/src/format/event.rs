@@ -3,15 +3,16 @@
 use aws_lc_rs::hmac;
 use serde_json::json;
 
-use super::{Payload, mismatched};
-use crate::{Channel, Message, Secret, SecretError};
+use super::Payload;
+use crate::{Message, Secret, SecretError, SecretRef};
 
 /// A CloudEvent of type `dev.flagship.<code>`; its id is the message's, so that a receiver knows a
 /// repeated one.
-pub(super) fn webhook(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Webhook { url, signing_key } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn webhook(
+    message: &Message,
+    url: &SecretRef,
+    signing_key: Option<&SecretRef>,
+) -> Result<Payload, SecretError> {
     let body = json!({
         "specversion": "1.0",
         "id": message.id,

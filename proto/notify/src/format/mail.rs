@@ -1,7 +1,6 @@
 //! Mail: a subject, plain text, and a key by which mail programs thread one story.
 
-use super::{Payload, mismatched};
-use crate::{Channel, Message, SecretError, message::cut};
+use crate::{Message, message::cut};
 
 /// A mail before it is made of parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,18 +20,15 @@ pub struct Mail {
 }
 
 /// A mail.
-pub(super) fn email(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Email { from, to, .. } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn email(message: &Message, from: &str, to: &[String]) -> Mail {
     let subject = cut(&message.headline(), 200).replace(['\r', '\n'], " ");
     let word = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    Ok(Payload::Mail(Mail {
-        from: from.clone(),
-        to: to.clone(),
+    Mail {
+        from: from.to_owned(),
+        to: to.to_vec(),
         subject: format!("Flagship: {subject}"),
         text: message.plain(),
         id: word(&message.id),
         thread: word(&message.key),
-    }))
+    }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Payload, mismatched};
+use super::Payload;
 use crate::{
-    Channel, Message, Secret, SecretError, Severity,
+    Message, Secret, SecretError, SecretRef, Severity,
     channel::{OPSGENIE, PAGERDUTY},
     message::cut,
 };
@@ -21,10 +21,11 @@ fn details(message: &Message) -> BTreeMap<&str, &str> {
 }
 
 /// PagerDuty, Events API v2: summary up to 1024 characters, dedup_key up to 255.
-pub(super) fn pagerduty(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Pagerduty { key, address } = channel else {
-        return Err(mismatched(channel));
-    };
+pub(super) fn pagerduty(
+    message: &Message,
+    key: &SecretRef,
+    address: Option<&str>,
+) -> Result<Payload, SecretError> {
     let action = if message.resolves {
         "resolve"
     } else {
@@ -53,18 +54,19 @@ pub(super) fn pagerduty(message: &Message, channel: &Channel) -> Result<Payload,
         },
     });
     Ok(Payload::Post {
-        url: Secret::new(address.as_deref().unwrap_or(PAGERDUTY)),
+        url: Secret::new(address.unwrap_or(PAGERDUTY)),
         headers: vec![("content-type", Secret::new("application/json"))],
         body: Secret::new(&body.to_string()),
     })
 }
 
 /// Opsgenie, Alert API: message up to 130 characters, alias up to 512, description up to 15,000.
-pub(super) fn opsgenie(message: &Message, channel: &Channel) -> Result<Payload, SecretError> {
-    let Channel::Opsgenie { key, address } = channel else {
-        return Err(mismatched(channel));
-    };
-    let base = address.as_deref().unwrap_or(OPSGENIE).trim_end_matches('/');
+pub(super) fn opsgenie(
+    message: &Message,
+    key: &SecretRef,
+    address: Option<&str>,
+) -> Result<Payload, SecretError> {
+    let base = address.unwrap_or(OPSGENIE).trim_end_matches('/');
     let (url, body) = if message.resolves {
         let url = format!("{base}/{}/close?identifierType=alias", alias(message, 512));
         let note = cut(&message.title, 25_000);

@@ -1,9 +1,11 @@
 //! Each format as it goes over the wire, in snapshots, and within what its receiver takes.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::*;
-use crate::{Fact, Link, SecretRef, Severity, Subject};
+use crate::{Fact, Kind, Link, SecretRef, Severity, Subject};
 
 /// A message with everything in it.
 pub(crate) fn message() -> Message {
@@ -104,13 +106,13 @@ fn shown(payload: &Payload) -> String {
 }
 
 #[test]
-fn every_kind_has_a_row_and_writes_what_its_receiver_takes() {
+fn every_kind_writes_what_its_receiver_takes() {
     let folder = tempfile::tempdir().unwrap();
     let channels = channels(folder.path());
-    let kinds: Vec<Kind> = channels.iter().map(Channel::kind).collect();
-    assert_eq!(kinds, FORMATS.map(|format| format.kind));
+    let kinds: BTreeSet<Kind> = channels.iter().map(Channel::kind).collect();
+    assert_eq!(kinds.len(), 9, "a channel of each kind: {kinds:?}");
     for channel in &channels {
-        let name = of(channel.kind()).name;
+        let name = channel.kind().to_string();
         let text = shown(&write(&message(), channel).unwrap());
         insta::assert_snapshot!(name, text);
     }

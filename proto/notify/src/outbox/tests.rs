@@ -105,6 +105,84 @@ fn the_end_of_a_story_goes_only_where_it_was_opened_if_it_matters_little() {
     assert_eq!(to, ["a"]);
 }
 
+/// A cluster that did not stop, stopped, and then did not.
+fn stop_and_go() -> [Message; 3] {
+    let problem = Message {
+        never_muted: true,
+        severity: Severity::Critical,
+        ..message()
+    };
+    let over = Message {
+        id: "over".into(),
+        title: "it stopped".into(),
+        resolves: true,
+        severity: Severity::Info,
+        at: problem.at + SignedDuration::from_secs(1),
+        ..message()
+    };
+    let again = Message {
+        id: "again".into(),
+        at: problem.at + SignedDuration::from_secs(2),
+        ..problem.clone()
+    };
+    [problem, over, again]
+}
+
+#[test]
+fn what_is_so_again_after_its_end_is_said_again() {
+    let mut kept = BTreeMap::new();
+    let [problem, over, again] = stop_and_go();
+    for (seconds, message) in [(0, &problem), (10, &over), (20, &again)] {
+        let admitted = admit(&kept, message, &places(&["a"]), at(seconds));
+        assert_eq!(admitted.len(), 1, "{}", message.id);
+        let sent = admitted[0].after(&Outcome::Delivered, at(seconds + 1));
+        keep(&mut kept, vec![sent]);
+    }
+    let repeated = Message {
+        id: "once more".into(),
+        ..again
+    };
+    assert_eq!(admit(&kept, &repeated, &places(&["a"]), at(30)), []);
+}
+
+#[test]
+fn an_end_that_was_not_told_yet_is_overtaken_when_the_story_goes_on() {
+    let mut kept = BTreeMap::new();
+    let [problem, over, again] = stop_and_go();
+    let opened = admit(&kept, &problem, &places(&["a"]), at(0));
+    keep(&mut kept, vec![opened[0].after(&Outcome::Delivered, at(1))]);
+    let ended = admit(&kept, &over, &places(&["a"]), at(10));
+    let tried = ended[0].after(&failed(Some(Duration::from_secs(600))), at(11));
+    keep(&mut kept, vec![tried]);
+    let changed = admit(&kept, &again, &places(&["a"]), at(20));
+    keep(&mut kept, changed);
+    // A try that was under way when it was overtaken leaves it so.
+    let late = kept[&ended[0].id].after(&failed(None), at(21));
+    keep(&mut kept, vec![late]);
+    let waiting: Vec<_> = due(&kept, at(10_000))
+        .iter()
+        .map(|entry| entry.message.id.as_str())
+        .collect();
+    assert_eq!(waiting, ["again"], "nothing closes it after it was opened");
+}
+
+#[test]
+fn an_end_waits_for_what_it_ends() {
+    let mut kept = BTreeMap::new();
+    let [problem, over, _] = stop_and_go();
+    let opened = admit(&kept, &problem, &places(&["a"]), at(0));
+    let tried = opened[0].after(&failed(Some(Duration::from_secs(600))), at(1));
+    keep(&mut kept, vec![tried]);
+    let ended = admit(&kept, &over, &places(&["a"]), at(10));
+    keep(&mut kept, ended);
+    assert!(due(&kept, at(20)).is_empty());
+    assert_eq!(wakes_at(&kept, &[]), Some(at(601)), "no turn for nothing");
+    let next = due(&kept, at(601))[0].clone();
+    assert_eq!(next.message.title, message().title);
+    keep(&mut kept, vec![next.after(&Outcome::Delivered, at(602))]);
+    assert_eq!(due(&kept, at(602))[0].message.id, "over");
+}
+
 #[test]
 fn an_abort_goes_first_then_what_matters_most_then_the_oldest() {
     let mut kept = BTreeMap::new();
