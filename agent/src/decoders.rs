@@ -9,7 +9,8 @@ use crate::{
     hook, link,
     platform::envoy,
     provider,
-    release::{AbortBook, Record, Release, files},
+    release::{AbortBook, LocalBook, Record, Release, files},
+    run::ctl,
 };
 
 /// All of them.
@@ -23,6 +24,9 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("agent-aborts", |bytes| {
         verdict(files::decode::<AbortBook>("aborts", bytes))
     }),
+    Decoder::new("agent-local", |bytes| {
+        verdict(files::decode::<LocalBook>("local control", bytes))
+    }),
     Decoder::new("agent-record", |bytes| {
         verdict(files::decode::<Record>("agent", bytes))
     }),
@@ -32,6 +36,9 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("agent-status", json::<CanaryStatus>),
     Decoder::new("agent-workload", envoy::decoders::workload_record),
     Decoder::new("agent-platform", envoy::decoders::platform_record),
+    Decoder::new("agent-mark", envoy::decoders::mark),
+    Decoder::new("agent-ctl-request", ctl::decoders::request),
+    Decoder::new("agent-ctl-answer", ctl::decoders::answer),
     Decoder::new("envoy-routes", envoy::decoders::routes),
     Decoder::new("envoy-stats", envoy::decoders::stats),
     Decoder::new("envoy-clusters", envoy::decoders::clusters),

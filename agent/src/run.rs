@@ -1,7 +1,7 @@
 //! Puts the process together: files, link, platform and drivers, and what happens when one ends.
 
 mod check;
-mod ctl;
+pub(crate) mod ctl;
 mod port;
 mod work;
 
@@ -99,7 +99,7 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
 
     let tasks = TaskTracker::new();
     let ended = CancellationToken::new();
-    let work = Work::start(&config, kept.record.incarnation, clock, ended.clone()).await?;
+    let work = Work::start(&config, clock, ended.clone()).await?;
     let joining = Joining {
         inventory: work.inventory(),
         ..joining

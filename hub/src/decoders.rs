@@ -81,6 +81,8 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("row-term", row::<records::TermRow>),
     Decoder::new("row-token", row::<records::TokenRow>),
     Decoder::new("hub-addresses", json::<run::Bound>),
+    Decoder::new("hub-admin-request", json::<run::admin::Request>),
+    Decoder::new("hub-admin-answer", json::<run::admin::Answer>),
     Decoder::new("notify-settings", |bytes| {
         verdict(flagship_notify::Settings::parse(text(bytes)?))
     }),

@@ -1,6 +1,6 @@
 //! The hub as a process: puts the parts together, and ends when one of them does.
 
-mod admin;
+pub(crate) mod admin;
 mod backup;
 mod folder;
 mod init;

@@ -11,8 +11,8 @@ use crate::{
     digest::Digest,
     identity::peer_id,
     model::{
-        Abort, AgentMessage, CanaryDocument, EnrolToken, HubMessage, Lift, Order, Receipt,
-        WorkloadRef,
+        Abort, AgentMessage, CanaryDocument, EnrolToken, HubMessage, Lift, LocalRelease, Order,
+        Receipt, WorkloadRef,
     },
     tls, wire,
 };
@@ -47,6 +47,9 @@ pub const DECODERS: &[Decoder] = &[
     }),
     Decoder::new("signed-lift", |bytes| {
         verdict(body_of::<Lift>("lift", bytes))
+    }),
+    Decoder::new("signed-local-release", |bytes| {
+        verdict(body_of::<LocalRelease>("end of local control", bytes))
     }),
     Decoder::new("signed-receipt", |bytes| {
         verdict(body_of::<Receipt>("receipt", bytes))

@@ -2,6 +2,7 @@
 //! The server runs in the agent; the client is another process of the same machine.
 
 pub(super) mod client;
+pub(crate) mod decoders;
 mod server;
 mod show;
 

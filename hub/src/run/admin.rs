@@ -25,7 +25,7 @@ const PIECE: Duration = Duration::from_secs(20);
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "do", deny_unknown_fields)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// A backup; its bytes follow the answer.
     Backup {},
 }
@@ -33,7 +33,7 @@ pub(super) enum Request {
 /// What is answered before any bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// Why not.
     pub(super) refused: Option<String>,
 }

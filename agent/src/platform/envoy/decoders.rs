@@ -6,6 +6,7 @@ use prost::Message as _;
 
 use super::{
     admin::{self, ReadBack, Reading},
+    mark::Mark,
     record::{PlatformRecord, WorkloadRecord},
     xds,
 };
@@ -16,6 +17,10 @@ pub(crate) fn workload_record(bytes: &[u8]) -> Result<(), String> {
 
 pub(crate) fn platform_record(bytes: &[u8]) -> Result<(), String> {
     json::<PlatformRecord>(bytes)
+}
+
+pub(crate) fn mark(bytes: &[u8]) -> Result<(), String> {
+    json::<Mark>(bytes)
 }
 
 pub(crate) fn routes(bytes: &[u8]) -> Result<(), String> {
