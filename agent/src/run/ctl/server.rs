@@ -1,6 +1,9 @@
 //! The agent's end of local control: hears one question a connection, and answers once what was
 //! asked for is written, or cannot be.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use flagship_proto::{
