@@ -12,6 +12,7 @@ use flagship_proto::{
     model::{Incarnation, WorkloadRef},
     process::files::{FileError, PRIVATE, private_folder, read, tighten_all, write_atomic},
 };
+use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -80,7 +81,7 @@ struct Envelope<T> {
 
 impl Files {
     /// Locks the folder, makes what is missing in it, and reads what was kept. The record's
-    /// incarnation is raised for this start; the link writes it.
+    /// incarnation is raised for this start, see [`raised`]; the link writes it.
     pub fn open(folder: &Path) -> Result<(Self, Kept), FilesError> {
         private_folder(&folder.join(RELEASES))?;
         tighten_all([folder])?;
@@ -105,7 +106,7 @@ impl Files {
             _lock: lock,
         };
         let mut kept = files.load()?;
-        kept.record.incarnation = Incarnation(kept.record.incarnation.0.saturating_add(1));
+        kept.record.incarnation = raised(kept.record.incarnation, Timestamp::now());
         Ok((files, kept))
     }
 
@@ -258,4 +259,13 @@ fn same<T: DeserializeOwned + PartialEq>(value: &T, body: &[u8]) -> Result<(), S
         Ok(_) => Err("it differs from what the hub signed".to_owned()),
         Err(error) => Err(format!("what the hub signed cannot be read: {error}")),
     }
+}
+
+/// The incarnation of a start: above the one that was kept, and above those that a folder does not know
+/// of because it was put back from an older copy. Equal to one of them, the numbers of its reports and
+/// receipts would be taken for such as were heard already, and dropped. So it is at least the second of
+/// the wall clock; where that went back too, the hub says which is the highest (S13).
+pub(super) fn raised(kept: Incarnation, now: Timestamp) -> Incarnation {
+    let second = u64::try_from(now.as_second()).unwrap_or_default();
+    Incarnation(kept.0.saturating_add(1).max(second))
 }

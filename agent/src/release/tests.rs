@@ -1,8 +1,10 @@
 //! The files: what was saved is there after a start, and what is torn is left as it is.
 
+use flagship_proto::model::Incarnation;
+
 use super::{
     AbortBook, Record, Save, Saved,
-    files::{Files, FilesError},
+    files::{Files, FilesError, raised},
 };
 
 fn saved(what: Saved) -> Save {
@@ -16,11 +18,24 @@ fn saved(what: Saved) -> Save {
 fn p02_each_start_raises_the_incarnation_above_what_was_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (files, kept) = Files::open(folder.path()).unwrap();
-    assert_eq!(kept.record.incarnation.0, 1);
+    let first = kept.record.incarnation;
     files.save(&saved(Saved::Record(kept.record))).unwrap();
     drop(files);
     let (_files, kept) = Files::open(folder.path()).unwrap();
-    assert_eq!(kept.record.incarnation.0, 2);
+    assert!(kept.record.incarnation > first);
+}
+
+#[test]
+fn s13_a_start_from_an_older_copy_has_an_incarnation_that_was_never_used() {
+    let at = |second| jiff::Timestamp::from_second(second).unwrap();
+    let yesterday = raised(Incarnation(7), at(1_000));
+    assert_eq!(yesterday, Incarnation(1_000));
+    let today = raised(raised(yesterday, at(2_000)), at(2_000));
+    assert_eq!(today, Incarnation(2_001), "twice in one second");
+    let put_back = raised(yesterday, at(2_060));
+    assert!(put_back > today, "{put_back:?}");
+    let with_the_clock_behind = raised(today, at(5));
+    assert_eq!(with_the_clock_behind, Incarnation(2_002));
 }
 
 #[test]
