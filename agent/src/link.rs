@@ -325,7 +325,8 @@ impl Link {
 
     fn next_request(&mut self, now: Tick) -> Option<AgentMessage> {
         let shortest = self.orders_in_force().map(|order| order.lease).min();
-        let request = self.leases.ask(now.mono, shortest)?;
+        let unsaid = self.outbox.has_unsaid();
+        let request = self.leases.ask(now.mono, shortest, unsaid)?;
         Some(AgentMessage::LeaseRequest(request))
     }
 

@@ -67,7 +67,7 @@ pub struct Presence {
     pub connected: bool,
     /// When the agent last said something to this hub process.
     pub last_heard: Option<Tick>,
-    /// The same, if every status that it told until then is stored; none while one is on its way.
+    /// When it last told all that it knew, if all of it is stored; none while some is on its way.
     pub told: Option<Tick>,
     /// Until when the last granted lease counts, at the latest.
     pub lease_until: Option<Tick>,
@@ -174,14 +174,19 @@ impl Fleet {
             AgentMessage::Report(report) => {
                 if self.hears(id, now) {
                     self.report(id, report, now);
+                    self.note_told(id, now);
                 }
             }
             AgentMessage::LeaseRequest(request) => {
                 if self.hears(id, now)
                     && let Some(session) = self.sessions.get_mut(&id)
                 {
+                    let unsaid = request.unsaid;
                     session.asked = Some(request);
                     self.mark(id, Key::Grant, now);
+                    if !unsaid {
+                        self.note_told(id, now);
+                    }
                 }
             }
             AgentMessage::Receipt(signed) => {
@@ -214,6 +219,15 @@ impl Fleet {
                 false
             }
             Some(Stage::Ending(_) | Stage::Ended) | None => false,
+        }
+    }
+
+    /// All that the agent knew when it spoke is known here: a report brings every status that had
+    /// changed, and who has none left says so with the request for its lease (P31).
+    fn note_told(&mut self, id: SessionId, now: Tick) {
+        if let Some(session) = self.sessions.get(&id) {
+            let uid = session.peer.uid.clone();
+            self.peers.entry(uid).or_default().told = Some(now);
         }
     }
 
@@ -253,7 +267,7 @@ impl Fleet {
         Presence {
             connected: peer.sessions.iter().any(is_live),
             last_heard: peer.last_heard,
-            told: peer.last_heard.filter(|_| !peer.ledger.has_unstored()),
+            told: peer.told.filter(|_| !peer.ledger.has_unstored()),
             lease_until: peer.lease_until,
         }
     }

@@ -233,7 +233,10 @@ impl Healthy {
         tokio::spawn(async move {
             for nonce in 0.. {
                 let began = Instant::now();
-                let asked = session.tell(AgentMessage::LeaseRequest(LeaseRequest { nonce }));
+                let asked = session.tell(AgentMessage::LeaseRequest(LeaseRequest {
+                    nonce,
+                    unsaid: false,
+                }));
                 if !asked.await {
                     break;
                 }

@@ -235,7 +235,10 @@ async fn forged_and_borrowed_receipts_end_their_sessions_and_a_replayed_one_chan
         let older = sign(&honest, receipt(&honest, &id, 4), &theirs);
         assert!(session.tell(AgentMessage::Receipt(older)).await);
     }
-    let lease = LeaseRequest { nonce: 9 };
+    let lease = LeaseRequest {
+        nonce: 9,
+        unsaid: false,
+    };
     assert!(session.tell(AgentMessage::LeaseRequest(lease)).await);
     loop {
         match session.next().await {
@@ -320,7 +323,12 @@ async fn a_flood_ends_its_session_and_is_written_down_once() {
     let mut session = flooder.session(|_| {}).await.unwrap();
     let say = session.say.clone();
     let flood = tokio::spawn(async move {
-        let ask = |nonce| AgentMessage::LeaseRequest(LeaseRequest { nonce });
+        let ask = |nonce| {
+            AgentMessage::LeaseRequest(LeaseRequest {
+                nonce,
+                unsaid: false,
+            })
+        };
         for nonce in 0..1_000_000 {
             if say.send(ask(nonce).into()).await.is_err() {
                 return true;

@@ -59,6 +59,7 @@ impl Leases {
         &mut self,
         now: Mono,
         shortest_order: Option<Duration>,
+        unsaid: bool,
     ) -> Option<LeaseRequest> {
         let due = self.ask_at.is_some_and(|at| reached(at, now));
         if !due {
@@ -70,7 +71,10 @@ impl Leases {
             self.asked.pop_front();
         }
         self.ask_at = Some(now.plus(self.period(shortest_order)));
-        Some(LeaseRequest { nonce: self.nonce })
+        Some(LeaseRequest {
+            nonce: self.nonce,
+            unsaid,
+        })
     }
 
     fn period(&self, shortest_order: Option<Duration>) -> Duration {

@@ -96,6 +96,12 @@ impl Outbox {
         })
     }
 
+    /// Whether a status is in no report of this session yet.
+    pub(super) fn has_unsaid(&self) -> bool {
+        let mut statuses = self.statuses.values();
+        statuses.any(|waiting| waiting.sent.is_none())
+    }
+
     /// The hub committed all reports up to this one.
     pub(super) fn acknowledged(&mut self, seq: u64) {
         let carried = |sent: Option<u64>| sent.is_some_and(|sent| sent <= seq);

@@ -101,6 +101,8 @@ pub(crate) struct Peer {
     /// The highest incarnation that was seen (P2).
     pub(crate) highest: Incarnation,
     pub(crate) last_heard: Option<Tick>,
+    /// When it last told all that it knew (P31).
+    pub(crate) told: Option<Tick>,
     /// Until when the last grant counts, at the latest.
     pub(crate) lease_until: Option<Tick>,
     /// Serials of the certificates that spoke; a new one is a renewal (S13).

@@ -241,7 +241,10 @@ async fn an_enrolled_agent_is_welcome_gets_a_lease_and_is_gone_within_a_second_o
     let mut client = hub.dial_as(&member).await.unwrap();
     let mut session = Session::open(&mut client).await.unwrap();
     assert!(matches!(session.next().await, Some(HubMessage::Welcome(_))));
-    let request = AgentMessage::LeaseRequest(LeaseRequest { nonce: 9 });
+    let request = AgentMessage::LeaseRequest(LeaseRequest {
+        nonce: 9,
+        unsaid: false,
+    });
     session.say.send(request.into()).await.unwrap();
     let Some(HubMessage::Grant(granted)) = session.next().await else {
         panic!("no grant");

@@ -19,6 +19,7 @@ impl From<AgentMessage> for wire::AgentMessage {
             AgentMessage::Report(report) => Message::Report(report.into()),
             AgentMessage::LeaseRequest(request) => Message::LeaseRequest(wire::LeaseRequest {
                 nonce: request.nonce,
+                unsaid: request.unsaid,
             }),
             AgentMessage::Receipt(receipt) => {
                 let SignedReceipt {
@@ -48,8 +49,8 @@ impl TryFrom<wire::AgentMessage> for AgentMessage {
         Ok(match message.message.ok_or(missing("message"))? {
             Message::Hello(hello) => Self::Hello(Box::new(hello.try_into()?)),
             Message::Report(report) => Self::Report(report.try_into()?),
-            Message::LeaseRequest(wire::LeaseRequest { nonce }) => {
-                Self::LeaseRequest(LeaseRequest { nonce })
+            Message::LeaseRequest(wire::LeaseRequest { nonce, unsaid }) => {
+                Self::LeaseRequest(LeaseRequest { nonce, unsaid })
             }
             Message::Receipt(wire::SignedReceipt {
                 body,

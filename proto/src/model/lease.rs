@@ -17,6 +17,9 @@ pub const ACTION_DEADLINE: Duration = Duration::from_secs(5);
 pub struct LeaseRequest {
     /// Ties the grant to the moment of asking.
     pub nonce: u64,
+    /// Whether some workload's status has changed and is in no report yet: then this message does
+    /// not say that all is as it was last told (P31).
+    pub unsaid: bool,
 }
 
 /// The hub's answer: how long, up to which orders, under which aborts (P4).

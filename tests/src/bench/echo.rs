@@ -228,7 +228,10 @@ async fn client(connector: TlsConnector, server: String) -> anyhow::Result<()> {
         .await?
         .into_inner();
     while incoming.message().await?.is_some() {
-        let answer = AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 });
+        let answer = AgentMessage::LeaseRequest(LeaseRequest {
+            nonce: 1,
+            unsaid: false,
+        });
         out.send(answer.into()).await?;
     }
     Ok(())

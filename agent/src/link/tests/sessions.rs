@@ -183,3 +183,18 @@ fn a_hub_of_another_fleet_or_with_another_uid_in_mind_is_left() {
         );
     }
 }
+
+#[test]
+fn p31_a_request_says_whether_a_status_is_in_no_report_yet() {
+    let unsaid = |messages: Vec<AgentMessage>| {
+        messages.into_iter().find_map(|message| match message {
+            AgentMessage::LeaseRequest(request) => Some(request.unsaid),
+            AgentMessage::Hello(_) | AgentMessage::Receipt(_) | AgentMessage::Report(_) => None,
+        })
+    };
+    let mut bench = Bench::welcomed(secs(0));
+    bench.link.observe(in_flight(), 1, secs(0));
+    let first = unsaid(bench.messages(secs(0)));
+    assert_eq!(first, Some(true), "it goes before the report");
+    assert_eq!(unsaid(bench.messages(secs(10))), Some(false));
+}

@@ -22,7 +22,13 @@ fn p10_an_abort_wakes_every_session_in_scope_at_once_and_goes_first() {
     let mut hub = Fixture::new(&["eu-1", "us-1"]);
     let (eu, us) = (hub.join("eu-1"), hub.join("us-1"));
     hub.order("eu-1", Intent::Run);
-    hub.say(eu, AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 }));
+    hub.say(
+        eu,
+        AgentMessage::LeaseRequest(LeaseRequest {
+            nonce: 1,
+            unsaid: false,
+        }),
+    );
     hub.abort("a-1", Scope::Fleet, AbortMode::Return);
     assert!(hub.woken.contains(&eu) && hub.woken.contains(&us));
     let told = hub.drain(eu);

@@ -250,7 +250,13 @@ impl Fixture {
     }
 
     pub(super) fn grant(&mut self, id: SessionId) -> Grant {
-        self.say(id, AgentMessage::LeaseRequest(LeaseRequest { nonce: 7 }));
+        self.say(
+            id,
+            AgentMessage::LeaseRequest(LeaseRequest {
+                nonce: 7,
+                unsaid: false,
+            }),
+        );
         let told = self.drain(id).into_iter();
         let mut grants = told.filter_map(|message| match message {
             HubMessage::Grant(signed) => Some(signed.grant),

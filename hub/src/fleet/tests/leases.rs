@@ -92,7 +92,13 @@ fn p11_a_fleet_abort_gets_no_grants_until_its_lift_takes_effect() {
 fn p02_a_session_that_was_displaced_gets_no_further_grant() {
     let mut hub = Fixture::new(&["eu-1"]);
     let older = hub.join("eu-1");
-    hub.say(older, AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 }));
+    hub.say(
+        older,
+        AgentMessage::LeaseRequest(LeaseRequest {
+            nonce: 1,
+            unsaid: false,
+        }),
+    );
     hub.join("eu-1");
     let told = hub.drain(older);
     assert!(
@@ -148,4 +154,23 @@ fn p31_who_is_heard_has_told_all_only_when_its_statuses_are_stored() {
     }
     let presence = hub.fleet.presence(&uid("eu-1"));
     assert_eq!(presence.told, Some(hub.now));
+}
+
+#[test]
+fn p31_who_asks_for_a_lease_with_something_unsaid_is_heard_and_has_not_told_all() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.grant(id);
+    let told = hub.fleet.presence(&uid("eu-1")).told;
+    assert_eq!(told, Some(hub.now));
+    hub.after(5);
+    let request = LeaseRequest {
+        nonce: 8,
+        unsaid: true,
+    };
+    hub.say(id, AgentMessage::LeaseRequest(request));
+    let presence = hub.fleet.presence(&uid("eu-1"));
+    assert_eq!((presence.last_heard, presence.told), (Some(hub.now), told));
+    hub.grant(id);
+    assert_eq!(hub.fleet.presence(&uid("eu-1")).told, Some(hub.now));
 }

@@ -192,7 +192,13 @@ fn trap_37_a_peer_that_reads_nothing_is_cut() {
 fn a_message_before_hello_ends_the_session() {
     let mut hub = Fixture::new(&["eu-1"]);
     let id = hub.open("eu-1");
-    hub.say(id, AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 }));
+    hub.say(
+        id,
+        AgentMessage::LeaseRequest(LeaseRequest {
+            nonce: 1,
+            unsaid: false,
+        }),
+    );
     assert_eq!(hub.goodbye(id).unwrap().code, GoodbyeCode::BadMessage);
 }
 

@@ -85,7 +85,10 @@ async fn beside_a_healthy_one(hub: &Hub) -> (Session, Session) {
 }
 
 async fn still_gets_a_lease(session: &mut Session) {
-    let request = AgentMessage::LeaseRequest(LeaseRequest { nonce: 77 });
+    let request = AgentMessage::LeaseRequest(LeaseRequest {
+        nonce: 77,
+        unsaid: false,
+    });
     session.say.send(request.into()).await.unwrap();
     let granted = session.next().await;
     assert!(matches!(granted, Some(HubMessage::Grant(_))), "{granted:?}");
@@ -114,7 +117,10 @@ async fn an_agent_that_floods_is_ended_written_down_once_and_nobody_else_notices
     let (mut good, mut flooding) = beside_a_healthy_one(&hub).await;
     let say = flooding.say.clone();
     tokio::spawn(async move {
-        let request = AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 });
+        let request = AgentMessage::LeaseRequest(LeaseRequest {
+            nonce: 1,
+            unsaid: false,
+        });
         while say.send(request.clone().into()).await.is_ok() {}
     });
     let last = loop {

@@ -105,7 +105,10 @@ async fn trap_11_an_open_session_ends_when_its_certificate_is_revoked_and_no_oth
     let mut again = Session::open(&mut client).await.unwrap();
     assert!(matches!(again.next().await, Some(HubMessage::Goodbye(_))));
 
-    let request = AgentMessage::LeaseRequest(LeaseRequest { nonce: 1 });
+    let request = AgentMessage::LeaseRequest(LeaseRequest {
+        nonce: 1,
+        unsaid: false,
+    });
     session_of_other.say.send(request.into()).await.unwrap();
     let answer = session_of_other.next().await;
     assert!(matches!(answer, Some(HubMessage::Grant(_))), "{answer:?}");
