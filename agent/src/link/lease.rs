@@ -47,6 +47,13 @@ impl Leases {
         self.refused = None;
     }
 
+    /// What the last answer rested on has changed: ask again now, in an open session.
+    pub(super) fn ask_at_once(&mut self, now: Mono) {
+        if self.ask_at.is_some() {
+            self.ask_at = Some(now);
+        }
+    }
+
     /// The session is over: nothing is asked, and no answer of it counts any more. What was granted
     /// stays good to its end (S3).
     pub(super) fn closed(&mut self) {

@@ -40,7 +40,11 @@ impl Link {
             }
             HubMessage::Order(order) => self.order(*order, now),
             HubMessage::Abort(abort) => self.abort(*abort),
-            HubMessage::Lift(lift) => self.lift(*lift),
+            HubMessage::Lift(lift) => {
+                // What was refused because of it may be granted now.
+                self.leases.ask_at_once(now.mono);
+                self.lift(*lift)
+            }
             HubMessage::LocalRelease(release) => self.local_release(*release, now),
             HubMessage::Grant(grant) => self.grant(grant),
             HubMessage::Ack(ack) => {

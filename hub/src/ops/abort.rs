@@ -137,11 +137,15 @@ impl Ops {
 }
 
 /// When nothing in an abort's scope advances any more, whoever is cut off (P5).
-pub(super) fn bound_of(row: &AbortRow) -> Timestamp {
+fn bound_of(row: &AbortRow) -> Timestamp {
+    bound_from(row.unplaced().at, row)
+}
+
+/// The same for an abort that was stored at this time.
+pub(super) fn bound_from(at: Timestamp, row: &AbortRow) -> Timestamp {
     let bound = Bound {
         lease: Duration::from_millis(row.lease_ms),
     };
-    let at = row.unplaced().at;
     at.saturating_add(bound.length()).unwrap_or(at)
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortOrder, Caller, OpError, Ops, Prepared, abort::bound_of, error::named, scope::Otherwise,
+    AbortOrder, Caller, OpError, Ops, Prepared, abort::bound_from, error::named, scope::Otherwise,
     standing_aborts,
 };
 use crate::{
@@ -69,7 +69,9 @@ impl Ops {
         let effective = if waits_for.is_empty() {
             now.wall
         } else {
-            bound_of(&abort).max(now.wall)
+            // A clock that was ahead at the abort makes nobody wait longer than the bound.
+            let at = abort.unplaced().at.min(now.wall);
+            bound_from(at, &abort).max(now.wall)
         };
         let mut txn = Txn::new()
             .exists(key::abort(&args.abort))

@@ -85,9 +85,10 @@ pub struct LiftRow {
 }
 
 impl LiftRow {
-    /// Whether the abort still stands.
+    /// Whether the abort still stands. One that was over at once stays so, however far back a clock
+    /// goes.
     pub fn pending(&self, now: Timestamp) -> bool {
-        now < self.effective
+        self.at < self.effective && now < self.effective
     }
 }
 

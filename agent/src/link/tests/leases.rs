@@ -267,3 +267,13 @@ fn p04_nothing_advances_on_an_order_while_a_newer_one_waits_to_be_on_disk() {
     bench.sync(secs(10));
     assert!(bench.advances(secs(10)));
 }
+
+#[test]
+fn p04_a_lift_is_followed_by_a_request_at_once() {
+    let mut bench = Bench::running(secs(0));
+    let abort = abort("a1", Some(20), AbortMode::Return);
+    bench.abort(abort, secs(1)).unwrap();
+    assert_eq!(bench.ask(secs(2)), None);
+    bench.lift(lift("a1", 40), secs(3)).unwrap();
+    assert!(bench.ask(secs(3)).is_some());
+}

@@ -195,3 +195,23 @@ fn a_lift_needs_a_reason_and_an_abort_that_is_there() {
     let error = refused(unknown, OpErrorKind::NotFound, "abort.notFound");
     assert!(error.remedy.contains(id.as_str()), "{}", error.remedy);
 }
+
+#[test]
+fn p07_a_lift_stays_in_force_when_the_clock_goes_back_and_waits_no_longer_when_it_was_ahead() {
+    let mut hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let phase = Some(Phase::Progressing);
+    hub.order("pilot-1", "checkout-1", OnDisconnect::Hold, phase);
+    hub.seconds += 3_600;
+    let id = abort(&hub, Scope::Fleet);
+    answered(&hub, &id, "pilot-1");
+    lift(&hub, &id, &[]).unwrap();
+    let unanswered = abort(&hub, Scope::Fleet);
+    hub.seconds -= 3_600;
+    let standing = standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
+    let standing: Vec<_> = standing.iter().map(|row| row.id().clone()).collect();
+    assert_eq!(standing, [unanswered.clone()]);
+    let waits = lift(&hub, &unanswered, &[]).unwrap();
+    let wait = waits.effective.duration_since(hub.now().wall);
+    assert!(wait.as_secs() <= 36, "{wait:?}");
+}
