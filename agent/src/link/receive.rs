@@ -63,10 +63,12 @@ impl Link {
     }
 
     fn welcome(&mut self, welcome: Welcome, now: Tick) {
+        // The right hub may answer at this address any moment: an on-call who put it back waits for no
+        // agent longer than after a break.
         let hang_up = |reason: String| {
             Session::Over(Hangup {
                 reason,
-                then: Then::Rarely,
+                then: Then::Again,
             })
         };
         if welcome.fleet != self.member.fleet {
