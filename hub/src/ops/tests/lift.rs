@@ -210,7 +210,7 @@ fn p07_a_lift_stays_in_force_when_the_clock_goes_back_and_waits_no_longer_when_i
     hub.seconds -= 3_600;
     let standing = standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
     let standing: Vec<_> = standing.iter().map(|row| row.id().clone()).collect();
-    assert_eq!(standing, [unanswered.clone()]);
+    assert_eq!(standing, std::slice::from_ref(&unanswered));
     let waits = lift(&hub, &unanswered, &[]).unwrap();
     let wait = waits.effective.duration_since(hub.now().wall);
     assert!(wait.as_secs() <= 36, "{wait:?}");
