@@ -337,6 +337,10 @@ impl Link {
             let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
             let workloads = receipt::answers(abort, &known, release, &self.seen);
             let durable = self.aborts.has(kept.generation);
+            let (receipts, failed) = (&mut self.receipts, self.aborts.again_at().is_some());
+            if !durable && receipts.waits_for_disk(id, &workloads, failed, now.mono) {
+                continue;
+            }
             let Some(seq) = self.receipts.tell(id, durable, &workloads) else {
                 continue;
             };
@@ -386,6 +390,7 @@ impl Link {
             .chain(timers)
             .chain(lease)
             .chain(self.outbox.again_at())
+            .chain(self.receipts.waits_until(now.mono))
             .chain(writes.into_iter().flatten())
             .map(|at: Mono| at.since(now.mono).unwrap_or_default())
             .min()

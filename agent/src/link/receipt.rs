@@ -1,12 +1,16 @@
 //! Receipts: what each workload in an abort's scope answers, from what was read back (P7, P18).
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use flagship_proto::model::{
-    Abort, AbortId, AbortMode, Fence, Intent, Phase, ReceiptState, Scope, Weight, WorkloadReceipt,
-    WorkloadRef, WorkloadStatus,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
+use flagship_proto::model::{
+    Abort, AbortId, AbortMode, Fence, Intent, Mono, Phase, ReceiptState, Scope, Weight,
+    WorkloadReceipt, WorkloadRef, WorkloadStatus,
+};
+
+use super::keep::reached;
 use crate::release::Release;
 
 /// What a driver last said of a workload, and over how many proxies it was read back.
@@ -33,10 +37,15 @@ impl Seen {
     }
 }
 
+/// How long an answer that lacks nothing but the disk's word waits for it.
+const DISK: Duration = Duration::from_millis(100);
+
 /// The last answer to each abort in this session, and the count of receipts.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     pub(super) seq: u64,
+    /// Until when an answer waits for the disk.
+    waits: BTreeMap<AbortId, Mono>,
     told: BTreeMap<AbortId, (bool, Vec<WorkloadReceipt>)>,
 }
 
@@ -46,8 +55,31 @@ impl Receipts {
         self.told.clear();
     }
 
+    /// Whether an answer waits for the disk, which most often keeps the abort in a moment: then one
+    /// receipt says all. One that says that something goes on does not wait, nor does any for a disk
+    /// that fails.
+    pub(super) fn waits_for_disk(
+        &mut self,
+        abort: &AbortId,
+        workloads: &[WorkloadReceipt],
+        is_failing: bool,
+        now: Mono,
+    ) -> bool {
+        let until = self.waits.entry(abort.clone());
+        let until = *until.or_insert_with(|| now.plus(DISK));
+        let lacks_only_that = workloads.iter().all(|workload| workload.state.is_final());
+        lacks_only_that && !is_failing && !reached(until, now)
+    }
+
+    /// When an answer has waited long enough.
+    pub(super) fn waits_until(&self, now: Mono) -> impl Iterator<Item = Mono> {
+        let waits = self.waits.values().copied();
+        waits.filter(move |at| !reached(*at, now))
+    }
+
     /// Forgets aborts that no longer stand.
     pub(super) fn only(&mut self, standing: &BTreeSet<AbortId>) {
+        self.waits.retain(|abort, _| standing.contains(abort));
         self.told.retain(|abort, _| standing.contains(abort));
     }
 

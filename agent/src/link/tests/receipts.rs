@@ -39,6 +39,46 @@ fn a_receipt_follows_the_weight_back_and_is_final_only_when_kept_and_read_back()
 }
 
 #[test]
+fn one_receipt_says_all_where_the_disk_keeps_the_abort_within_a_moment() {
+    let mut bench = Bench::welcomed(secs(0));
+    bench.link.observe(in_flight(), 1, secs(0));
+    let settled = status(Phase::Succeeded, 0, Some(0), Intent::Run);
+    bench.link.observe(settled, 1, secs(0));
+    bench.messages(secs(0));
+    bench
+        .abort(abort("a1", Some(20), AbortMode::Return), at(1_000))
+        .unwrap();
+    assert_eq!(bench.receipts(at(1_000)), [], "the disk has not answered");
+    assert!(bench.link.wake_after(at(1_000)) <= Duration::from_millis(100));
+    bench.sync(at(1_060));
+    let only = bench.receipts(at(1_060));
+    assert_eq!(only.len(), 1);
+    assert!(only[0].is_final());
+}
+
+#[test]
+fn a_receipt_does_not_wait_for_a_slow_or_a_failing_disk() {
+    for fails in [false, true] {
+        let mut bench = Bench::welcomed(secs(0));
+        let settled = status(Phase::Succeeded, 0, Some(0), Intent::Run);
+        bench.link.observe(settled, 1, secs(0));
+        bench.messages(secs(0));
+        bench
+            .abort(abort("a1", Some(20), AbortMode::Return), at(1_000))
+            .unwrap();
+        assert_eq!(bench.receipts(at(1_000)), []);
+        let told = if fails {
+            bench.disk_full(at(1_010));
+            bench.receipts(at(1_010))
+        } else {
+            bench.receipts(at(1_100))
+        };
+        assert_eq!(told.len(), 1, "fails: {fails}");
+        assert!(!told[0].durable, "p07: the abort is not on disk");
+    }
+}
+
+#[test]
 fn a_receipt_is_sent_again_in_a_new_session() {
     let mut bench = Bench::running(secs(0));
     bench
@@ -113,6 +153,7 @@ fn every_state_has_its_answer() {
         let mut bench = Bench::running(secs(0));
         bench.link.observe(seen.clone(), 1, secs(1));
         bench.abort(abort("a1", Some(20), mode), secs(1)).unwrap();
+        bench.sync(secs(1));
         let receipts = bench.receipts(secs(1));
         assert_eq!(*state(&receipts[0]), expected, "{mode} {seen:?}");
     }
@@ -124,11 +165,13 @@ fn a_workload_without_an_order_is_idle_and_one_out_of_scope_is_not_named() {
     bench
         .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
         .unwrap();
+    bench.sync(secs(1));
     let receipts = bench.receipts(secs(1));
     assert_eq!(*state(&receipts[0]), ReceiptState::Idle);
     let mut elsewhere = abort("a2", Some(21), AbortMode::Return);
     elsewhere.scope = Scope::Workload(other_workload());
     bench.abort(elsewhere, secs(1)).unwrap();
+    bench.sync(secs(1));
     let receipts = bench.receipts(secs(1));
     assert!(receipts[0].workloads.is_empty());
 }
