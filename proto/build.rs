@@ -11,6 +11,7 @@ fn generate() {
     let files = protox::compile(["flagship/link/v1/link.proto"], ["."])
         .expect("the contract's .proto files compile");
     tonic_prost_build::configure()
+        .codec_path("crate::codec::SmallCodec")
         .compile_fds(files)
         .expect("code for the contract can be written to OUT_DIR");
 }

@@ -81,8 +81,9 @@ pub struct Fleet {
     trusted: HubKeys,
     view: View,
     freshness: Freshness,
-    sessions: BTreeMap<SessionId, Session>,
-    peers: BTreeMap<ClusterUid, Peer>,
+    /// In boxes, as all that is large in a map here: a map makes room for eleven of what it holds.
+    sessions: BTreeMap<SessionId, Box<Session>>,
+    peers: BTreeMap<ClusterUid, Box<Peer>>,
     takeovers: Writes<AbortId, (Abort, Option<BTreeSet<ClusterUid>>)>,
     tickets: BTreeMap<Ticket, Work>,
     counter: u64,
@@ -127,7 +128,7 @@ impl Fleet {
         self.counter += 1;
         let id = SessionId(self.counter);
         record.sessions.push(id);
-        self.sessions.insert(id, Session::new(peer, now));
+        self.sessions.insert(id, Box::new(Session::new(peer, now)));
         Ok(id)
     }
 
@@ -350,7 +351,7 @@ impl Fleet {
     }
 }
 
-fn session_mut(sessions: &mut BTreeMap<SessionId, Session>, id: SessionId) -> &mut Session {
+fn session_mut(sessions: &mut BTreeMap<SessionId, Box<Session>>, id: SessionId) -> &mut Session {
     sessions.get_mut(&id).expect("the caller has just seen it")
 }
 

@@ -13,6 +13,8 @@ pub mod precedence;
 pub use mutant::mutant;
 
 #[cfg(feature = "wire")]
+pub mod codec;
+#[cfg(feature = "wire")]
 pub mod convert;
 #[cfg(all(feature = "wire", feature = "tls"))]
 pub mod decoders;

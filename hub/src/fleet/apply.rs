@@ -48,13 +48,13 @@ impl Fleet {
                     }
                     if let Some(member) = member {
                         clusters.insert(member.uid.clone());
-                        self.member_changed(*member, now);
+                        self.member_changed(member, now);
                     }
                 }
                 Change::Order(uid, workload, order) => {
                     let rows = self.view.orders.entry(uid.clone()).or_default();
                     match order {
-                        Some(order) => rows.insert(workload.clone(), *order),
+                        Some(order) => rows.insert(workload.clone(), order),
                         None => rows.remove(&workload),
                     };
                     clusters.insert(uid.clone());
@@ -200,7 +200,7 @@ impl Fleet {
         }
     }
 
-    fn member_changed(&mut self, member: Member, now: Tick) {
+    fn member_changed(&mut self, member: Box<Member>, now: Tick) {
         let uid = member.uid.clone();
         let known = self.view.members.get(&uid);
         if known.is_some_and(|known| known.modified > member.modified) {
@@ -210,13 +210,13 @@ impl Fleet {
         let was_unconfirmed = known.is_some_and(|known| known.unconfirmed.is_some());
         let is_cleared = was_quarantined && member.quarantine.is_none();
         let is_confirmed = was_unconfirmed && member.unconfirmed.is_none();
-        let revoked: Vec<SessionId> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.peer.uid == uid)
-            .filter(|(_, session)| !member.certificates.contains_key(&session.peer.serial))
-            .map(|(id, _)| *id)
-            .collect();
+        let own = self.peers.get(&uid).into_iter();
+        let own = own.flat_map(|peer| peer.sessions.iter().copied());
+        let is_revoked = |id: &SessionId| {
+            let session = self.sessions.get(id);
+            session.is_some_and(|session| !member.certificates.contains_key(&session.peer.serial))
+        };
+        let revoked: Vec<SessionId> = own.filter(is_revoked).collect();
         let peer = self.peers.entry(uid.clone()).or_default();
         peer.highest = peer.highest.max(member.incarnation);
         self.view.names.insert(member.name.clone(), uid.clone());
@@ -257,7 +257,7 @@ impl Fleet {
             return;
         }
         let incarnation: Incarnation = report.incarnation;
-        rows.insert(workload, *report);
+        rows.insert(workload, report);
         let peer = self.peers.entry(uid).or_default();
         peer.highest = peer.highest.max(incarnation);
     }

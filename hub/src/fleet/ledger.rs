@@ -194,6 +194,11 @@ impl Ledger {
         })
     }
 
+    /// Whether something waits to be asked for again.
+    pub(super) fn waits(&self) -> bool {
+        self.writes.wait()
+    }
+
     /// How many workloads are on their way that have no row yet.
     pub(super) fn new_workloads<R>(&self, rows: Option<&BTreeMap<WorkloadRef, R>>) -> usize {
         let is_new = |workload: &WorkloadRef| rows.is_none_or(|rows| !rows.contains_key(workload));

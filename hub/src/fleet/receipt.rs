@@ -152,7 +152,7 @@ impl Fleet {
                     modified: position,
                 };
                 let rows = self.view.reports.entry(uid.clone()).or_default();
-                rows.insert(reported.status.workload.clone(), row);
+                rows.insert(reported.status.workload.clone(), Box::new(row));
             }
             Value::Receipt(kept) => {
                 let receipt = &kept.signed.receipt;

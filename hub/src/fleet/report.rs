@@ -51,7 +51,12 @@ impl Fleet {
             }
             self.consider(&uid, reported, now);
         }
-        self.mark(id, Key::Ack, now);
+        // Where some of it is on its way to the store, the answer follows the commit.
+        let safe = self.peers.get(&uid).and_then(|peer| peer.ledger.ack());
+        let acked = self.sessions.get(&id).and_then(|session| session.acked);
+        if safe.is_some_and(|safe| safe.seq >= ack.seq || (safe.seq > 0 && acked != Some(safe))) {
+            self.mark(id, Key::Ack, now);
+        }
     }
 
     /// Stores a status that is newer than what is stored or on its way, and says something new.
@@ -137,8 +142,10 @@ impl Fleet {
         if let Some(next) = peer.ledger.writes.committed(subject) {
             self.ask(uid, subject.clone(), next);
         }
-        for id in self.live_sessions(uid) {
-            self.mark(id, Key::Ack, now);
+        if matches!(subject, Subject::Report(_)) {
+            for id in self.live_sessions(uid) {
+                self.mark(id, Key::Ack, now);
+            }
         }
     }
 
@@ -147,7 +154,8 @@ impl Fleet {
         for (_, abort) in self.takeovers.retry() {
             self.ask_take_over(abort);
         }
-        let uids: Vec<ClusterUid> = self.peers.keys().cloned().collect();
+        let waiting = self.peers.iter().filter(|(_, peer)| peer.ledger.waits());
+        let uids: Vec<ClusterUid> = waiting.map(|(uid, _)| uid.clone()).collect();
         for uid in uids {
             let due = self
                 .peers

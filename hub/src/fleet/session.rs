@@ -9,7 +9,7 @@ use std::{
 use flagship_proto::{
     identity::PeerId,
     model::{
-        AbortId, Fence, Goodbye, GoodbyeCode, Incarnation, LeaseRequest, Mono, Position, Tick,
+        AbortId, Ack, Fence, Goodbye, GoodbyeCode, Incarnation, LeaseRequest, Mono, Position, Tick,
         WorkloadRef,
     },
 };
@@ -58,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) told: BTreeMap<AbortId, Option<Position>>,
     /// Lifts that it was sent.
     pub(crate) lifted: BTreeSet<AbortId>,
+    /// The last acknowledgement that it was sent.
+    pub(crate) acked: Option<Ack>,
     /// The last lease request, while it is not answered.
     pub(crate) asked: Option<LeaseRequest>,
 }
@@ -73,6 +75,7 @@ impl Session {
             held: BTreeMap::new(),
             told: BTreeMap::new(),
             lifted: BTreeSet::new(),
+            acked: None,
             asked: None,
         }
     }

@@ -68,7 +68,11 @@ impl Fleet {
             }
             Key::LocalRelease(workload) => self.render_local_release(&uid, &workload),
             Key::Grant => self.grant(id, now).map(HubMessage::Grant),
-            Key::Ack => self.peers.get(&uid)?.ledger.ack().map(HubMessage::Ack),
+            Key::Ack => {
+                let ack = self.peers.get(&uid)?.ledger.ack()?;
+                session.acked = Some(ack);
+                Some(HubMessage::Ack(ack))
+            }
         }
     }
 

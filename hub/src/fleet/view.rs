@@ -131,13 +131,13 @@ struct Voided<'a> {
 pub(crate) struct View {
     /// The store's position up to which rows were applied.
     pub(crate) at: Position,
-    pub(crate) members: BTreeMap<ClusterUid, Member>,
+    pub(crate) members: BTreeMap<ClusterUid, Box<Member>>,
     pub(crate) names: BTreeMap<ClusterName, ClusterUid>,
-    pub(crate) orders: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, Order>>,
+    pub(crate) orders: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, Box<Order>>>,
     pub(crate) aborts: BTreeMap<AbortId, StoredAbort>,
     /// Lifts whose abort was not seen yet.
     pub(crate) lifts: BTreeMap<AbortId, Lift>,
-    pub(crate) reports: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, StoredReport>>,
+    pub(crate) reports: BTreeMap<ClusterUid, BTreeMap<WorkloadRef, Box<StoredReport>>>,
     /// What was seen of a history that the store does not have.
     pub(crate) seen: SeenRow,
     /// Local control that people on the hub ended, as last stored.
@@ -149,7 +149,7 @@ impl View {
     /// The order for a workload as it is sent: the row, or what an abort made of it (P8).
     pub(crate) fn order(&self, uid: &ClusterUid, workload: &WorkloadRef) -> Option<Order> {
         let row = self.orders.get(uid)?.get(workload)?;
-        let mut order = row.clone();
+        let mut order = Order::clone(row);
         if let Some(voided) = self.voided(uid, row) {
             order.intent = voided.intent;
             order.return_to = ReturnTo::LastPromoted;
@@ -252,7 +252,7 @@ impl View {
             return listed;
         }
         let meets = |member: &Member| selector.matches(&member.name, &member.labels);
-        listed || (!mutant("p09") && self.members.get(uid).is_some_and(meets))
+        listed || (!mutant("p09") && self.members.get(uid).is_some_and(|member| meets(member)))
     }
 
     /// Whether a cluster has to know of an abort: the fleet, a selector that meets it, or work in scope.

@@ -67,6 +67,12 @@ impl<K: Ord + Clone, V: Clone> Writes<K, V> {
         self.slots.remove(key);
     }
 
+    /// Whether anything waits while nothing of its key is in flight.
+    pub(crate) fn wait(&self) -> bool {
+        let mut slots = self.slots.values();
+        slots.any(|slot| slot.in_flight.is_none() && slot.waiting.is_some())
+    }
+
     /// What waits while nothing of its key is in flight; each is in flight from now on.
     pub(crate) fn retry(&mut self) -> Vec<(K, V)> {
         let mut due = Vec::new();

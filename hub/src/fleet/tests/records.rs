@@ -45,6 +45,39 @@ fn p23_a_report_is_acknowledged_after_its_commit() {
 }
 
 #[test]
+fn what_is_no_report_is_not_acknowledged_and_what_was_acknowledged_is_not_again() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.collect();
+    hub.drain(id);
+    hub.say(
+        id,
+        report(5, vec![status(fence(1), Phase::Progressing, 10)]),
+    );
+    hub.commit();
+    assert_eq!(acked(&mut hub, id), Some(5));
+    hub.say(
+        id,
+        report(6, vec![status(fence(1), Phase::Progressing, 20)]),
+    );
+    assert_eq!(
+        acked(&mut hub, id),
+        None,
+        "up to 5 was said, and 6 is on its way"
+    );
+    hub.commit();
+    assert_eq!(acked(&mut hub, id), Some(6));
+
+    hub.abort("a-1", Scope::Fleet, AbortMode::Return);
+    hub.drain(id);
+    let receipt = receipt("a-1", 1, ReceiptState::Returned);
+    let signed = hub.agent_key.sign_receipt(receipt, "01").unwrap();
+    hub.say(id, AgentMessage::Receipt(Box::new(signed)));
+    hub.commit();
+    assert_eq!(acked(&mut hub, id), None);
+}
+
+#[test]
 fn a_report_without_a_transition_is_not_stored_and_acknowledged_at_once() {
     let mut hub = Fixture::new(&["eu-1"]);
     let id = hub.join("eu-1");
