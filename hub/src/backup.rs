@@ -248,11 +248,7 @@ pub fn read(from: impl BufRead) -> Result<Contents, Unusable> {
                     chain.follow(&row.value)?;
                 }
                 let value = Bytes::from(row.value);
-                let row = Row {
-                    value,
-                    created: row.created,
-                    modified: row.modified,
-                };
+                let row = Row::new(value, row.created, row.modified);
                 contents.rows.push((key, row));
             }
             Line::End(end) => {

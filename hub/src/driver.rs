@@ -10,9 +10,13 @@ mod load;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::OnceCell, collections::BTreeMap, time::Duration};
+use std::{
+    cell::{LazyCell, OnceCell},
+    collections::BTreeMap,
+    time::Duration,
+};
 
-use flagship_proto::model::{ACTION_DEADLINE, ClusterUid, FleetId, Tick};
+use flagship_proto::model::{ACTION_DEADLINE, ClusterUid, FleetId, Mono, Tick};
 use flagship_waves::{Commit, FleetView, RolloutState};
 
 use crate::{
@@ -22,7 +26,7 @@ use crate::{
 };
 use commit::Committing;
 pub use edge::run;
-use load::Loaded;
+use load::{Dirty, Loaded};
 
 /// Looks again at least this often, whatever the engine says: presence changes without a commit.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -40,6 +44,8 @@ pub struct Driver {
     /// The number of the last history entry by rollout.
     numbers: BTreeMap<String, u64>,
     loaded: load::Cache,
+    /// When all rollouts are looked at again, whatever changed; none before the first pass.
+    all_at: Option<Mono>,
     frozen: freezes::FirstSeen,
 }
 
@@ -65,26 +71,40 @@ impl Driver {
             started: now,
             numbers: BTreeMap::new(),
             loaded: load::Cache::default(),
+            all_at: None,
             frozen: freezes::FirstSeen::default(),
         }
     }
 
-    /// One pass over all rollouts. Returns when to look again even if nothing changes.
+    /// One pass over the rollouts that a change is about and, when it is time, over all. Who is here is
+    /// asked for only where there are some. Returns when to look again even if nothing changes.
     pub async fn pass(
         &mut self,
-        presence: &BTreeMap<ClusterUid, Presence>,
+        presence: impl FnOnce() -> BTreeMap<ClusterUid, Presence>,
         now: Tick,
     ) -> Result<Duration, DriverError> {
-        let mut wake = LONGEST_WAIT;
+        let presence = LazyCell::new(presence);
         self.end_freezes(now).await?;
-        let keys = self.loaded.open_rollouts(&self.store, now)?;
+        let loaded = self.loaded.load(&self.store)?;
+        let mut dirty = self.loaded.take_dirty();
+        // A reading of another run is past as well.
+        let left = self.all_at.and_then(|at| at.since(now.mono));
+        let left = left.filter(|left| !left.is_zero() && *left <= LONGEST_WAIT);
+        if left.is_none() {
+            dirty = Dirty::all();
+        }
+        let mut wake = left.unwrap_or(LONGEST_WAIT);
+        let keys = loaded.open_rollouts(&dirty, now);
+        drop(loaded);
+        // What fails half-way is looked at again, with all others.
+        self.all_at = None;
         for key in keys {
             for _ in 0..TRIES {
                 let loaded = self.loaded.load(&self.store)?;
                 let Some(rollout) = loaded.rollouts.get(&key) else {
                     break;
                 };
-                let view = loaded.view(rollout, presence, self.started, now);
+                let view = loaded.view(rollout, &presence, self.started, now);
                 match self.step(&loaded, rollout, &view, now).await? {
                     Stepped::Settled(after) => {
                         wake = wake.min(after.unwrap_or(wake));
@@ -94,7 +114,14 @@ impl Driver {
                 }
             }
         }
+        self.all_at = Some(now.mono.plus(wake));
         Ok(wake)
+    }
+
+    /// Waits until something that rollouts rest on has changed since the last pass looked. Cancelling
+    /// loses nothing.
+    pub async fn changed(&mut self) -> Result<(), StoreError> {
+        self.loaded.changed(&self.store).await
     }
 
     async fn step(

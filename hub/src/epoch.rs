@@ -55,7 +55,7 @@ pub async fn begin(store: &Store, said: &Said<'_>) -> Result<NewEpoch, LeaderErr
     let fleet: Stored<FleetMeta> = store.read(&key::fleet())?.ok_or(LeaderError::NoFleet)?;
     let term: Option<Stored<TermRow>> = store.read(&key::term())?;
     let seen: Option<Stored<SeenRow>> = store.read(&key::seen())?;
-    let seen = seen.map(|seen| seen.value).unwrap_or_default();
+    let seen = seen.map(Stored::into_value).unwrap_or_default();
     let at = store.position();
     let epochs = [
         at.epoch,
@@ -81,7 +81,7 @@ pub async fn begin(store: &Store, said: &Said<'_>) -> Result<NewEpoch, LeaderErr
         held: 0,
         revoked: 0,
     };
-    let mut meta = fleet.value.clone();
+    let mut meta = fleet.to_value();
     meta.epoch = epoch;
     let by = said.action.to_owned();
     let mut txn = Txn::new()
@@ -97,7 +97,7 @@ pub async fn begin(store: &Store, said: &Said<'_>) -> Result<NewEpoch, LeaderErr
     txn = revoke_tokens(store, txn, &mut began)?;
     let object = format!("fleet {} (epoch {epoch}, above {at})", meta.fleet);
     let mut entry = AuditEntry::new(said.at, said.actor, said.action, &object, said.reason);
-    entry.before = flagship_proto::digest::Digest::of_document(&fleet.value).ok();
+    entry.before = flagship_proto::digest::Digest::of_document(&*fleet.value).ok();
     entry.after = flagship_proto::digest::Digest::of_document(&meta).ok();
     match store.txn(txn.audit(entry)).await? {
         Outcome::Committed { position } => Ok(NewEpoch { position, ..began }),
@@ -142,7 +142,7 @@ fn pause_rollouts(
         if !asked && allowed(&row.state, &Wish::Pause, false).is_err() {
             continue;
         }
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.requests.push(Request {
             id: row.next_request(),
             at: said.at,
@@ -160,7 +160,7 @@ fn pause_rollouts(
 fn skip_numbers(store: &Store, mut txn: Txn) -> Result<Txn, LeaderError> {
     let plans: Vec<Stored<PlanRow>> = store.read_all(key::PLANS)?;
     for row in plans {
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.last_number = (next.last_number / NUMBERS + 1).saturating_mul(NUMBERS);
         txn = txn.put(&next);
     }
@@ -183,7 +183,7 @@ fn ask_for_confirmation(
             | ClusterState::Quarantined { .. }
             | ClusterState::Removed { .. } => continue,
         }
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.unconfirmed = Some(said.at);
         began.unconfirmed.push(next.name.clone());
         txn = txn.put(&next);
@@ -194,7 +194,7 @@ fn ask_for_confirmation(
 fn revoke_tokens(store: &Store, mut txn: Txn, began: &mut NewEpoch) -> Result<Txn, LeaderError> {
     let tokens: Vec<Stored<EnrolTokenRow>> = store.read_all(key::ENROL_TOKENS)?;
     for row in tokens.iter().filter(|row| !row.revoked) {
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.revoked = true;
         began.revoked += 1;
         txn = txn.put(&next);

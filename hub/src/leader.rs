@@ -125,7 +125,7 @@ pub async fn take(
     };
     match store.txn(txn.put(&term).audit(entry).urgent()).await? {
         Outcome::Committed { position } => Ok(Leadership {
-            fleet: fleet.value,
+            fleet: fleet.into_value(),
             term,
             position,
         }),

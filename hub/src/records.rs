@@ -16,7 +16,7 @@ mod order;
 mod rollout;
 mod token;
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 use flagship_proto::model::Position;
@@ -37,7 +37,9 @@ pub use rollout::{
 pub use token::{EnrolTokenRow, EnrolUse, IdempotencyRow, TokenRow, TokenScope};
 
 /// A kind of row.
-pub trait Record: Serialize + DeserializeOwned {
+pub trait Record:
+    Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static
+{
     /// The format that this build writes; it reads this one and those below it.
     const FORMAT: u32 = 1;
 
@@ -45,15 +47,38 @@ pub trait Record: Serialize + DeserializeOwned {
     fn key(&self) -> Key;
 }
 
-/// A row as it was read: its value and where in history it stands. Derefs to the value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row as it was read: its value and where in history it stands. Derefs to the value, which all
+/// who read the row share.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Stored<R> {
     /// What was stored.
-    pub value: R,
+    pub value: Arc<R>,
     /// Where the row was created.
     pub created: Position,
     /// Where it was last written.
     pub modified: Position,
+}
+
+impl<R: Clone> Stored<R> {
+    /// The value, to be changed.
+    pub fn to_value(&self) -> R {
+        R::clone(&self.value)
+    }
+
+    /// The same of a row that nobody needs any more.
+    pub fn into_value(self) -> R {
+        Arc::unwrap_or_clone(self.value)
+    }
+}
+
+impl<R> Clone for Stored<R> {
+    fn clone(&self) -> Self {
+        Self {
+            value: Arc::clone(&self.value),
+            created: self.created,
+            modified: self.modified,
+        }
+    }
 }
 
 impl<R> Deref for Stored<R> {
@@ -72,6 +97,7 @@ struct Writing<'a, R> {
 
 #[derive(Deserialize)]
 struct Reading<R> {
+    v: u32,
     row: R,
 }
 
@@ -88,9 +114,10 @@ pub fn encode<R: Record>(row: &R) -> Bytes {
         .into()
 }
 
-/// Reads a row; total over any bytes.
+/// Reads a row; total over any bytes. They are looked at once, whoever reads the row then.
 pub fn decode<R: Record>(key: &Key, row: &Row) -> Result<Stored<R>, StoreError> {
-    decode_value(key, &row.value).map(|value| Stored {
+    let value = row.decoded.get_or_try(|| decode_value(key, &row.value))?;
+    Ok(Stored {
         value,
         created: row.created,
         modified: row.modified,
@@ -102,18 +129,23 @@ pub(crate) fn decode_value<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, Stor
         key: key.clone(),
         message,
     };
+    let read = serde_json::from_slice::<Reading<R>>(bytes);
+    let is_known = |v: u32| (1..=R::FORMAT).contains(&v);
+    let problem = match read {
+        Ok(reading) if is_known(reading.v) => return Ok(reading.row),
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
     let format: Format =
         serde_json::from_slice(bytes).map_err(|error| refuse(format!("not a row: {error}")))?;
-    if format.v == 0 || format.v > R::FORMAT {
-        return Err(refuse(format!(
-            "it has format {}, this hub reads up to {}: a newer hub wrote it; run that version",
-            format.v,
-            R::FORMAT
-        )));
+    if is_known(format.v) {
+        return Err(refuse(problem));
     }
-    let reading: Reading<R> =
-        serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
-    Ok(reading.row)
+    Err(refuse(format!(
+        "it has format {}, this hub reads up to {}: a newer hub wrote it; run that version",
+        format.v,
+        R::FORMAT
+    )))
 }
 
 #[cfg(test)]

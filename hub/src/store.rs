@@ -5,6 +5,7 @@
 //! adapters: `embedded` (redb, one process) and `memory` (for the simulation and for tests), with
 //! one conformance suite. Reads are synchronous and come from memory; what they show is committed.
 
+mod decoded;
 mod embedded;
 mod memory;
 mod table;
@@ -23,6 +24,7 @@ use crate::{
     records::{self, Record, Stored, key},
 };
 
+pub use decoded::Decoded;
 pub(crate) use embedded::decode_row;
 pub use embedded::{EmbeddedStore, Options};
 pub use memory::MemoryStore;

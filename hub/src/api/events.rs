@@ -83,7 +83,7 @@ pub async fn events(
     };
     let stop = state.stop.clone();
     let changes = stream::iter(first)
-        .chain(follow(watch))
+        .chain(follow(watch.without_values_on_disk()))
         .map(Ok::<_, Infallible>)
         .take_until(stop.cancelled_owned());
     let changes = Attended::new(changes, place, peer.map(|Extension(peer)| peer.cut));
@@ -133,7 +133,7 @@ fn change(event: &store::Event) -> Option<Event> {
         seq: event.seq,
         kind: kind.to_owned(),
         name: segments.join("/"),
-        deleted: event.row.is_none(),
+        deleted: event.deleted,
     };
     let data = serde_json::to_string(&view).ok()?;
     Some(

@@ -8,7 +8,7 @@ pub mod rollout;
 pub mod steps;
 pub mod stopped;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use flagship_proto::model::{ClusterUid, Scope, Tick, WorkloadRef};
 
@@ -30,7 +30,7 @@ pub struct Seen {
     /// Clusters, those that left too.
     pub clusters: BTreeMap<ClusterUid, Stored<ClusterRow>>,
     /// The last stored report about each workload.
-    pub reports: BTreeMap<(ClusterUid, WorkloadRef), ReportRow>,
+    pub reports: BTreeMap<(ClusterUid, WorkloadRef), Arc<ReportRow>>,
     /// Who is connected.
     pub presences: BTreeMap<ClusterUid, Presence>,
     /// Aborts that stand, those too that could not be stored yet.
@@ -96,7 +96,8 @@ impl Seen {
 
     /// The last report about a workload of a cluster.
     pub fn report(&self, uid: &ClusterUid, workload: &WorkloadRef) -> Option<&ReportRow> {
-        self.reports.get(&(uid.clone(), workload.clone()))
+        let report = self.reports.get(&(uid.clone(), workload.clone()));
+        report.map(Arc::as_ref)
     }
 
     /// Standing aborts that cover a rollout; an abort by selector does if it met one of its clusters.

@@ -32,11 +32,7 @@ fn whole() -> Vec<u8> {
     };
     writer.file(file).unwrap();
     for (key, value) in rows {
-        let row = Row {
-            value,
-            created: position(1),
-            modified: position(2),
-        };
+        let row = Row::new(value, position(1), position(2));
         writer.row(&key, &row).unwrap();
     }
     writer.end().unwrap();

@@ -33,7 +33,7 @@ pub(super) struct Committing<'a> {
 impl Committing<'_> {
     /// The transaction, and how many history entries it writes.
     pub(super) fn txn(&self, decision: &Decision) -> (Txn, u64) {
-        let mut row = self.rollout.value.clone();
+        let mut row = self.rollout.to_value();
         row.state = decision.next.clone();
         row.requests
             .retain(|request| request.id > row.state.handled);
@@ -99,33 +99,23 @@ impl Committing<'_> {
     }
 
     fn own_claims(&self) -> impl Iterator<Item = &Stored<ClaimRow>> {
-        let mine = |claim: &&std::sync::Arc<Stored<ClaimRow>>| {
-            claim.project == self.rollout.project
-                && claim.rollout == self.rollout.id
-                && claim.workload == self.rollout.workload
+        let mine = |claim: &&Stored<ClaimRow>| {
+            claim.project == self.rollout.project && claim.rollout == self.rollout.id
         };
-        self.loaded
-            .claims
-            .values()
-            .filter(mine)
-            .map(|claim| &**claim)
+        let claims = self.loaded.claims.of(&self.rollout.workload);
+        claims.filter(mine)
     }
 
     /// The order's row, and for a Run the claim: one writer per (cluster, workload).
     fn order(&self, mut txn: Txn, action: &OrderAction) -> Txn {
         let workload = &self.rollout.workload;
-        let here = (action.uid.clone(), workload.clone());
-        txn = match self.loaded.orders.get(&here) {
-            Some(row) => txn.unchanged(&**row),
+        txn = match self.loaded.orders.get(workload, &action.uid) {
+            Some(row) => txn.unchanged(row),
             None => txn.absent(key::order(&action.uid, workload)),
         };
         if action.intent == Intent::Run {
-            txn = match self
-                .loaded
-                .claims
-                .get(&(workload.clone(), action.uid.clone()))
-            {
-                Some(claim) => txn.unchanged(&**claim),
+            txn = match self.loaded.claims.get(workload, &action.uid) {
+                Some(claim) => txn.unchanged(claim),
                 None => txn
                     .absent(key::claim(workload, &action.uid))
                     .put(&ClaimRow {
@@ -177,14 +167,14 @@ impl Committing<'_> {
         change: &Change,
         digest: Option<flagship_proto::digest::Digest>,
     ) -> Txn {
-        let former = self.loaded.last_good.get(&self.rollout.workload);
+        let former = self.loaded.good(&self.rollout.workload);
         let mut before = former.map(|row| row.before.clone()).unwrap_or_default();
         if let Some(row) = former.filter(|row| row.good.change != *change) {
             before.insert(0, row.good.clone());
         }
         before.truncate(LastGoodRow::KEPT);
         let txn = match former {
-            Some(row) => txn.unchanged(&**row),
+            Some(row) => txn.unchanged(row),
             None => txn.absent(key::last_good(&self.rollout.workload)),
         };
         txn.put(&LastGoodRow {
@@ -202,14 +192,14 @@ impl Committing<'_> {
 
     /// What is rejected is no longer good; what was good before it is again.
     fn forget_good(&self, txn: Txn, change: &Change) -> Txn {
-        let Some(row) = self.loaded.last_good.get(&self.rollout.workload) else {
+        let Some(row) = self.loaded.good(&self.rollout.workload) else {
             return txn;
         };
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.before.retain(|other| other.change != *change);
         if next.good.change == *change {
             let Some(good) = next.before.first().cloned() else {
-                return txn.unchanged(&**row).delete(row.value.key());
+                return txn.unchanged(row).delete(row.value.key());
             };
             next.before.remove(0);
             next = LastGoodRow {
@@ -218,10 +208,10 @@ impl Committing<'_> {
                 ..next
             };
         }
-        if next == row.value {
+        if next == *row.value {
             txn
         } else {
-            txn.unchanged(&**row).put(&next)
+            txn.unchanged(row).put(&next)
         }
     }
 

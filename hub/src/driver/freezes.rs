@@ -45,8 +45,7 @@ impl Driver {
     /// Ends what is over. A conflict means that somebody else ended it.
     pub(super) async fn end_freezes(&mut self, now: Tick) -> Result<(), DriverError> {
         let loaded = self.loaded.load(&self.store)?;
-        let standing: Vec<&Stored<FreezeRow>> =
-            loaded.freezes.iter().map(|freeze| &**freeze).collect();
+        let standing: Vec<&Stored<FreezeRow>> = loaded.standing_freezes().collect();
         self.frozen.forget_all_but(&standing);
         for freeze in standing {
             if !self.frozen.is_over(freeze, now) {
@@ -59,12 +58,12 @@ impl Driver {
                     actor: super::commit::ACTOR.to_owned(),
                     reason: reason.to_owned(),
                 }),
-                ..freeze.value.clone()
+                ..freeze.to_value()
             };
             let object = format!("freeze {} ({})", freeze.id, freeze.scope);
             let digest = |row: &FreezeRow| flagship_proto::digest::Digest::of_document(row).ok();
             let entry = AuditEntry {
-                before: digest(&freeze.value),
+                before: digest(freeze),
                 after: digest(&ended),
                 ..AuditEntry::new(
                     now.wall,

@@ -1,10 +1,11 @@
-//! What a step rests on, read from the store as of one moment, and the view that the engine gets.
-//! Rows are decoded once a change, so that a pass over an unchanged fleet costs little.
+//! What a step rests on: rows of one moment, and the view that the engine gets of them.
+//!
+//! They are listed once; from then on the store's watch brings what changed, so that a pass costs what
+//! changed since the last one, not what there is.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod rows;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use flagship_proto::model::{Abort, AbortMode, ClusterUid, Tick, WorkloadRef};
 use flagship_waves::{FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
@@ -14,91 +15,196 @@ use crate::{
     fleet::Presence,
     records::{
         self, AbortRow, ClaimRow, ClusterRow, FreezeRow, Guard, LastGoodRow, LiftRow, OrderRow,
-        Record, ReportRow, RolloutRow, Stored, key,
+        ReportRow, RolloutRow, Stored, key,
     },
-    store::{Key, Store, StoreError},
+    store::{Events, Key, Row, Store, StoreError, Watch, WatchError},
 };
 
-/// Decoded rows of one kind.
-#[derive(Debug)]
-struct Rows<R>(BTreeMap<Key, Arc<Stored<R>>>);
+pub(super) use rows::Dirty;
+use rows::{Places, Rows, Taken, Touched, take};
 
-impl<R> Default for Rows<R> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
+/// What is listed once.
+const PREFIXES: [&str; 9] = [
+    key::ROLLOUTS,
+    key::CLUSTERS,
+    key::ORDERS,
+    key::REPORTS,
+    key::ABORTS,
+    key::LIFTS,
+    key::FREEZES,
+    key::CLAIMS,
+    key::LAST_GOOD,
+];
 
-impl<R: Record> Rows<R> {
-    fn refresh(&mut self, store: &Store, prefix: &str) -> Result<(), StoreError> {
-        let listing = store.list(prefix)?;
-        let mut next = BTreeMap::new();
-        for (key, row) in listing.rows {
-            let known = self
-                .0
-                .remove(&key)
-                .filter(|known| known.modified == row.modified);
-            let decoded = match known {
-                Some(known) => known,
-                None => Arc::new(records::decode(&key, &row)?),
-            };
-            next.insert(key, decoded);
-        }
-        self.0 = next;
-        Ok(())
-    }
-}
-
-/// Rows as last decoded.
+/// The rows, and the place in the store's history up to which they are known.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    at: Option<u64>,
-    rollouts: Rows<RolloutRow>,
-    clusters: Rows<ClusterRow>,
-    orders: Rows<OrderRow>,
-    reports: Rows<ReportRow>,
-    aborts: Rows<AbortRow>,
-    lifts: Rows<LiftRow>,
-    freezes: Rows<FreezeRow>,
-    claims: Rows<ClaimRow>,
-    last_good: Rows<LastGoodRow>,
-    latest: Option<Arc<Loaded>>,
+    known: Option<Known>,
+    /// What changed and was not asked for yet.
+    dirty: Dirty,
+}
+
+#[derive(Debug)]
+struct Known {
+    watch: Watch,
+    loaded: Arc<Loaded>,
 }
 
 /// All of it, of one moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Loaded {
-    pub(super) rollouts: BTreeMap<Key, Arc<Stored<RolloutRow>>>,
-    pub(super) clusters: Vec<Arc<Stored<ClusterRow>>>,
-    pub(super) orders: BTreeMap<(ClusterUid, WorkloadRef), Arc<Stored<OrderRow>>>,
-    pub(super) claims: BTreeMap<(WorkloadRef, ClusterUid), Arc<Stored<ClaimRow>>>,
-    pub(super) last_good: BTreeMap<WorkloadRef, Arc<Stored<LastGoodRow>>>,
+    pub(super) rollouts: Rows<RolloutRow>,
+    pub(super) orders: Places<OrderRow>,
+    pub(super) claims: Places<ClaimRow>,
+    pub(super) last_good: Rows<LastGoodRow>,
     pub(super) guard: Option<Stored<Guard>>,
-    /// Those that stand.
-    pub(super) freezes: Vec<Arc<Stored<FreezeRow>>>,
-    reports: BTreeMap<(ClusterUid, WorkloadRef), Arc<Stored<ReportRow>>>,
-    aborts: Vec<Arc<Stored<AbortRow>>>,
-    lifts: BTreeMap<flagship_proto::model::AbortId, Arc<Stored<LiftRow>>>,
+    clusters: Rows<ClusterRow>,
+    freezes: Rows<FreezeRow>,
+    reports: Places<ReportRow>,
+    aborts: Rows<AbortRow>,
+    lifts: Rows<LiftRow>,
 }
 
 impl Cache {
-    /// Rollouts that may have something to do: those that are not over, the last one that
+    /// Everything, as of now. Costs nothing if nothing was committed since the last call.
+    pub(super) fn load(&mut self, store: &Store) -> Result<Arc<Loaded>, StoreError> {
+        self.load_while(store, || {})
+    }
+
+    /// The same, with what happens while rows are listed.
+    pub(super) fn load_while(
+        &mut self,
+        store: &Store,
+        meanwhile: impl FnOnce(),
+    ) -> Result<Arc<Loaded>, StoreError> {
+        // Taken out: what fails half-way is listed again the next time.
+        let known = match self.known.take() {
+            Some(known) => self.follow(known)?,
+            None => None,
+        };
+        let known = match known {
+            Some(known) => known,
+            None => {
+                self.dirty.add(Touched::Any);
+                Known::list(store, meanwhile)?
+            }
+        };
+        let loaded = Arc::clone(&known.loaded);
+        self.known = Some(known);
+        Ok(loaded)
+    }
+
+    /// What changed since the last call, as of the last load.
+    pub(super) fn take_dirty(&mut self) -> Dirty {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Waits until something has changed that was not asked for. Cancelling loses nothing.
+    pub(super) async fn changed(&mut self, store: &Store) -> Result<(), StoreError> {
+        loop {
+            self.load(store)?;
+            if !self.dirty.is_empty() {
+                return Ok(());
+            }
+            if let Some(known) = &mut self.known
+                && known.watch.changed().await.is_err()
+            {
+                return Err(StoreError::Closed);
+            }
+        }
+    }
+
+    /// Takes in what changed; none where the watch lost its place.
+    fn follow(&mut self, mut known: Known) -> Result<Option<Known>, StoreError> {
+        let Events { events, at: _ } = match known.watch.poll() {
+            Ok(events) => events,
+            Err(WatchError::TooOld { .. } | WatchError::Ahead { .. }) => return Ok(None),
+            Err(WatchError::Closed) => return Err(StoreError::Closed),
+            Err(WatchError::Store(error)) => return Err(error),
+        };
+        for event in events.iter().filter(|event| is_about_rollouts(&event.key)) {
+            let loaded = Arc::make_mut(&mut known.loaded);
+            self.dirty.add(loaded.take(&event.key, event.row.as_ref())?);
+        }
+        Ok(Some(known))
+    }
+}
+
+impl Known {
+    fn list(store: &Store, meanwhile: impl FnOnce()) -> Result<Self, StoreError> {
+        let mut loaded = Loaded::default();
+        loop {
+            // Taken before the lists: what is committed meanwhile comes again by the watch. The guard
+            // is read before them too, so that an abort which they do not show conflicts (P15).
+            let at = store.position().seq;
+            loaded.guard = store.read(&key::guard())?;
+            for prefix in PREFIXES {
+                for (key, row) in store.list(prefix)?.rows {
+                    loaded.take(&key, Some(&row))?;
+                }
+            }
+            match store.watch(key::ALL, at) {
+                Ok(watch) => {
+                    meanwhile();
+                    return Ok(Self {
+                        watch: watch.without_values_on_disk(),
+                        loaded: Arc::new(loaded),
+                    });
+                }
+                // More was written during the listing than the log keeps: list again.
+                Err(WatchError::TooOld { .. } | WatchError::Ahead { .. }) => {
+                    loaded = Loaded::default();
+                }
+                Err(WatchError::Closed) => return Err(StoreError::Closed),
+                Err(WatchError::Store(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+fn is_about_rollouts(key: &Key) -> bool {
+    *key == key::guard()
+        || PREFIXES
+            .iter()
+            .any(|prefix| key.as_str().starts_with(prefix))
+}
+
+impl Loaded {
+    fn take(&mut self, key: &Key, row: Option<&Row>) -> Taken {
+        let Some((kind, place)) = key::parse(key) else {
+            return Ok(Touched::Nothing);
+        };
+        match (kind, place.as_slice()) {
+            ("rollout", _) => take(&mut self.rollouts, key, row, |rollout| {
+                Some(rollout.workload.clone())
+            }),
+            ("lastgood", _) => take(&mut self.last_good, key, row, |good| {
+                Some(good.workload.clone())
+            }),
+            ("cluster", _) => take(&mut self.clusters, key, row, |_| None),
+            ("abort", _) => take(&mut self.aborts, key, row, |_| None),
+            ("lift", _) => take(&mut self.lifts, key, row, |_| None),
+            ("freeze", _) => take(&mut self.freezes, key, row, |_| None),
+            ("order", [uid, workload]) => self.orders.take([workload, uid], key, row),
+            ("report", [uid, workload]) => self.reports.take([workload, uid], key, row),
+            ("claim", [workload, uid]) => self.claims.take([workload, uid], key, row),
+            ("meta", _) => {
+                self.guard = row.map(|row| records::decode(key, row)).transpose()?;
+                Ok(Touched::Any)
+            }
+            _ => Ok(Touched::Nothing),
+        }
+    }
+
+    /// Rollouts among `dirty` that may have something to do: those that are not over, the last one that
     /// Succeeded for a workload (its catch-up lane), any of which a person asked something, and
     /// those in the scope of a standing abort that takes back what is Done.
     /// In the order in which they were started: what one that is superseded writes last comes
     /// before what its successor writes.
-    pub(super) fn open_rollouts(
-        &mut self,
-        store: &Store,
-        now: Tick,
-    ) -> Result<Vec<Key>, StoreError> {
-        self.rollouts.refresh(store, key::ROLLOUTS)?;
-        self.aborts.refresh(store, key::ABORTS)?;
-        self.lifts.refresh(store, key::LIFTS)?;
-        let lifts = || self.lifts.0.values();
-        let standing = self.aborts.0.values().filter(|abort| {
-            let mut own = lifts().filter(|lift| lift.abort == *abort.id());
-            own.all(|lift| lift.pending(now.wall))
+    pub(super) fn open_rollouts(&self, dirty: &Dirty, now: Tick) -> Vec<Key> {
+        let standing = self.aborts.values().filter(|abort| {
+            let lift = self.lifts.get(&key::lift(abort.id()));
+            lift.is_none_or(|lift| lift.pending(now.wall))
         });
         let retreats: Vec<_> = standing
             .map(|abort| abort.unplaced())
@@ -109,89 +215,35 @@ impl Cache {
             let covers = |abort: &&Abort| abort.scope.covers(&rollout.workload, &plan, &rollout.id);
             retreats.iter().any(covers)
         };
-        self.last_good.refresh(store, key::LAST_GOOD)?;
-        let good = self.last_good.0.values();
-        let current: BTreeSet<Key> = good
-            .map(|row| key::rollout(&row.good.project, &row.good.rollout))
-            .collect();
-        let open = self.rollouts.0.iter().filter(|(key, rollout)| {
+        let is_current = |rollout: &RolloutRow| {
+            let good = self.last_good.get(&key::last_good(&rollout.workload));
+            good.is_some_and(|row| {
+                (&row.good.project, &row.good.rollout) == (&rollout.project, &rollout.id)
+            })
+        };
+        let touched = self.rollouts.iter();
+        let touched = touched.filter(|(_, rollout)| dirty.concerns(&rollout.workload));
+        let open = touched.filter(|(_, rollout)| {
             let asked = rollout.open_requests().next().is_some();
-            !rollout.state.is_over() || current.contains(*key) || asked || goes_back(rollout)
+            !rollout.state.is_over() || asked || is_current(rollout) || goes_back(rollout)
         });
         let mut open: Vec<_> = open
             .map(|(key, rollout)| (rollout.created, key.clone()))
             .collect();
         open.sort();
-        Ok(open.into_iter().map(|(_, key)| key).collect())
+        open.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// Everything, as of now. Reads nothing if nothing was committed since the last call.
-    pub(super) fn load(&mut self, store: &Store) -> Result<Arc<Loaded>, StoreError> {
-        self.load_while(store, || {})
+    /// Freezes that stand.
+    pub(super) fn standing_freezes(&self) -> impl Iterator<Item = &Stored<FreezeRow>> {
+        self.freezes.values().filter(|freeze| freeze.stands())
     }
 
-    /// The same, with what happens while rows are read.
-    pub(super) fn load_while(
-        &mut self,
-        store: &Store,
-        meanwhile: impl FnOnce(),
-    ) -> Result<Arc<Loaded>, StoreError> {
-        // Taken before the lists: what is committed meanwhile is read again the next time.
-        let at = store.position().seq;
-        if let (Some(latest), true) = (&self.latest, self.at == Some(at)) {
-            return Ok(Arc::clone(latest));
-        }
-        // Before the lists too: an abort that is stored while they are read conflicts (P15).
-        let guard = store.read(&key::guard())?;
-        self.rollouts.refresh(store, key::ROLLOUTS)?;
-        self.clusters.refresh(store, key::CLUSTERS)?;
-        self.orders.refresh(store, key::ORDERS)?;
-        self.reports.refresh(store, key::REPORTS)?;
-        self.aborts.refresh(store, key::ABORTS)?;
-        self.lifts.refresh(store, key::LIFTS)?;
-        self.freezes.refresh(store, key::FREEZES)?;
-        meanwhile();
-        self.claims.refresh(store, key::CLAIMS)?;
-        self.last_good.refresh(store, key::LAST_GOOD)?;
-        let orders = self.orders.0.values().map(|row| {
-            let order = row.unplaced();
-            ((order.uid.clone(), order.workload.clone()), Arc::clone(row))
-        });
-        let reports = self.reports.0.values().map(|row| {
-            (
-                (row.uid.clone(), row.status.workload.clone()),
-                Arc::clone(row),
-            )
-        });
-        let claims = self.claims.0.values();
-        let claims = claims.map(|row| ((row.workload.clone(), row.uid.clone()), Arc::clone(row)));
-        let good = self.last_good.0.values();
-        let good = good.map(|row| (row.workload.clone(), Arc::clone(row)));
-        let lifts = self
-            .lifts
-            .0
-            .values()
-            .map(|row| (row.abort.clone(), Arc::clone(row)));
-        let standing = self.freezes.0.values().filter(|freeze| freeze.stands());
-        let loaded = Arc::new(Loaded {
-            rollouts: self.rollouts.0.clone(),
-            clusters: self.clusters.0.values().cloned().collect(),
-            orders: orders.collect(),
-            reports: reports.collect(),
-            claims: claims.collect(),
-            last_good: good.collect(),
-            aborts: self.aborts.0.values().cloned().collect(),
-            freezes: standing.cloned().collect(),
-            lifts: lifts.collect(),
-            guard,
-        });
-        self.at = Some(at);
-        self.latest = Some(Arc::clone(&loaded));
-        Ok(loaded)
+    /// What is good for a workload.
+    pub(super) fn good(&self, workload: &WorkloadRef) -> Option<&Stored<LastGoodRow>> {
+        self.last_good.get(&key::last_good(workload))
     }
-}
 
-impl Loaded {
     /// What the engine sees for one rollout.
     pub(super) fn view(
         &self,
@@ -202,7 +254,7 @@ impl Loaded {
     ) -> FleetView {
         let members = self
             .clusters
-            .iter()
+            .values()
             .filter(|cluster| cluster.state.is_member());
         let members = members.map(|cluster| {
             let member = self.member(cluster, rollout, presence, started, now);
@@ -210,7 +262,7 @@ impl Loaded {
         });
         let standing = self
             .aborts
-            .iter()
+            .values()
             .filter(|abort| self.stands(abort, rollout, now));
         FleetView {
             members: members.collect(),
@@ -221,7 +273,7 @@ impl Loaded {
                 })
                 .collect(),
             freezes: self.freezes_of(rollout),
-            last_good: self.last_good.get(&rollout.workload).map(|good| LastGood {
+            last_good: self.good(&rollout.workload).map(|good| LastGood {
                 change: good.good.change.clone(),
                 digest: good.good.digest,
             }),
@@ -230,13 +282,12 @@ impl Loaded {
     }
 
     fn freezes_of(&self, rollout: &RolloutRow) -> Vec<Freeze> {
-        let covers = |freeze: &&Arc<Stored<FreezeRow>>| {
+        let covers = |freeze: &&Stored<FreezeRow>| {
             let scope = &freeze.scope;
             scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id)
         };
-        let fleet = || self.clusters.iter().map(|cluster| &cluster.value);
-        self.freezes
-            .iter()
+        let fleet = || self.clusters.values().map(|cluster| &**cluster);
+        self.standing_freezes()
             .filter(covers)
             .map(|freeze| Freeze {
                 id: freeze.id.clone(),
@@ -251,7 +302,7 @@ impl Loaded {
     fn stands(&self, abort: &Stored<AbortRow>, rollout: &RolloutRow, now: Tick) -> bool {
         let scope = &abort.unplaced().scope;
         let covers = scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id);
-        let lift = self.lifts.get(abort.id());
+        let lift = self.lifts.get(&key::lift(abort.id()));
         covers && lift.is_none_or(|lift| lift.pending(now.wall))
     }
 
@@ -264,10 +315,12 @@ impl Loaded {
         now: Tick,
     ) -> Member {
         let workload = &rollout.workload;
-        let here = (cluster.uid.clone(), workload.clone());
         let seen = presence.get(&cluster.uid).copied().unwrap_or_default();
-        let order = self.orders.get(&here).map(|row| row.order());
-        let claim = self.claims.get(&(workload.clone(), cluster.uid.clone()));
+        let order = self
+            .orders
+            .get(workload, &cluster.uid)
+            .map(|row| row.order());
+        let claim = self.claims.get(workload, &cluster.uid);
         let lease = rollout
             .plan
             .lease()
@@ -291,7 +344,10 @@ impl Loaded {
                 (&claim.project, &claim.rollout) != (&rollout.project, &rollout.id)
             }),
             order: order.as_ref().map(OrderSeen::from),
-            status: self.reports.get(&here).map(|row| row.status.clone()),
+            status: self
+                .reports
+                .get(workload, &cluster.uid)
+                .map(|row| row.status.clone()),
         }
     }
 }

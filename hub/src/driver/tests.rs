@@ -143,9 +143,14 @@ impl Hub {
     fn pass_at(&mut self, now: Tick) -> Result<Duration, DriverError> {
         let presences = self.presence(now);
         self.driver
-            .pass(&presences, now)
+            .pass(|| presences, now)
             .now_or_never()
             .expect("memory is ready at once")
+    }
+
+    fn open_rollouts(&mut self) -> Vec<crate::store::Key> {
+        let loaded = self.driver.loaded.load(&self.store).unwrap();
+        loaded.open_rollouts(&Dirty::all(), at(0))
     }
 
     fn orders(&self) -> Vec<(ClusterUid, Intent)> {

@@ -141,7 +141,7 @@ impl Enrol {
         // Only here: whoever has not proved the member's key uses nothing up.
         self.brake().renewal(&row.uid, now.mono)?;
         let certificate = self.issue(csr, &row.name, &row.uid, now.wall)?;
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         add_key(&mut next, &certificate);
         let object = format!("cluster {}", row.name);
         let actor = format!("agent {}", row.name);

@@ -105,7 +105,7 @@ impl Fixture {
             .cluster(&name.parse().unwrap())
             .unwrap()
             .unwrap()
-            .value
+            .into_value()
     }
 
     fn audited(&self) -> BTreeMap<String, String> {

@@ -129,7 +129,7 @@ impl Enrol {
             return Err(EnrolError::Used(token.id.to_string()));
         }
         let certificate = self.issue(csr, &row.name, &row.uid, now.wall)?;
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.keys.retain(|key| !key.certificate.is_empty());
         add_key(&mut next, &certificate);
         let object = format!("cluster {}", row.name);
@@ -192,7 +192,7 @@ impl Enrol {
                 uid: uid.clone(),
             }
         };
-        let mut used = token.value.clone();
+        let mut used = token.to_value();
         used.used.push(EnrolUse {
             key: Digest::of(&public),
             cluster: name.clone(),

@@ -75,7 +75,7 @@ fn load(store: &Store, fleet: &mut Fleet, now: Tick) -> Result<Watch, StoreError
             Ok(watch) => {
                 fleet.load(changes, at, now);
                 fleet.read(now.mono, at);
-                return Ok(watch);
+                return Ok(watch.without_values_on_disk());
             }
             // More was written during the listing than the log keeps: list again.
             Err(WatchError::TooOld { .. } | WatchError::Ahead { .. }) => {}

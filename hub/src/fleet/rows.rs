@@ -80,17 +80,17 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
                 incarnation: row.incarnation,
                 seq: row.seq,
                 modified: row.modified,
-                status: row.value.status,
+                status: row.status.clone(),
             };
             Some(Change::Report(
-                row.value.uid,
+                row.uid.clone(),
                 workload,
                 Some(Box::new(report)),
             ))
         }
         ("meta", Some(row)) if *key == key::seen() => {
             let row: Stored<SeenRow> = records::decode(key, row)?;
-            Some(Change::Seen(Box::new(row.value)))
+            Some(Change::Seen(Box::new(row.into_value())))
         }
         ("localrelease", Some(row)) => {
             let row: Stored<LocalReleaseRow> = records::decode(key, row)?;
@@ -222,7 +222,7 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
             incarnation,
             read,
         } => cluster_row(store, cluster, *read)?.map(|read| {
-            let mut row = read.value.clone();
+            let mut row = read.to_value();
             row.inventory = inventory.as_ref().clone();
             row.incarnation = row.incarnation.max(*incarnation);
             row.last_seen = Some(now.wall);
@@ -242,7 +242,7 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
                 Some(before) => Txn::new().unchanged(before),
                 None => Txn::new().absent(seen.key()),
             };
-            let before = before.map(|before| before.value).unwrap_or_default();
+            let before = before.map(Stored::into_value).unwrap_or_default();
             Some(txn.put(&before.and(seen)).urgent())
         }
         Job::Given(order) => {
@@ -281,7 +281,7 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
 
 /// The transaction that stops a cluster until a person has looked (P1).
 pub fn quarantine(read: &Stored<ClusterRow>, why: &str, now: Tick) -> Txn {
-    let mut row = read.value.clone();
+    let mut row = read.to_value();
     row.state = ClusterState::Quarantined {
         reason: why.to_owned(),
     };

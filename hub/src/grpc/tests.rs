@@ -255,7 +255,7 @@ async fn an_enrolled_agent_is_welcome_gets_a_lease_and_is_gone_within_a_second_o
         "{granted:?}"
     );
 
-    let mut row = hub.row("eu-1").value;
+    let mut row = hub.row("eu-1").into_value();
     assert!(hub.fleet.presence(&row.uid).connected);
     row.state = ClusterState::Removed {
         at: hub.fleet.now().wall,

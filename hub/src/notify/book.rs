@@ -40,7 +40,10 @@ impl Book {
         let notified: Option<Stored<NotifiedRow>> = store.read(&key::notified())?;
         let kept = rows
             .into_iter()
-            .map(|row| (row.value.entry.id.clone(), row.value.entry))
+            .map(|row| {
+                let entry = row.into_value().entry;
+                (entry.id.clone(), entry)
+            })
             .collect();
         Ok(Self {
             store: store.clone(),
@@ -64,6 +67,7 @@ impl Book {
             events.extend(later.map(|(key, row)| Event {
                 seq: row.modified.seq,
                 key,
+                deleted: false,
                 row: Some(row),
             }));
         }

@@ -92,7 +92,7 @@ impl Ops {
                     .try_this("enrol it again with a new token"));
             }
         }
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.state = ClusterState::Active;
         next.unconfirmed = None;
         let txn = Txn::new().unchanged(&row).put(&next);
@@ -138,7 +138,7 @@ impl Ops {
             }
             caller.insist_on_reason("removing a cluster with a canary in flight")?;
         }
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.state = ClusterState::Removed { at: now.wall };
         for key in &mut next.keys {
             key.revoked = true;

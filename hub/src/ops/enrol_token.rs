@@ -129,11 +129,11 @@ impl Ops {
                 let message = format!("enrolment token {id} is revoked already");
                 return Err(OpError::refused("token.revoked", &message));
             }
-            let mut next = row.value.clone();
+            let mut next = row.to_value();
             next.revoked = true;
             let txn = Txn::new().unchanged(&row).put(&next);
             let object = format!("enrolment token {id}");
-            Ok(Prepared::new(txn, id.clone(), object).digests(Some(&row.value), Some(&next)))
+            Ok(Prepared::new(txn, id.clone(), object).digests(Some(&*row.value), Some(&next)))
         })
         .await
     }

@@ -102,11 +102,11 @@ impl Ops {
                     actor: caller.actor.clone(),
                     reason: caller.reason.clone(),
                 }),
-                ..row.value.clone()
+                ..row.to_value()
             };
             let txn = Txn::new().unchanged(&row).put(&ended);
             let object = format!("freeze {id} ({})", row.scope);
-            Ok(Prepared::new(txn, ended.clone(), object).digests(Some(&row.value), Some(&ended)))
+            Ok(Prepared::new(txn, ended.clone(), object).digests(Some(&*row.value), Some(&ended)))
         })
         .await
     }

@@ -103,7 +103,7 @@ impl Ops {
             [] => format!("abort {}", args.abort),
             except => format!("abort {} except {}", args.abort, named(except)),
         };
-        Ok(Prepared::new(txn, answer, object).digests(Some(&abort.value), Some(&row)))
+        Ok(Prepared::new(txn, answer, object).digests(Some(&*abort.value), Some(&row)))
     }
 
     fn standing_abort(&self, id: &AbortId, now: Tick) -> Result<Stored<AbortRow>, OpError> {

@@ -88,8 +88,7 @@ impl Ops {
             workload,
             act,
         };
-        let before = before.map(|before| before.value);
-        Ok(Prepared::new(txn, answer, object).digests(before.as_ref(), Some(&row)))
+        Ok(Prepared::new(txn, answer, object).digests(before.as_deref(), Some(&row)))
     }
 
     fn report_on(

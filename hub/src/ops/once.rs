@@ -77,7 +77,7 @@ impl Once {
             .in_field("Idempotency-Key")
             .try_this("use a new key for a new request"));
         }
-        let answer = serde_json::from_value(row.value.answer).map_err(|error| {
+        let answer = serde_json::from_value(row.into_value().answer).map_err(|error| {
             OpError::from(StoreError::Decode {
                 key,
                 message: error.to_string(),

@@ -171,8 +171,8 @@ impl Survey {
             reports: reports
                 .into_iter()
                 .map(|row| {
-                    let status = row.value.status;
-                    ((row.value.uid, status.workload.clone()), status)
+                    let ReportRow { uid, status, .. } = row.into_value();
+                    ((uid, status.workload.clone()), status)
                 })
                 .collect(),
             rollouts: open.map(|row| (name_of(&row), row)).collect(),

@@ -52,7 +52,7 @@ pub fn join_standing_aborts(
         let Scope::Selector(selector) = &abort.unplaced().scope else {
             continue;
         };
-        let mut row = abort.value.clone();
+        let mut row = abort.to_value();
         let Some(matched) = &mut row.matched else {
             continue;
         };

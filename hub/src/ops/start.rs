@@ -169,7 +169,7 @@ impl Ops {
         };
         let applied = PlanRow {
             last_number: number,
-            ..plan_row.value.clone()
+            ..plan_row.to_value()
         };
         let txn = txn
             .absent(row.key())
@@ -316,7 +316,7 @@ fn supersede(
     );
     allowed(&holder.state, &wish, stands.is_some())
         .map_err(|why| OpError::refused("supersede.notAllowed", &why.to_string()))?;
-    let mut next = holder.value.clone();
+    let mut next = holder.to_value();
     next.requests.push(Request {
         id: holder.next_request(),
         at: now.wall,

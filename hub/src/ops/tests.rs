@@ -148,7 +148,7 @@ impl Hub {
 
     /// Changes a rollout's row as the driver would.
     fn alter(&self, id: &str, change: impl FnOnce(&mut RolloutRow)) {
-        let mut row = self.rollout(id).value;
+        let mut row = self.rollout(id).into_value();
         change(&mut row);
         self.put(&row);
     }

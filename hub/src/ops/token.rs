@@ -92,7 +92,7 @@ impl Ops {
         };
         let row: Option<Stored<TokenRow>> = self.store.read(&key::token(&presented.id))?;
         Ok(row
-            .map(|row| row.value)
+            .map(Stored::into_value)
             .filter(|row| presented.is(&row.hash) && row.is_live(now)))
     }
 
@@ -134,7 +134,7 @@ impl Ops {
             )
             .try_this("create another admin token first"));
         }
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         next.revoked = Some(now.wall);
         let mut txn = Txn::new().unchanged(row).put(&next);
         if let (true, Some(other)) = (is_admin(row), others.first()) {

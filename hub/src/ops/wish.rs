@@ -137,7 +137,7 @@ impl Ops {
                 ) => refusal.try_this(&format!("flagship describe rollout {name}")),
             }
         })?;
-        let mut next = row.value.clone();
+        let mut next = row.to_value();
         let request = Request {
             id: row.next_request(),
             at: now.wall,

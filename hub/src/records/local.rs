@@ -38,7 +38,7 @@ impl Stored<LocalReleaseRow> {
             at,
             actor,
             reason,
-        } = self.value.clone();
+        } = self.to_value();
         LocalRelease {
             cluster,
             uid,

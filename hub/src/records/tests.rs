@@ -5,11 +5,8 @@ use flagship_proto::model::{Position, WorkloadRef};
 use super::*;
 
 fn row(bytes: &[u8]) -> Row {
-    Row {
-        value: Bytes::copy_from_slice(bytes),
-        created: Position { epoch: 1, seq: 1 },
-        modified: Position { epoch: 1, seq: 2 },
-    }
+    let at = |seq| Position { epoch: 1, seq };
+    Row::new(Bytes::copy_from_slice(bytes), at(1), at(2))
 }
 
 #[test]
@@ -18,8 +15,29 @@ fn a_row_comes_back_as_it_was_written() {
         by: "abort a-1".to_owned(),
     };
     let read: Stored<Guard> = decode(&guard.key(), &row(&encode(&guard))).unwrap();
-    assert_eq!(read.value, guard);
+    assert_eq!(*read, guard);
     assert_eq!(read.modified, Position { epoch: 1, seq: 2 });
+}
+
+#[test]
+fn all_who_read_a_row_share_one_value_and_the_next_commit_brings_another() {
+    let store = crate::store::Store::memory();
+    let put = |by: &str| {
+        let guard = Guard { by: by.to_owned() };
+        let txn = crate::store::Txn::new().put(&guard);
+        futures::FutureExt::now_or_never(store.txn(txn))
+            .unwrap()
+            .unwrap();
+    };
+    let read = || -> Stored<Guard> { store.read(&key::guard()).unwrap().unwrap() };
+    put("abort a-1");
+    let (one, other) = (read(), read());
+    assert!(Arc::ptr_eq(&one.value, &other.value));
+    put("abort a-2");
+    assert_eq!(
+        (one.by.as_str(), read().by.as_str()),
+        ("abort a-1", "abort a-2")
+    );
 }
 
 #[test]

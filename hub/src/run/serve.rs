@@ -264,13 +264,13 @@ fn drive(
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), driver::DriverError>> + use<> {
     let term = Stored {
-        value: leadership.term.clone(),
+        value: leadership.term.clone().into(),
         created: leadership.position,
         modified: leadership.position,
     };
     let of = leadership.fleet.fleet.clone();
     let driver = Driver::new(store.clone(), of, term, clock.now());
-    driver::run(driver, store, move || fleet.presences(), clock, stop)
+    driver::run(driver, move || fleet.presences(), clock, stop)
 }
 
 /// Makes the hub's own certificate anew long before it ends.

@@ -44,10 +44,10 @@ fn path(name: &str) -> Key {
 
 fn put(name: &str, value: &str) -> Txn {
     let mut txn = Txn::new();
-    txn.writes.push(Write::Put {
-        key: path(name),
-        value: Bytes::copy_from_slice(value.as_bytes()),
-    });
+    txn.writes.push(Write::bytes(
+        path(name),
+        Bytes::copy_from_slice(value.as_bytes()),
+    ));
     txn
 }
 
@@ -166,10 +166,8 @@ async fn trap_35_a_watch_that_lags_too_far_is_told_to_list_again(store: Store) {
             txn.writes.push(Write::Delete {
                 key: path(&format!("k/{n}")),
             });
-            txn.writes.push(Write::Put {
-                key: path(&format!("k/{n}")),
-                value: Bytes::new(),
-            });
+            txn.writes
+                .push(Write::bytes(path(&format!("k/{n}")), Bytes::new()));
         }
         left -= left.min(8192);
         commit(&store, txn).await;

@@ -189,6 +189,7 @@ impl EmbeddedStore {
     }
 }
 
-fn is_cold(path: &str) -> bool {
+/// Whether a row stays on disk.
+pub(super) fn is_cold(path: &str) -> bool {
     COLD.iter().any(|prefix| path.starts_with(prefix))
 }

@@ -142,8 +142,18 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
         }
         for (write, created) in txn.writes.into_iter().zip(existing) {
             match write {
-                Write::Put { key, value } => {
-                    self.put(key, value, created.unwrap_or(position), position);
+                Write::Put {
+                    key,
+                    value,
+                    decoded,
+                } => {
+                    let row = Row {
+                        value,
+                        created: created.unwrap_or(position),
+                        modified: position,
+                        decoded,
+                    };
+                    self.put(key, row);
                 }
                 Write::Delete { key } if created.is_some() => self.delete(key, position),
                 Write::Delete { .. } => {}
@@ -151,7 +161,8 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
         }
         for entry in txn.audit {
             let (index, bytes) = self.staged.audit.append(position, entry);
-            self.put(key::audit(index), Bytes::from(bytes), position, position);
+            let row = Row::new(Bytes::from(bytes), position, position);
+            self.put(key::audit(index), row);
         }
         self.staged.position = position;
         Ok(Outcome::Committed { position })
@@ -179,13 +190,8 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
         Ok((!holds).then(|| key.clone()))
     }
 
-    fn put(&mut self, key: Key, value: Bytes, created: Position, modified: Position) {
-        self.changed(&key, modified, false);
-        let row = Row {
-            value,
-            created,
-            modified,
-        };
+    fn put(&mut self, key: Key, row: Row) {
+        self.changed(&key, row.modified, false);
         self.staged.rows.insert(key, Some(row));
     }
 

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use flagship_proto::model::Position;
 
+use super::decoded::Decoded;
 use crate::{
     audit::{AuditEntry, AuditHead},
     records::{self, Record, Stored},
@@ -47,6 +48,20 @@ pub struct Row {
     pub created: Position,
     /// Where it was last written; an order's revision.
     pub modified: Position,
+    /// What was made of the value.
+    pub(crate) decoded: Decoded,
+}
+
+impl Row {
+    /// A row of which nothing was made yet.
+    pub fn new(value: Bytes, created: Position, modified: Position) -> Self {
+        Self {
+            value,
+            created,
+            modified,
+            decoded: Decoded::default(),
+        }
+    }
 }
 
 /// Rows of one moment.
@@ -83,12 +98,25 @@ pub enum Write {
         key: Key,
         /// Its new value.
         value: Bytes,
+        /// The record that the value was made of, where it was one.
+        decoded: Decoded,
     },
     /// Removes; removing what is not there is no error.
     Delete {
         /// Which row.
         key: Key,
     },
+}
+
+impl Write {
+    /// Creates or replaces a row by bytes.
+    pub fn bytes(key: Key, value: Bytes) -> Self {
+        Self::Put {
+            key,
+            value,
+            decoded: Decoded::default(),
+        }
+    }
 }
 
 /// Everything that is committed together.
@@ -138,9 +166,17 @@ impl Txn {
 
     /// Writes a record under its own key.
     pub fn put<R: Record>(mut self, record: &R) -> Self {
+        let (key, value) = (record.key(), records::encode(record));
+        #[cfg(test)]
+        assert_eq!(
+            records::decode_value::<R>(&key, &value).as_ref(),
+            Ok(record),
+            "readers are given the record itself, so its bytes have to say the same"
+        );
         self.writes.push(Write::Put {
-            key: record.key(),
-            value: records::encode(record),
+            key,
+            value,
+            decoded: Decoded::of(record.clone()),
         });
         self
     }

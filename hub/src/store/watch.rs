@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::watch::Receiver;
 
 use super::{
+    embedded::is_cold,
     table::Table,
     types::{Key, Row, StoreError},
 };
@@ -17,7 +18,9 @@ pub struct Event {
     pub seq: u64,
     /// Which row.
     pub key: Key,
-    /// Its value; none if it was deleted.
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// The row; none if it was deleted, or is on disk and the watch leaves it there.
     pub row: Option<Row>,
 }
 
@@ -64,7 +67,8 @@ pub(super) type ColdRead = Arc<dyn Fn(&Key) -> Result<Option<Row>, StoreError> +
 pub struct Watch {
     table: Arc<RwLock<Table>>,
     changed: Receiver<u64>,
-    cold: ColdRead,
+    /// None: what is not in memory stays where it is.
+    cold: Option<ColdRead>,
     prefix: String,
     at: u64,
 }
@@ -86,12 +90,20 @@ impl Watch {
         let watch = Self {
             table,
             changed,
-            cold,
+            cold: Some(cold),
             prefix: prefix.to_owned(),
             at: from,
         };
         watch.check(&watch.read())?;
         Ok(watch)
+    }
+
+    /// Tells of rows that are only on disk (audit, history) without reading them: for who decides
+    /// nothing by them.
+    #[must_use]
+    pub fn without_values_on_disk(mut self) -> Self {
+        self.cold = None;
+        self
     }
 
     /// What changed since the last call, at once; empty if nothing did.
@@ -112,19 +124,21 @@ impl Watch {
         };
         let mut events = Vec::with_capacity(found.len());
         for (change, row) in found {
-            let row = match row {
-                None if !change.deleted => (self.cold)(&change.key)?,
-                other => other,
+            let (row, is_left) = match (row, &self.cold) {
+                (None, Some(cold)) if !change.deleted => (cold(&change.key)?, false),
+                (None, None) if !change.deleted => (None, is_cold(change.key.as_str())),
+                (other, _) => (other, false),
             };
             // what a later change replaced comes with that change
             let latest = match &row {
                 Some(row) => !change.deleted && row.modified.seq == change.seq,
-                None => change.deleted,
+                None => change.deleted || is_left,
             };
             if latest {
                 events.push(Event {
                     seq: change.seq,
                     key: change.key,
+                    deleted: change.deleted,
                     row,
                 });
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flagship_hub::records::{RolloutRow, key};
+use flagship_hub::records::{RolloutRow, Stored, key};
 use flagship_proto::model::{LocalVerb, ReturnTo, Scope, Selector};
 use flagship_waves::{RolloutPhase, Wish};
 
@@ -211,7 +211,7 @@ impl Player {
     fn rollouts(&self) -> Vec<RolloutRow> {
         let rows = self.world.store().read_all::<RolloutRow>(key::ROLLOUTS);
         let rows = rows.expect("memory can be read").into_iter();
-        rows.map(|row| row.value).collect()
+        rows.map(Stored::into_value).collect()
     }
 
     /// Everything is mended, every abort lifted, what is open taken back: then nothing moves any more.

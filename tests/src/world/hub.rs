@@ -143,7 +143,7 @@ impl Hub {
         if self.pass_at <= now.mono.millis || self.store.position().seq != self.seen {
             let pass = self
                 .driver
-                .pass(&self.fleet.presences(), now)
+                .pass(|| self.fleet.presences(), now)
                 .now_or_never();
             // A disk that is full: what was decided is decided again.
             let wait = pass.expect("ready at once").unwrap_or(LONGEST_WAIT);

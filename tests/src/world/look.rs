@@ -1,7 +1,7 @@
 //! What can be seen of a World from outside: time, rows, phases.
 
 use flagship_hub::{
-    records::{ReceiptRow, RolloutRow, key},
+    records::{ReceiptRow, RolloutRow, Stored, key},
     store::Store,
 };
 use flagship_proto::model::RolloutId;
@@ -61,8 +61,8 @@ impl World {
     pub fn rollout(&self, id: &str) -> RolloutRow {
         let id: RolloutId = id.parse().expect("a rollout id");
         let key = key::rollout(&"shop".parse().expect("a name"), &id);
-        let row = self.store.read(&key).expect("memory can be read");
-        row.expect("the rollout was started").value
+        let row: Option<Stored<RolloutRow>> = self.store.read(&key).expect("memory can be read");
+        row.expect("the rollout was started").into_value()
     }
 
     /// One word for a rollout's state.

@@ -1,6 +1,6 @@
 //! An abort as a view: who is concerned, how far each has stopped, by when, and what is not fixed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::model::{AbortId, ClusterUid, Position, Scope, SignedReceipt, lease::Bound};
 use flagship_waves::ClusterPhase;
@@ -30,7 +30,7 @@ pub fn view(
     let bound = bound(row);
     let bound_at = later(order.at, bound);
     let receipts: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&order.id))?;
-    let mut receipts: BTreeMap<ClusterUid, ReceiptRow> = receipts
+    let mut receipts: BTreeMap<ClusterUid, Arc<ReceiptRow>> = receipts
         .into_iter()
         .map(|row| (row.receipt.receipt.uid.clone(), row.value))
         .collect();
@@ -39,13 +39,13 @@ pub fn view(
     for (uid, kept) in state.fleet.receipts_under_way(&order.id) {
         let age = |receipt: &SignedReceipt| (receipt.receipt.incarnation, receipt.receipt.seq);
         let is_newer = |stored: &ReceiptRow| age(&kept.signed) > age(&stored.receipt);
-        if receipts.get(&uid).is_none_or(is_newer) {
+        if receipts.get(&uid).map(Arc::as_ref).is_none_or(is_newer) {
             let receipt = ReceiptRow {
                 certificate: kept.certificate.to_vec(),
                 received: kept.taken,
                 receipt: kept.signed,
             };
-            receipts.insert(uid, receipt);
+            receipts.insert(uid, Arc::new(receipt));
         }
     }
     let not_fixed = not_fixed(state, seen, row)?;
@@ -56,7 +56,7 @@ pub fn view(
             abort: order,
             uid: &uid,
             orders: &orders,
-            receipt: receipts.get(&uid),
+            receipt: receipts.get(&uid).map(Arc::as_ref),
             bound_at,
             not_fixed: &not_fixed,
         };
@@ -102,7 +102,7 @@ pub fn view(
 pub fn unstored(one: &Unstored, here: Position) -> Stored<AbortRow> {
     let lease = u64::try_from(one.lease.as_millis()).unwrap_or(u64::MAX);
     Stored {
-        value: AbortRow::new(one.abort.clone(), one.matched.clone(), lease),
+        value: AbortRow::new(one.abort.clone(), one.matched.clone(), lease).into(),
         created: here,
         modified: here,
     }
@@ -126,7 +126,7 @@ fn concerned(
     state: &ApiState,
     seen: &Seen,
     row: &Stored<AbortRow>,
-    receipts: &BTreeMap<ClusterUid, ReceiptRow>,
+    receipts: &BTreeMap<ClusterUid, Arc<ReceiptRow>>,
 ) -> Result<Vec<(ClusterUid, Orders)>, StoreError> {
     let scope = &row.unplaced().scope;
     let mut found = Vec::new();

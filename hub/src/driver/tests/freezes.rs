@@ -27,7 +27,7 @@ fn stored(hub: &Hub) -> FreezeRow {
         .store
         .read(&key::freeze(&"f-1".parse().unwrap()))
         .unwrap();
-    row.unwrap().value
+    row.unwrap().into_value()
 }
 
 fn eu() -> flagship_proto::model::Labels {

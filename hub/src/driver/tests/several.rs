@@ -33,9 +33,9 @@ fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
             change: Change::Version("1.2.0".into()),
             ..good.value.good.clone()
         },
-        ..good.value.clone()
+        ..good.to_value()
     };
-    let mut asked = hub.rollout().value.clone();
+    let mut asked = hub.rollout().to_value();
     asked.requests.push(Request {
         id: asked.next_request(),
         at: at(9).wall,
@@ -70,13 +70,14 @@ fn the_last_good_versions_holder_is_looked_for_in_its_own_project() {
         before: Vec::new(),
     };
     let mut txn = Txn::new().put(&holder);
-    for mut row in hub.store.read_all::<RolloutRow>(key::ROLLOUTS).unwrap() {
-        row.value.state.phase = flagship_waves::RolloutPhase::Succeeded;
-        row.value.state.ended = Some(at(0).wall);
-        txn = txn.put(&row.value);
+    for row in hub.store.read_all::<RolloutRow>(key::ROLLOUTS).unwrap() {
+        let mut row = row.into_value();
+        row.state.phase = flagship_waves::RolloutPhase::Succeeded;
+        row.state.ended = Some(at(0).wall);
+        txn = txn.put(&row);
     }
     commit(&hub.store, txn);
-    let open = hub.driver.loaded.open_rollouts(&hub.store, at(0)).unwrap();
+    let open = hub.open_rollouts();
     let shop = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
     assert_eq!(open, [shop]);
 }
@@ -88,7 +89,7 @@ fn a_superseded_rollout_ends_before_its_successor_writes_whatever_their_numbers(
     hub.start_as("shop", "checkout-9", "1.1.0");
     hub.pass().unwrap();
     hub.start_as("shop", "checkout-10", "1.2.0");
-    let mut old = named(&hub, "checkout-9").value;
+    let mut old = named(&hub, "checkout-9").into_value();
     old.requests.push(Request {
         id: old.next_request(),
         at: at(9).wall,
@@ -99,15 +100,77 @@ fn a_superseded_rollout_ends_before_its_successor_writes_whatever_their_numbers(
         },
     });
     let mut txn = Txn::new().put(&old);
-    for mut claim in hub.store.read_all::<ClaimRow>(key::CLAIMS).unwrap() {
-        claim.value.rollout = "checkout-10".parse().unwrap();
-        txn = txn.put(&claim.value);
+    for claim in hub.store.read_all::<ClaimRow>(key::CLAIMS).unwrap() {
+        let mut claim = claim.into_value();
+        claim.rollout = "checkout-10".parse().unwrap();
+        txn = txn.put(&claim);
     }
     commit(&hub.store, txn);
-    let open = hub.driver.loaded.open_rollouts(&hub.store, at(0)).unwrap();
+    let open = hub.open_rollouts();
     let shop = "shop".parse().unwrap();
     let named = |id: &str| key::rollout(&shop, &id.parse().unwrap());
     assert_eq!(open, [named("checkout-9"), named("checkout-10")]);
     hub.pass().unwrap();
     assert_eq!(hub.orders(), [(uid("a"), Intent::Run)]);
+}
+
+#[test]
+fn the_driver_is_woken_by_what_its_rollouts_rest_on_and_by_nothing_else() {
+    let mut hub = Hub::new();
+    hub.join("a");
+    hub.start();
+    for _ in 0..5 {
+        hub.pass().unwrap();
+    }
+    assert!(
+        hub.driver.changed().now_or_never().is_none(),
+        "all is known"
+    );
+    let project = crate::records::ProjectRow {
+        project: "shop".parse().unwrap(),
+        created: at(0).wall,
+        created_by: "ann".into(),
+    };
+    commit(&hub.store, Txn::new().put(&project));
+    assert!(hub.driver.changed().now_or_never().is_none(), "no rollout");
+    hub.succeed("a");
+    assert!(hub.driver.changed().now_or_never().is_some());
+}
+
+#[test]
+fn a_report_is_about_the_rollouts_of_its_workload_and_a_member_about_all() {
+    let mut hub = Hub::new();
+    hub.join("a");
+    hub.start();
+    hub.pass().unwrap();
+    let other = "shop/Deployment/cart".parse().unwrap();
+    let changed = |hub: &mut Hub| {
+        hub.driver.loaded.load(&hub.store).unwrap();
+        hub.driver.loaded.take_dirty()
+    };
+    changed(&mut hub);
+    hub.succeed("a");
+    let dirty = changed(&mut hub);
+    assert!(dirty.concerns(&workload()) && !dirty.concerns(&other));
+    hub.join("b");
+    assert!(changed(&mut hub).concerns(&other));
+    assert!(!changed(&mut hub).concerns(&other), "said once");
+}
+
+#[test]
+fn what_is_followed_is_what_a_list_shows() {
+    let mut hub = Hub::new();
+    ["a", "b"].iter().for_each(|name| hub.join(name));
+    hub.start();
+    for _ in 0..3 {
+        hub.pass().unwrap();
+    }
+    hub.succeed("a");
+    hub.start_as("shop", "checkout-2", "1.2.0");
+    hub.pass().unwrap();
+    let claim = key::claim(&workload(), &uid("b"));
+    commit(&hub.store, Txn::new().delete(claim));
+    let followed = hub.driver.loaded.load(&hub.store).unwrap();
+    let listed = load::Cache::default().load(&hub.store).unwrap();
+    assert_eq!(format!("{followed:?}"), format!("{listed:?}"));
 }

@@ -95,7 +95,7 @@ async fn trap_11_an_open_session_ends_when_its_certificate_is_revoked_and_no_oth
     let mut session_of_other = Session::open(&mut client_of_other).await.unwrap();
     session_of_other.next().await;
 
-    let mut row = hub.row("eu-1").value;
+    let mut row = hub.row("eu-1").into_value();
     row.keys[0].revoked = true;
     hub.store.txn(Txn::new().put(&row)).await.unwrap();
     let last = tokio::time::timeout(Duration::from_secs(1), session.next()).await;

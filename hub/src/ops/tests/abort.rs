@@ -55,7 +55,7 @@ fn p09_who_matched_a_selector_stays_matched_and_who_joins_later_is_in_it() {
     let position = stored(&hub, &answer).created;
     for (name, labels, is_in) in [("eu-2", "eu", true), ("us-2", "us", false)] {
         hub.join(name, &[("region", labels)]);
-        let mut row = hub.ops.cluster(&cluster(name)).unwrap().value;
+        let mut row = hub.ops.cluster(&cluster(name)).unwrap().into_value();
         row.state = ClusterState::Pending;
         hub.put(&row);
         ready(hub.ops.approve_cluster(&caller(), cluster(name), hub.now())).unwrap();
@@ -208,10 +208,10 @@ fn no_row_that_cannot_be_read_stands_in_the_way_of_a_fleet_abort() {
     let hub = Hub::new();
     let mut txn = Txn::new();
     for prefix in [key::ORDERS, key::CLUSTERS, key::ROLLOUTS, key::ABORTS] {
-        txn.writes.push(crate::store::Write::Put {
-            key: crate::store::Key::from_path(&format!("{prefix}x/y")),
-            value: bytes::Bytes::from_static(b"torn"),
-        });
+        txn.writes.push(crate::store::Write::bytes(
+            crate::store::Key::from_path(&format!("{prefix}x/y")),
+            bytes::Bytes::from_static(b"torn"),
+        ));
     }
     ready(hub.ops.store.txn(txn)).unwrap();
     let answer = ready(hub.ops.abort(&caller(), order(Scope::Fleet), hub.now())).unwrap();

@@ -25,7 +25,7 @@ fn p15_a_freeze_its_audit_entry_and_the_guard_are_one_transaction() {
     let row = freeze(&hub, order(Scope::Fleet, end)).unwrap();
     assert_eq!(hub.ops.store.position().seq, before + 1);
     let stored: Stored<FreezeRow> = hub.ops.store.read(&key::freeze(&row.id)).unwrap().unwrap();
-    assert_eq!(stored.value, row);
+    assert_eq!(*stored, row);
     assert_eq!(
         row.until,
         Some(hub.now().plus(Duration::from_secs(7_200)).wall)

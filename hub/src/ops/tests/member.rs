@@ -15,7 +15,7 @@ fn remove(hub: &Hub, caller: &Caller, force: bool) -> Result<ClusterAnswer, OpEr
 #[test]
 fn a_removed_cluster_is_refused_from_then_on_and_frees_its_claims() {
     let hub = Hub::new();
-    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().value;
+    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().into_value();
     row.keys.push(PublicKey {
         spki: vec![1],
         serial: "01".to_owned(),
@@ -84,7 +84,7 @@ fn approval_lets_the_pending_in_and_ends_a_quarantine_with_a_reason() {
     let approve =
         |caller: &Caller| ready(hub.ops.approve_cluster(caller, cluster("eu-1"), hub.now()));
     refused(approve(&caller()), OpErrorKind::Refused, "cluster.active");
-    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().value;
+    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().into_value();
     row.state = ClusterState::Pending;
     hub.put(&row);
     assert_eq!(approve(&caller()).unwrap().state, ClusterState::Active);
@@ -130,7 +130,7 @@ fn local_control_is_ended_by_name_once_and_with_a_reason() {
         .read_all::<ReportRow>(&key)
         .unwrap()
         .remove(0)
-        .value;
+        .into_value();
     report.status.local.push(LocalAct {
         id: "l1".parse().unwrap(),
         verb: LocalVerb::Hold,

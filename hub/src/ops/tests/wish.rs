@@ -114,7 +114,7 @@ fn a_retreat_takes_the_claims_again_and_never_anothers() {
     retreat().unwrap();
     assert_eq!(hub.claim("us-1").unwrap().rollout.as_str(), "checkout-1");
     assert!(hub.claim("pilot-1").is_none(), "it never took part");
-    let mut other = hub.claim("us-1").unwrap().value;
+    let mut other = hub.claim("us-1").unwrap().into_value();
     other.rollout = "checkout-2".parse().unwrap();
     hub.put(&other);
     let error = refused(retreat(), OpErrorKind::Refused, "claim.held");

@@ -25,10 +25,7 @@ fn key(name: &str) -> Key {
 fn put(name: &str, value: &str) -> Txn {
     let mut txn = Txn::new();
     let value = Bytes::copy_from_slice(value.as_bytes());
-    txn.writes.push(Write::Put {
-        key: key(name),
-        value,
-    });
+    txn.writes.push(Write::bytes(key(name), value));
     txn
 }
 
@@ -284,4 +281,30 @@ fn a_killed_hub_comes_back_with_everything_it_acknowledged() {
             .expect("acknowledged and there");
         assert_eq!(row.value.as_ref(), name.as_bytes());
     }
+}
+
+#[tokio::test]
+async fn a_watch_tells_of_what_is_only_on_disk_without_reading_it_where_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::init(folder.path(), SMALL).unwrap();
+    let mut reads = store.watch("/v1/", 0).unwrap();
+    let mut leaves = store.watch("/v1/", 0).unwrap().without_values_on_disk();
+    let mut txn = put("a", "1");
+    let cold = Key::from_path("/v1/history/shop/r-1/1");
+    let value = Bytes::from_static(b"{}");
+    txn.writes.push(Write::bytes(cold.clone(), value));
+    store.txn(txn).await.unwrap();
+    store.txn(put("b", "1")).await.unwrap();
+    let deleted = Txn::new().delete(key("b"));
+    store.txn(deleted).await.unwrap();
+    let told = |watch: &mut Watch| {
+        let events = watch.poll().unwrap().events.into_iter();
+        let told = events.map(|event| (event.key, event.deleted, event.row.is_some()));
+        told.collect::<Vec<_>>()
+    };
+    let hot = [(key("a"), false, true), (key("b"), true, false)];
+    let [a, b] = hot;
+    let whole = [a.clone(), (cold.clone(), false, true), b.clone()];
+    assert_eq!(told(&mut reads), whole);
+    assert_eq!(told(&mut leaves), [a, (cold, false, false), b]);
 }

@@ -45,6 +45,7 @@ pub(super) fn encode_row(row: &Row) -> Vec<u8> {
         value,
         created,
         modified,
+        decoded: _,
     } = row;
     let mut bytes = Vec::with_capacity(ROW_HEADER + value.len());
     for number in [created.epoch, created.seq, modified.epoch, modified.seq] {
@@ -60,15 +61,13 @@ pub(crate) fn decode_row(bytes: &[u8]) -> Option<Row> {
         let part = header.get(place * 8..place * 8 + 8)?;
         part.try_into().map(u64::from_be_bytes).ok()
     };
-    Some(Row {
-        created: Position {
-            epoch: number(0)?,
-            seq: number(1)?,
-        },
-        modified: Position {
-            epoch: number(2)?,
-            seq: number(3)?,
-        },
-        value: Bytes::copy_from_slice(value),
-    })
+    let created = Position {
+        epoch: number(0)?,
+        seq: number(1)?,
+    };
+    let modified = Position {
+        epoch: number(2)?,
+        seq: number(3)?,
+    };
+    Some(Row::new(Bytes::copy_from_slice(value), created, modified))
 }
