@@ -1,9 +1,6 @@
 //! The hub as the bench asks it: its API, and its stream of changes with the moment at which each came.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use eventsource_stream::Eventsource as _;
@@ -105,7 +102,11 @@ impl Api {
                 }
             }
         });
-        Ok(Changes { came, reader })
+        Ok(Changes {
+            came,
+            reader,
+            seen: BTreeMap::new(),
+        })
     }
 }
 
@@ -122,10 +123,12 @@ fn because() -> Because {
 pub struct Changes {
     came: mpsc::UnboundedReceiver<(String, Timestamp)>,
     reader: JoinHandle<()>,
+    /// When each row changed last.
+    seen: BTreeMap<String, Timestamp>,
 }
 
 impl Changes {
-    /// Waits until so many different rows have changed and nothing came for a while; answers with
+    /// Waits until so many different rows have changed in all and nothing came for a while; answers with
     /// the moment of the last change.
     ///
     /// # Errors
@@ -136,10 +139,10 @@ impl Changes {
         quiet: Duration,
         deadline: Duration,
     ) -> anyhow::Result<Timestamp> {
-        let mut seen: BTreeMap<String, Timestamp> = BTreeMap::new();
+        let Self { came, seen, .. } = self;
         let waited = time::timeout(deadline, async {
             loop {
-                match time::timeout(quiet, self.came.recv()).await {
+                match time::timeout(quiet, came.recv()).await {
                     Ok(Some((name, at))) => {
                         seen.insert(name, at);
                     }
@@ -152,8 +155,8 @@ impl Changes {
         let waited = waited.await;
         let count = seen.len();
         waited.with_context(|| format!("{count} of {rows} rows changed in {deadline:?}"))??;
-        let last: BTreeSet<Timestamp> = seen.into_values().collect();
-        last.last().copied().context("nothing was waited for")
+        let last = seen.values().max().copied();
+        last.context("nothing was waited for")
     }
 }
 

@@ -1,5 +1,7 @@
 //! The baseline of the link: a bare tonic server of bidirectional streams over mutual TLS, and its
-//! clients. One message goes to each stream and is answered; nothing is decided, signed or stored.
+//! clients. One message goes to each stream and is answered; nothing is decided or stored. It is
+//! measured a second time with the signatures of an abort: the client verifies one and makes one, the
+//! server verifies one.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,6 +16,7 @@ use flagship_hub::ca::Ca;
 use flagship_proto::{
     model::{Ack, AgentMessage, HubMessage, Incarnation, LeaseRequest},
     process::Clock,
+    sign::{Kind, SignKey, verify_public},
     tls::{CurrentCert, link_client, link_server},
     wire::{
         self,
@@ -70,12 +73,49 @@ pub struct Echoed {
     pub millis: f64,
 }
 
+/// Asks for an answer without signatures, and for one with them.
+const PLAIN: u64 = 1;
+const SIGNED: u64 = 2;
+
+/// As long as an ordinary receipt.
+const BODY: [u8; 400] = [b'x'; 400];
+
+/// A signature to verify and a key to sign with.
+#[derive(Debug)]
+struct Signing {
+    key: SignKey,
+    public: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Signing {
+    fn new() -> anyhow::Result<Self> {
+        let key = SignKey::generate()?;
+        Ok(Self {
+            public: key.public(),
+            signature: key.sign_bytes(Kind::Receipt, &BODY)?,
+            key,
+        })
+    }
+
+    fn verify(&self) {
+        verify_public(&self.public, Kind::Receipt, &BODY, &self.signature)
+            .expect("the signature is its own");
+    }
+
+    fn sign(&self) {
+        let signed = self.key.sign_bytes(Kind::Receipt, &BODY);
+        std::hint::black_box(signed.expect("the key has signed before"));
+    }
+}
+
 type Out = mpsc::Sender<Result<wire::HubMessage, Status>>;
 
 #[derive(Debug, Clone)]
 struct Echo {
     streams: Arc<Mutex<Vec<Out>>>,
     answered: mpsc::UnboundedSender<()>,
+    signing: Arc<Signing>,
 }
 
 pub(super) async fn serve(side: Side) -> anyhow::Result<()> {
@@ -91,6 +131,7 @@ pub(super) async fn serve(side: Side) -> anyhow::Result<()> {
     let echo = Echo {
         streams: Arc::default(),
         answered,
+        signing: Arc::new(Signing::new()?),
     };
     let service = FleetLinkServer::new(echo.clone());
     let serving = Server::builder()
@@ -103,13 +144,18 @@ pub(super) async fn serve(side: Side) -> anyhow::Result<()> {
     child::answer(async |question| {
         let streams = echo.open();
         let mut millis = 0.0;
-        if question == "go" {
+        let wanted = match question {
+            "go" => Some(PLAIN),
+            "go signed" => Some(SIGNED),
+            _ => None,
+        };
+        if let Some(seq) = wanted {
             let mut answers = answers.lock().await;
             let began = Instant::now();
             for stream in &streams {
                 let message = HubMessage::Ack(Ack {
                     incarnation: Incarnation(1),
-                    seq: 1,
+                    seq,
                 });
                 let _gone = stream.send(Ok(message.into())).await;
             }
@@ -161,8 +207,14 @@ impl FleetLink for Echo {
         let streams = self.streams.lock();
         streams.unwrap_or_else(PoisonError::into_inner).push(out);
         let (mut incoming, answered) = (request.into_inner(), self.answered.clone());
+        let signing = Arc::clone(&self.signing);
         tokio::spawn(async move {
-            while let Some(Ok(_)) = incoming.next().await {
+            while let Some(Ok(message)) = incoming.next().await {
+                if let Ok(AgentMessage::LeaseRequest(LeaseRequest { nonce: SIGNED, .. })) =
+                    AgentMessage::try_from(message)
+                {
+                    signing.verify();
+                }
                 let _ended = answered.send(());
             }
         });
@@ -196,14 +248,20 @@ pub(super) async fn clients(side: Side) -> anyhow::Result<()> {
     let identity = lent.load()?.context("the first agent is not enrolled")?;
     let config = link_client(Arc::new(identity.certified()?), &identity.ca_pem)?;
     let connector = TlsConnector::from(Arc::new(config));
+    let signing = Arc::new(Signing::new()?);
     for _ in 0..side.count {
-        tokio::spawn(client(connector.clone(), side.server.clone()));
+        let signing = Arc::clone(&signing);
+        tokio::spawn(client(connector.clone(), side.server.clone(), signing));
     }
     child::answer(async |_| side.count).await
 }
 
 /// One stream that answers whatever comes; it dials until it is connected.
-async fn client(connector: TlsConnector, server: String) -> anyhow::Result<()> {
+async fn client(
+    connector: TlsConnector,
+    server: String,
+    signing: Arc<Signing>,
+) -> anyhow::Result<()> {
     let dial = move |_: http::Uri| {
         let (connector, server) = (connector.clone(), server.clone());
         async move {
@@ -227,9 +285,17 @@ async fn client(connector: TlsConnector, server: String) -> anyhow::Result<()> {
         .session(ReceiverStream::new(outgoing))
         .await?
         .into_inner();
-    while incoming.message().await?.is_some() {
+    while let Some(message) = incoming.message().await? {
+        let nonce = match HubMessage::try_from(message) {
+            Ok(HubMessage::Ack(Ack { seq: SIGNED, .. })) => {
+                signing.verify();
+                signing.sign();
+                SIGNED
+            }
+            Ok(_) | Err(_) => PLAIN,
+        };
         let answer = AgentMessage::LeaseRequest(LeaseRequest {
-            nonce: 1,
+            nonce,
             unsaid: false,
         });
         out.send(answer.into()).await?;
@@ -244,6 +310,8 @@ pub struct Bare {
     pub open: f64,
     /// One message to each and an answer from each, the best of all rounds, in milliseconds.
     pub echo: f64,
+    /// The same with the signatures of an abort and its receipt.
+    pub signed: f64,
     /// Growth of the server's memory by stream, in KiB.
     pub kib: f64,
 }
@@ -271,14 +339,21 @@ pub async fn measure(
     let all = |echoed: &Echoed| echoed.streams == count;
     server.until("", Duration::from_secs(120), all).await?;
     let open = began.elapsed().as_secs_f64();
-    let mut echo = f64::INFINITY;
+    let (mut echo, mut signed) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..rounds {
-        let echoed: Echoed = server.ask("go").await?;
-        echo = echo.min(echoed.millis);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        for (question, best) in [("go", &mut echo), ("go signed", &mut signed)] {
+            let echoed: Echoed = server.ask(question).await?;
+            *best = best.min(echoed.millis);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
     let full = super::machine::rss_kib(server.pid())?;
     #[expect(clippy::cast_precision_loss, reason = "a count of streams")]
     let kib = (full - empty) / count as f64;
-    Ok(Bare { open, echo, kib })
+    Ok(Bare {
+        open,
+        echo,
+        signed,
+        kib,
+    })
 }

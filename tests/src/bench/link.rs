@@ -69,6 +69,10 @@ pub async fn measure(folder: &Path, fleet: &Fleet, rounds: u32) -> anyhow::Resul
             .wants(Goal::Times(3.0)),
     );
     report.add(Figure::new("abort_answered", answered, "ms"));
+    report.add(
+        Figure::new("echo_with_signatures", bare.signed, "ms")
+            .beside(bare.echo, "the echo without them"),
+    );
     report.note(format!(
         "the hub: {:.1} MiB with an empty fleet, {:.1} MiB with all agents idle, {:.1} MiB after the aborts",
         stage.empty_kib / 1024.0,
