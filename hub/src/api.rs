@@ -102,7 +102,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(status::status))
         .routes(routes!(events::events))
         .routes(routes!(plans::list, plans::apply))
-        .routes(routes!(plans::get))
+        .routes(routes!(plans::get, plans::remove))
         .routes(routes!(rollouts::start))
         .routes(routes!(rollouts::list))
         .routes(routes!(rollouts::get))

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod output;
 pub mod refs;
 pub mod render;
+pub mod select;
 pub mod topics;
 pub mod verb;
 

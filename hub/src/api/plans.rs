@@ -10,7 +10,7 @@ use super::{
     caller::By,
     error::ApiError,
     page::page,
-    types::{ApplyAnswer, ApplyOutcome, List, PlanView},
+    types::{ApplyAnswer, ApplyOutcome, List, PlanView, RemovedPlan},
     view::plain,
 };
 use crate::{
@@ -72,6 +72,24 @@ pub async fn get(
     let rollouts: Vec<Stored<RolloutRow>> =
         state.store().read_all(&key::rollouts_of(&id.project))?;
     Ok(Json(plain::plan(&row, &rollouts, true)))
+}
+
+/// Removes a plan of which no rollout runs; rollouts that have ended stay.
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/plans/{name}", tag = "plans",
+    params(("project" = String, Path), ("name" = String, Path)),
+    responses((status = 200, description = "what was removed", body = RemovedPlan)))]
+pub async fn remove(
+    State(state): State<ApiState>,
+    By(caller): By,
+    Names((project, name)): Names<(String, String)>,
+) -> Result<Json<RemovedPlan>, ApiError> {
+    let plan = plan_ref(&project, &name)?;
+    let removed = state.ops.remove_plan(&caller, plan, state.now()).await?;
+    Ok(Json(RemovedPlan {
+        project: removed.plan.project.to_string(),
+        name: removed.plan.name.to_string(),
+        digest: removed.digest.to_string(),
+    }))
 }
 
 /// Names of a path as a plan.

@@ -28,7 +28,7 @@ pub use event::EventView;
 pub use freeze::{FreezeEndView, FreezeRequest, FreezeView};
 pub use history::HistoryView;
 pub use notice::{ChannelView, NoticeState, NoticeTest, NoticeView};
-pub use plan::{ApplyAnswer, ApplyOutcome, LintLevel, LintNote, PlanView};
+pub use plan::{ApplyAnswer, ApplyOutcome, LintLevel, LintNote, PlanView, RemovedPlan};
 pub use rollout::{
     AcceptRequest, Empty, RetreatRequest, RolloutCluster, RolloutView, RolloutWave, SoakView,
     StartRequest,

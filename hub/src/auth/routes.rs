@@ -28,6 +28,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/plans", Needs(View)),
     ("POST", "/api/v1/plans", Needs(Ship)),
     ("GET", "/api/v1/projects/{project}/plans/{name}", Needs(View)),
+    ("DELETE", "/api/v1/projects/{project}/plans/{name}", Needs(Ship)),
     ("POST", "/api/v1/projects/{project}/plans/{name}/start", Needs(Ship)),
     ("GET", "/api/v1/rollouts", Needs(View)),
     ("GET", "/api/v1/projects/{project}/rollouts/{id}", Needs(View)),

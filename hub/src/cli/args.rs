@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{output::Format, verb};
+use super::{
+    output::{Format, Look},
+    verb,
+};
 
 const ABOUT: &str = "Releases over a fleet of clusters, wave by wave; and stops them";
 
@@ -61,9 +64,10 @@ pub struct Global {
         long,
         short,
         global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
+        env = "FLAGSHIP_OUTPUT",
+        default_value = "table",
+        hide_default_value = true,
+        value_name = "table|wide|json|yaml|jsonpath=PATH"
     )]
     pub output: Format,
     /// Do not ask before what is dangerous
@@ -72,6 +76,17 @@ pub struct Global {
     /// No colours (NO_COLOR does the same)
     #[arg(long, global = true)]
     pub no_color: bool,
+}
+
+impl Global {
+    /// How text may look: what stdout is, and whether everything is wanted.
+    pub fn look(&self) -> Look {
+        let look = Look::of_stdout(self.no_color);
+        match self.output {
+            Format::Wide => look.everything(),
+            Format::Table | Format::Json | Format::Yaml | Format::Path(_) => look,
+        }
+    }
 }
 
 /// Why something is changed; it is kept in the audit log.
@@ -91,15 +106,24 @@ pub struct Why {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Check a plan and store it on the hub
+    /// Check plans and store them on the hub
     #[command(after_help = verb::apply::EXAMPLES)]
     Apply(verb::apply::Apply),
+    /// Show how plan files differ from what the hub has
+    #[command(after_help = verb::apply::DIFF_EXAMPLES)]
+    Diff(verb::apply::Diff),
     /// List plans, rollouts, clusters, aborts, freezes or tokens
     #[command(after_help = verb::get::GET_EXAMPLES)]
     Get(verb::get::Get),
     /// Say in words how one thing stands and what it waits for
     #[command(after_help = verb::get::DESCRIBE_EXAMPLES)]
     Describe(verb::get::Describe),
+    /// Say why: the chain of reasons from a rollout's start to now, and why something has not happened
+    #[command(after_help = verb::explain::EXAMPLES)]
+    Explain(verb::explain::Explain),
+    /// What was changed in the last hour, by whom and why
+    #[command(after_help = verb::changes::EXAMPLES)]
+    Changes(verb::changes::Changes),
     /// Start a rollout of a plan
     #[command(after_help = verb::start::EXAMPLES)]
     Start(verb::start::Start),

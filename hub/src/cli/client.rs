@@ -1,6 +1,7 @@
 //! The client of the API: one connection to one hub, trusted by its pinned CA.
 
 pub mod changes;
+mod list;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::api::types::Problem;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub use crate::api::types::common::{REASON, TICKET};
+pub use list::pages;
 
 /// Why a mutation is made, and the key under which it happens only once.
 #[derive(Debug, Clone, Default)]
@@ -250,6 +252,14 @@ impl Client {
 }
 
 impl Because {
+    /// The same for one of several things that one command changes: each has a key of its own.
+    pub fn about(&self, name: &str) -> Self {
+        Self {
+            key: format!("{}/{name}", self.key),
+            ..self.clone()
+        }
+    }
+
     fn onto(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let mut request = request.header("idempotency-key", &self.key);
         for (name, value) in [(REASON, &self.reason), (TICKET, &self.ticket)] {

@@ -67,7 +67,7 @@ impl Session {
                 .or_else(|| context.and_then(|c| c.project)),
             named_project: global.project.clone(),
             format: global.output,
-            look: Look::of_stdout(global.no_color),
+            look: global.look(),
             yes: global.yes,
         })
     }
@@ -96,9 +96,19 @@ impl Session {
         }
     }
 
+    /// Asks before something is gone for good. Without a terminal there is nobody to ask: it is refused
+    /// unless `--yes` was typed.
+    pub fn insist(&self, question: &str) -> Result<(), CliError> {
+        if self.yes || io::stdin().is_terminal() && io::stderr().is_terminal() {
+            return self.confirm(question);
+        }
+        let what = format!("nobody is here to answer: {question}");
+        Err(CliError::new(Exit::Refused, what).remedy("give --yes"))
+    }
+
     /// A remark about what was done; not where an answer for programs was asked for.
     pub fn say(&self, text: &str) {
-        if self.format == Format::Table {
+        if self.format.for_people() {
             remark(text);
         }
     }

@@ -23,6 +23,8 @@ pub enum Exit {
     Aborted = 6,
     /// `--timeout` passed.
     Deadline = 7,
+    /// `diff` and `apply --dry-run`: something would change.
+    Differs = 8,
     /// `abort --wait`: some clusters did not answer; nothing advances there after the bound.
     OnlyBounded = 10,
     /// `abort --wait`: some clusters could not stop.
@@ -68,6 +70,12 @@ impl CliError {
         self
     }
 
+    /// The same with the place where it happened before it.
+    pub fn within(mut self, place: &str) -> Self {
+        self.what = format!("{place}: {}", self.what);
+        self
+    }
+
     /// A command line, file or name that is not valid.
     pub fn bad(what: impl Into<String>) -> Self {
         Self::new(Exit::BadInput, what)
@@ -89,6 +97,7 @@ pub fn without_hub(mut error: CliError) -> CliError {
         | Exit::Failed
         | Exit::Aborted
         | Exit::Deadline
+        | Exit::Differs
         | Exit::OnlyBounded
         | Exit::SomeNotStopped => {}
     }

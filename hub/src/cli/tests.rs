@@ -185,3 +185,12 @@ fn s20_a_problem_leads_to_its_exit_code() {
         assert_eq!(error.to_string(), "it is so; do this");
     }
 }
+
+#[test]
+fn the_end_that_is_waited_for_is_reached_or_said_to_be_none() {
+    let until = |text: &str| text.parse::<watch::Until>();
+    assert_eq!(until("done"), Ok(watch::Until::Done));
+    assert_eq!(until("soaked"), Ok(watch::Until::Soaked));
+    assert_eq!(until("wave=pilot"), Ok(watch::Until::Wave("pilot".into())));
+    assert!(until("wave=").unwrap_err().contains("soaked"));
+}

@@ -135,6 +135,7 @@ EXIT CODES
   5   the rollout failed, was rolled back or superseded; an audit log that does not hold
   6   the rollout was aborted
   7   --timeout passed; the rollout goes on
+  8   diff and apply --dry-run: something would change; nothing was stored
 
   abort --wait:
   0   every cluster in scope stopped

@@ -3,8 +3,10 @@
 pub mod abort;
 pub mod apply;
 pub mod audit;
+pub mod changes;
 pub mod cluster;
 pub mod completion;
+pub mod explain;
 pub mod freeze;
 pub mod get;
 pub mod help;
@@ -30,8 +32,11 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
     let open = || Session::open(&global);
     match cli.verb {
         Verb::Apply(verb) => verb.run(&open()?).await,
+        Verb::Diff(verb) => verb.run(&open()?).await,
         Verb::Get(verb) => verb.run(&open()?).await,
         Verb::Describe(verb) => verb.run(&open()?).await,
+        Verb::Explain(verb) => verb.run(&open()?).await,
+        Verb::Changes(verb) => verb.run(&open()?).await,
         Verb::Start(verb) => verb.run(&open()?).await,
         Verb::Status(verb) => verb.run(&open()?).await,
         Verb::Watch(verb) => verb.run(&open()?).await,

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared};
 use crate::{
-    epoch::NUMBERS,
     records::{ClusterRow, PlanRow, ProjectRow, Stored, key},
     store::{StoreError, Txn},
 };
@@ -103,9 +102,10 @@ impl Ops {
             findings: findings.clone(),
             applied: now.wall,
             applied_by: caller.actor.clone(),
-            last_number: before
-                .as_ref()
-                .map_or_else(|| first_number(self.store.epoch()), |row| row.last_number),
+            last_number: match &before {
+                Some(row) => row.last_number,
+                None => self.numbered_after(&id)?,
+            },
         };
         let answer = Applied {
             plan: id.clone(),
@@ -160,10 +160,4 @@ fn invalid(findings: Vec<Finding>) -> OpError {
     OpError::bad_input("plan.invalid", &message)
         .with_findings(findings)
         .try_this("mend the file, then apply it again")
-}
-
-/// Where a new plan's rollouts are numbered from: each epoch has its own thousand, as a plan of
-/// this name may have had rollouts in a history that was given up.
-fn first_number(epoch: u64) -> u64 {
-    epoch.saturating_sub(1).saturating_mul(NUMBERS)
 }

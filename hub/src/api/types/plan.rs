@@ -113,3 +113,15 @@ pub struct ApplyAnswer {
     /// Warnings and notes of the check.
     pub notes: Vec<LintNote>,
 }
+
+/// A plan that was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemovedPlan {
+    /// The plan's project.
+    pub project: String,
+    /// The plan's name.
+    pub name: String,
+    /// The digest of what it said.
+    pub digest: String,
+}

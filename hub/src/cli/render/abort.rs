@@ -7,7 +7,7 @@ use crate::{
     api::types::{
         AbortCluster, AbortOutcome, AbortPreview, AbortState, AbortView, NotFixed, ScopeHit,
     },
-    cli::output::{Look, Tone, cut, table},
+    cli::output::{Look, Tone, table},
 };
 
 /// One line an abort.
@@ -21,8 +21,8 @@ pub fn list(look: Look, aborts: &[AbortView], now: Timestamp) -> String {
                 abort.scope.clone(),
                 ago(abort.at, now),
                 abort.actor.clone(),
-                cut(&abort.reason, 48),
-                cut(&abort.summary, 72),
+                look.cut(&abort.reason, 48),
+                look.cut(&abort.summary, 72),
             ]
         })
         .collect();

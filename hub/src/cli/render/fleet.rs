@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::types::{ClusterView, StatusView, WorkloadView},
-    cli::output::{Look, Tone, cut, table},
+    cli::output::{Look, Tone, table},
 };
 
 /// The fleet at a glance.
@@ -20,13 +20,13 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     );
     text += &format!("{}\n", look.paint(Tone::Strong, &head));
     if !view.not_heard.is_empty() {
-        let line = format!("  not heard: {}", view.not_heard.join(", "));
+        let line = format!("  not heard: {}", some(look, &view.not_heard));
         text += &format!("{}\n", look.paint(Tone::Warn, &line));
     }
     if !view.pending.is_empty() {
         text += &format!(
             "  waiting for approval: {} (flagship cluster approve NAME)\n",
-            view.pending.join(", ")
+            some(look, &view.pending)
         );
     }
     if view.rollouts.is_empty() {
@@ -38,22 +38,46 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     text
 }
 
+/// So many names are read in a sentence; of more, the rest is counted.
+const NAMED: usize = 12;
+
+fn some(look: Look, names: &[String]) -> String {
+    if names.len() <= NAMED || look.wide {
+        return names.join(", ");
+    }
+    let (first, rest) = names.split_at(NAMED);
+    format!("{} and {} more", first.join(", "), rest.len())
+}
+
 /// One line a cluster.
 pub fn clusters(look: Look, clusters: &[ClusterView], now: Timestamp) -> String {
     let rows = clusters
         .iter()
         .map(|cluster| {
-            vec![
+            let mut row = vec![
                 cluster.name.clone(),
                 cluster.state.clone(),
                 heard(cluster.last_heard, cluster.connected, now),
                 cluster.agent.clone().unwrap_or_else(|| "-".to_owned()),
                 labels(cluster),
-                cut(&running(&cluster.workloads), 60),
-            ]
+                look.cut(&running(&cluster.workloads), 60),
+            ];
+            if look.wide {
+                let end = cluster.certificate_ends.map(|end| clock(end, now));
+                row.extend([
+                    cluster.platform.clone().unwrap_or_else(|| "-".to_owned()),
+                    end.unwrap_or_else(|| "-".to_owned()),
+                    cluster.uid.clone(),
+                    cluster.text.clone(),
+                ]);
+            }
+            row
         })
         .collect();
-    let head = ["CLUSTER", "STATE", "HEARD", "AGENT", "LABELS", "RUNS"];
+    let mut head = vec!["CLUSTER", "STATE", "HEARD", "AGENT", "LABELS", "RUNS"];
+    if look.wide {
+        head.extend(["PLATFORM", "CERTIFICATE UNTIL", "UID", "TEXT"]);
+    }
     table(look, &head, rows)
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::words::{ago, clock};
 use crate::{
     api::types::FreezeView,
-    cli::output::{Look, Tone, cut, table},
+    cli::output::{Look, Tone, table},
 };
 
 /// One line a freeze.
@@ -20,8 +20,8 @@ pub fn list(look: Look, freezes: &[FreezeView], now: Timestamp) -> String {
                 ends(freeze, now),
                 ago(freeze.at, now),
                 freeze.actor.clone(),
-                cut(&freeze.reason, 48),
-                cut(&freeze.summary, 72),
+                look.cut(&freeze.reason, 48),
+                look.cut(&freeze.summary, 72),
             ]
         })
         .collect();

@@ -8,7 +8,7 @@ use crate::{
         AuditEntryView, ChannelView, EnrolTokenView, HistoryView, LintLevel, LintNote, NoticeState,
         NoticeView, PlanView, TokenView,
     },
-    cli::output::{Look, Tone, cut, table},
+    cli::output::{Look, Tone, table},
 };
 
 /// One line a plan.
@@ -137,7 +137,7 @@ pub fn audit(look: Look, entries: &[AuditEntryView], now: Timestamp) -> String {
                 entry.action.clone(),
                 entry.object.clone(),
                 entry.ticket.clone().unwrap_or_else(|| "-".to_owned()),
-                cut(&entry.reason, 60),
+                look.cut(&entry.reason, 60),
             ]
         })
         .collect();
@@ -162,8 +162,8 @@ pub fn notices(look: Look, notices: &[NoticeView], now: Timestamp) -> String {
                 notice.channel.clone(),
                 notice.severity.clone(),
                 state,
-                cut(&notice.title, 70),
-                cut(notice.error.as_deref().unwrap_or("-"), 60),
+                look.cut(&notice.title, 70),
+                look.cut(notice.error.as_deref().unwrap_or("-"), 60),
             ]
         })
         .collect();

@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::words::{ago, banner_word, banners, bar, clock, fact, heard, millis, state, why};
+use super::{
+    watching::tally,
+    words::{ago, banners, clock, fact, heard, millis, state, why},
+};
 use crate::{
     api::types::{RolloutCluster, RolloutView, RolloutWave},
-    cli::output::{Look, Tone, cut, table},
+    cli::output::{Look, Tone, table},
 };
 
 /// One line a rollout.
@@ -13,18 +16,31 @@ pub fn list(look: Look, rollouts: &[RolloutView], now: Timestamp) -> String {
     let rows = rollouts
         .iter()
         .map(|rollout| {
-            vec![
-                format!("{}/{}", rollout.project, rollout.id),
+            let mut row = vec![
+                named(rollout),
                 rollout.change.clone(),
                 rollout.state.clone(),
                 rollout.wave.clone().unwrap_or_else(|| "-".to_owned()),
                 format!("{}/{}", rollout.done, rollout.total),
                 ago(rollout.started_at, now),
-                cut(&rollout.why.message, 72),
-            ]
+                look.cut(&rollout.why.message, 72),
+            ];
+            if look.wide {
+                row.extend([
+                    rollout.workload.clone(),
+                    rollout.plan_digest.clone(),
+                    rollout.started_by.clone(),
+                    rollout.ticket.clone().unwrap_or_else(|| "-".to_owned()),
+                    rollout.reason.clone(),
+                ]);
+            }
+            row
         })
         .collect();
-    let head = ["ROLLOUT", "CHANGE", "STATE", "WAVE", "DONE", "AGE", "WHY"];
+    let mut head = vec!["ROLLOUT", "CHANGE", "STATE", "WAVE", "DONE", "AGE", "WHY"];
+    if look.wide {
+        head.extend(["WORKLOAD", "PLAN DIGEST", "BY", "TICKET", "REASON"]);
+    }
     table(look, &head, rows)
 }
 
@@ -74,7 +90,13 @@ pub fn describe(look: Look, view: &RolloutView, now: Timestamp) -> String {
     page
 }
 
-fn stands(view: &RolloutView) -> String {
+/// `project/id`.
+pub(super) fn named(view: &RolloutView) -> String {
+    format!("{}/{}", view.project, view.id)
+}
+
+/// Its state in words.
+pub(super) fn stands(view: &RolloutView) -> String {
     let mut text = view.state.clone();
     if let Some(wave) = &view.wave {
         text += &format!(", wave {wave}");
@@ -106,17 +128,29 @@ fn waves(look: Look, view: &RolloutView, now: Timestamp) -> String {
     let mut text = String::new();
     for wave in &view.waves {
         text += &format!("\nWave {}: {}\n", wave.name, wave_words(wave));
-        for cluster in view.clusters.iter().filter(|c| c.wave == wave.name) {
-            text += &cluster_words(look, cluster, now);
-        }
+        let members = view.clusters.iter().filter(|c| c.wave == wave.name);
+        text += &group(look, members.collect(), now);
     }
     let placed = |c: &&RolloutCluster| !view.waves.iter().any(|wave| wave.name == c.wave);
     let others: Vec<_> = view.clusters.iter().filter(placed).collect();
     if !others.is_empty() {
         text += "\nOutside the waves:\n";
-        for cluster in others {
-            text += &cluster_words(look, cluster, now);
-        }
+        text += &group(look, others, now);
+    }
+    text
+}
+
+/// So many clusters of a wave are written out; of more, those that have nothing to say are counted.
+const WRITTEN: usize = 50;
+
+fn group(look: Look, clusters: Vec<&RolloutCluster>, now: Timestamp) -> String {
+    let many = clusters.len() > WRITTEN && !look.wide;
+    let quiet = |c: &&RolloutCluster| many && matches!(c.state.as_str(), "Waiting" | "Done");
+    let (quiet, told): (Vec<_>, Vec<_>) = clusters.into_iter().partition(quiet);
+    let told = told.into_iter();
+    let mut text: String = told.map(|c| cluster_words(look, c, now)).collect();
+    if !quiet.is_empty() {
+        text += &format!("  and {} (-o wide names them)\n", tally(&quiet));
     }
     text
 }
@@ -169,170 +203,10 @@ fn cluster_words(look: Look, cluster: &RolloutCluster, now: Timestamp) -> String
     line
 }
 
-fn weight(cluster: &RolloutCluster) -> String {
+/// The share of traffic on the change there.
+pub(super) fn weight(cluster: &RolloutCluster) -> String {
     match cluster.weight {
         Some(weight) => format!("{weight}%"),
         None => "-".to_owned(),
     }
-}
-
-/// The live picture: a line a cluster with a bar, and below it what is waited for.
-pub fn picture(look: Look, view: &RolloutView, now: Timestamp) -> String {
-    let mut page = banners(look, &view.banners, now);
-    let head = format!(
-        "{}/{}  {}  {}",
-        view.project,
-        view.id,
-        view.change,
-        stands(view)
-    );
-    page += &look.paint(Tone::Strong, &cut(&head, look.width));
-    page.push('\n');
-    let longest = |text: fn(&RolloutCluster) -> usize| {
-        view.clusters.iter().map(text).max().unwrap_or(0).min(24)
-    };
-    let names = longest(|c| c.cluster.chars().count());
-    let in_waves = longest(|c| c.wave.chars().count());
-    let cells = if look.width >= 100 { 20 } else { 10 };
-    for cluster in &view.clusters {
-        let left = format!(
-            "{:<in_waves$}  {:<names$}  ",
-            cut(&cluster.wave, in_waves),
-            cut(&cluster.cluster, names)
-        );
-        let share = cluster.weight.unwrap_or(0);
-        let drawn = look.paint(super::words::tone(&cluster.state), &bar(share, cells));
-        let label = if cluster.connected {
-            &cluster.state
-        } else {
-            "not heard"
-        };
-        let fixed = in_waves + names + cells + 4 + 6 + 14;
-        let room = look.width.saturating_sub(fixed);
-        let reason = if room < 8 {
-            String::new()
-        } else {
-            cut(&said(cluster, now), room)
-        };
-        page += &format!(
-            "{left}{drawn} {:>4}  {}  {}",
-            weight(cluster),
-            state(look, label, 11),
-            look.paint(Tone::Dim, &reason)
-        );
-        page = page.trim_end().to_owned();
-        page.push('\n');
-    }
-    page += &cut(
-        &format!("{}: {}", ending(view), why(&view.why, now)),
-        look.width,
-    );
-    page.push('\n');
-    page
-}
-
-fn ending(view: &RolloutView) -> &'static str {
-    if view.ended { "ended" } else { "waits for" }
-}
-
-fn said(cluster: &RolloutCluster, now: Timestamp) -> String {
-    let message = if cluster.why.message.is_empty() {
-        cluster.phase.clone().unwrap_or_default()
-    } else {
-        cluster.why.message.clone()
-    };
-    match cluster.why.since {
-        Some(since) if !message.is_empty() => format!("{message} ({})", ago(since, now)),
-        Some(_) | None => message,
-    }
-}
-
-/// What changed between two looks, as plain lines; everything at the first look.
-pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp) -> Vec<String> {
-    let at = clock(now, now);
-    let mut lines = Vec::new();
-    for banner in &view.banners {
-        if !before.is_some_and(|before| before.banners.iter().any(|old| old.id == banner.id)) {
-            lines.push(format!(
-                "{at} {} {}; to end it: {}",
-                banner_word(banner),
-                banner.text,
-                banner.remedy
-            ));
-        }
-    }
-    for banner in before.iter().flat_map(|before| &before.banners) {
-        if !view.banners.iter().any(|new| new.id == banner.id) {
-            lines.push(match banner.kind.as_str() {
-                "freeze" => format!("{at} freeze {} has ended", banner.id),
-                _ => format!("{at} abort {} was lifted", banner.id),
-            });
-        }
-    }
-    let moved = before.is_none_or(|old| {
-        (
-            &old.state,
-            &old.wave,
-            &old.stage,
-            old.attempt,
-            &old.why.code,
-        ) != (
-            &view.state,
-            &view.wave,
-            &view.stage,
-            view.attempt,
-            &view.why.code,
-        )
-    });
-    if moved {
-        let reason = &view.why.message;
-        let reason = if reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {reason}")
-        };
-        lines.push(format!(
-            "{at} {}/{} {}{reason}",
-            view.project,
-            view.id,
-            stands(view)
-        ));
-    }
-    for cluster in &view.clusters {
-        let old = before.and_then(|b| b.clusters.iter().find(|c| c.cluster == cluster.cluster));
-        lines.extend(cluster_change(old, cluster).map(|line| format!("{at} {line}")));
-    }
-    lines
-}
-
-fn cluster_change(old: Option<&RolloutCluster>, new: &RolloutCluster) -> Option<String> {
-    let same = old.is_some_and(|old| {
-        (
-            &old.state,
-            &old.phase,
-            old.weight,
-            &old.why.code,
-            old.connected,
-        ) == (
-            &new.state,
-            &new.phase,
-            new.weight,
-            &new.why.code,
-            new.connected,
-        )
-    });
-    if same || (old.is_none() && new.state == "Waiting") {
-        return None;
-    }
-    let mut line = format!("{} {} {}", new.cluster, new.state, weight(new));
-    if let Some(phase) = &new.phase {
-        line += &format!(" {phase}");
-    }
-    if !new.connected {
-        line += " (not heard)";
-    }
-    if !new.why.message.is_empty() {
-        line += &format!(": {}", new.why.message);
-    }
-    Some(line)
 }

@@ -1,24 +1,19 @@
 //! Pages as snapshots: the same view, several widths.
 
 mod fixture;
+mod limits;
 
 use insta::assert_snapshot;
 
-use super::{abort, fleet, freeze, rollout};
+use super::{abort, fleet, freeze, rollout, watching};
 use crate::{
     api::types::{AbortPreview, FreezeEndView},
     cli::output::Look,
 };
 use fixture::{at, banner, frozen, held_up, rolling, status};
 
-const WIDE: Look = Look {
-    width: 120,
-    colour: false,
-};
-const NARROW: Look = Look {
-    width: 20,
-    colour: false,
-};
+const WIDE: Look = Look::plain(120);
+const NARROW: Look = Look::plain(20);
 
 #[test]
 fn a_rollout_in_words() {
@@ -36,12 +31,12 @@ fn a_stopped_rollout_shows_the_banner_and_what_can_be_done() {
 
 #[test]
 fn the_live_picture_of_a_rollout() {
-    assert_snapshot!(rollout::picture(WIDE, &rolling(), at(300)));
+    assert_snapshot!(watching::picture(WIDE, &rolling(), at(300)));
 }
 
 #[test]
 fn a_narrow_terminal_still_shows_who_has_how_much() {
-    let picture = rollout::picture(NARROW, &rolling(), at(300));
+    let picture = watching::picture(NARROW, &rolling(), at(300));
     assert!(
         picture.contains("eu-1") && picture.contains("50%"),
         "{picture}"
@@ -52,15 +47,15 @@ fn a_narrow_terminal_still_shows_who_has_how_much() {
 fn plain_lines_come_only_where_something_changed() {
     let before = rolling();
     assert_eq!(
-        rollout::changes(Some(&before), &before, at(301)),
+        watching::changes(Some(&before), &before, at(301)),
         Vec::<String>::new()
     );
     let mut after = before.clone();
     after.clusters[1].weight = Some(80);
     after.banners = vec![banner()];
-    let first = rollout::changes(None, &before, at(300)).join("\n");
-    let second = rollout::changes(Some(&before), &after, at(302)).join("\n");
-    let third = rollout::changes(Some(&after), &before, at(303)).join("\n");
+    let first = watching::changes(None, &before, at(300)).join("\n");
+    let second = watching::changes(Some(&before), &after, at(302)).join("\n");
+    let third = watching::changes(Some(&after), &before, at(303)).join("\n");
     assert_snapshot!(format!("{first}\n--\n{second}\n--\n{third}"));
 }
 
@@ -112,18 +107,18 @@ fn the_fleet_at_a_glance() {
 #[test]
 fn colours_are_only_where_they_are_wanted() {
     let coloured = Look {
-        width: 120,
         colour: true,
+        ..WIDE
     };
-    assert!(rollout::picture(coloured, &rolling(), at(300)).contains("\x1b["));
-    assert!(!rollout::picture(WIDE, &rolling(), at(300)).contains('\x1b'));
+    assert!(watching::picture(coloured, &rolling(), at(300)).contains("\x1b["));
+    assert!(!watching::picture(WIDE, &rolling(), at(300)).contains('\x1b'));
 }
 
 #[test]
 fn a_line_that_wraps_counts_for_the_rows_that_it_takes() {
     let look = Look {
-        width: 10,
         colour: true,
+        ..Look::plain(10)
     };
     let text = format!(
         "{}\n\nshort\n",

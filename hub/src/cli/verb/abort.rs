@@ -17,7 +17,7 @@ use crate::{
         client::{changes::Changes, segment},
         context::Session,
         exit::{CliError, Exit, without_hub},
-        output::{Format, print, show},
+        output::{print, show},
         refs,
         render::abort as text,
     },
@@ -261,14 +261,14 @@ struct Screen {
 impl Screen {
     fn new(session: &Session) -> Self {
         Self {
-            live: session.format == Format::Table && io::stdout().is_terminal(),
+            live: session.format.for_people() && io::stdout().is_terminal(),
             drawn: 0,
             printed: Vec::new(),
         }
     }
 
     fn draw(&mut self, session: &Session, view: &AbortView) -> Result<(), CliError> {
-        if session.format != Format::Table {
+        if !session.format.for_people() {
             return Ok(());
         }
         if self.live {
@@ -308,7 +308,7 @@ impl Screen {
         if self.live {
             return Ok(());
         }
-        if session.format == Format::Table {
+        if session.format.for_people() {
             self.lines(session, view, |_| true)?;
         }
         show(session.format, view, || {

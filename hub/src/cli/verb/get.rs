@@ -1,27 +1,34 @@
 //! `flagship get` and `flagship describe`: lists, and one thing in words.
 
+mod list;
+
 use clap::Args;
 
 use crate::{
     api::types::{
-        AbortView, Banner, ClusterView, EnrolTokenView, FreezeView, HistoryView, List, PlanView,
-        RolloutView, TokenView,
+        AbortView, Banner, ClusterView, FreezeView, HistoryView, List, PlanView, RolloutView,
     },
     cli::{
         client::segment,
         context::Session,
         exit::{CliError, Exit},
-        output::{Format, print, show},
+        output::{print, show},
         refs::{self, Kind},
         render::{abort, fleet, freeze, lists, rollout, words},
+        select::Select,
     },
 };
 
 /// Examples for the help.
 pub const GET_EXAMPLES: &str = "\
+A list as JSON is {items, seq}: -o jsonpath='$.items[*].name' picks names (RFC 9535; texts are printed
+without quotes). -o wide has more columns and cuts nothing.
+
 Examples:
   flagship get rollouts --project shop
+  flagship get clusters --selector region=eu -o wide
   flagship get cluster/eu-1 -o yaml
+  flagship get clusters -o jsonpath='$.items[?@.connected==false].name'
   flagship get aborts --all";
 
 /// Examples for the help.
@@ -41,6 +48,8 @@ pub struct Get {
     /// What has ended too: rollouts that ended, aborts that were lifted, freezes that ended
     #[arg(long, short)]
     all: bool,
+    #[command(flatten)]
+    select: Select,
 }
 
 /// What can be typed after `describe`.
@@ -62,6 +71,7 @@ impl Get {
             kind: kind.to_owned(),
             name: None,
             all: true,
+            select: Select::default(),
         }
     }
 
@@ -71,83 +81,9 @@ impl Get {
             let (kind, name) = Kind::with_name(&self.kind, self.name.as_deref())?;
             return one(session, kind, &name, true).await;
         }
-        let (look, now) = (session.look, session.now());
-        let (client, form) = (&session.client, session.format);
-        let in_project = match &session.project {
-            Some(project) => format!("&project={}", segment(project)),
-            None => String::new(),
-        };
         let kind = Kind::parse(&self.kind)?;
         say_what_stands(session, kind).await?;
-        match kind {
-            Kind::Plan => {
-                let path = format!("/api/v1/plans?limit=1000{in_project}");
-                let list: List<PlanView> = client.get(&path).await?;
-                let none = "No plan is stored; flagship apply -f FILE stores one.";
-                show(form, &list, || {
-                    some(&list, none, |items| lists::plans(look, items, now))
-                })?;
-            }
-            Kind::Rollout => {
-                let path = format!("/api/v1/rollouts?limit=1000&all={}{in_project}", self.all);
-                let list: List<RolloutView> = client.get(&path).await?;
-                let none = if self.all {
-                    "There is no rollout."
-                } else {
-                    "No rollout is under way; --all lists those that ended."
-                };
-                show(form, &list, || {
-                    some(&list, none, |items| rollout::list(look, items, now))
-                })?;
-            }
-            Kind::Cluster => {
-                let list: List<ClusterView> = client.get("/api/v1/clusters?limit=10000").await?;
-                let none = "No cluster is enrolled; flagship token create --cluster NAME makes a token for one.";
-                show(form, &list, || {
-                    some(&list, none, |items| fleet::clusters(look, items, now))
-                })?;
-            }
-            Kind::Abort => {
-                let path = format!("/api/v1/aborts?all={}", self.all);
-                let list: List<AbortView> = client.get(&path).await?;
-                let none = if self.all {
-                    "There was no abort."
-                } else {
-                    "No abort stands; --all lists those that were lifted."
-                };
-                show(form, &list, || {
-                    some(&list, none, |items| abort::list(look, items, now))
-                })?;
-            }
-            Kind::Freeze => {
-                let path = format!("/api/v1/freezes?all={}", self.all);
-                let list: List<FreezeView> = client.get(&path).await?;
-                let none = if self.all {
-                    "There was no freeze."
-                } else {
-                    "No freeze stands; --all lists those that have ended."
-                };
-                show(form, &list, || {
-                    some(&list, none, |items| freeze::list(look, items, now))
-                })?;
-            }
-            Kind::Token => {
-                let list: List<TokenView> = client.get("/api/v1/tokens").await?;
-                show(form, &list, || {
-                    some(&list, "There is no token.", |items| {
-                        lists::tokens(look, items, now)
-                    })
-                })?;
-            }
-            Kind::EnrolToken => {
-                let list: List<EnrolTokenView> = client.get("/api/v1/enrol-tokens").await?;
-                show(form, &list, || {
-                    some(&list, "There is no enrolment token.", |items| {
-                        lists::enrol_tokens(look, items, now)
-                    })
-                })?;
-            }
-        }
+        list::list(session, kind, self.all, &self.select).await?;
         Ok(Exit::Done)
     }
 }
@@ -177,7 +113,7 @@ impl Describe {
 /// Standing aborts and freezes, above what is read for people. Who lists these sees them anyway.
 async fn say_what_stands(session: &Session, kind: Kind) -> Result<(), CliError> {
     match kind {
-        Kind::Plan | Kind::Rollout | Kind::Cluster if session.format == Format::Table => {
+        Kind::Plan | Kind::Rollout | Kind::Cluster if session.format.for_people() => {
             let list: List<Banner> = session.client.get("/api/v1/banners").await?;
             print(&words::banners(session.look, &list.items, session.now()))
         }
@@ -264,15 +200,4 @@ async fn one(session: &Session, kind: Kind, name: &str, brief: bool) -> Result<E
         }
     }
     Ok(Exit::Done)
-}
-
-fn some<T>(list: &List<T>, none: &str, text: impl FnOnce(&[T]) -> String) -> String {
-    if list.items.is_empty() {
-        return format!("{none}\n");
-    }
-    let mut page = text(&list.items);
-    if list.next.is_some() {
-        page += "There are more: narrow the list, or use the API's cursor.\n";
-    }
-    page
 }

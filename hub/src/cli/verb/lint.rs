@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use flagship_waves::lint_offline;
 
-use super::apply::source;
+use super::apply::files::source;
 use crate::{
     api::types::{LintLevel, LintNote},
     cli::{
         args::Global,
         exit::{CliError, Exit},
-        output::{Format, Look, show},
+        output::show,
         render::{lists, words::count},
     },
 };
@@ -36,7 +36,7 @@ pub struct Lint {
 impl Lint {
     /// Checks all, and fails if any has an error.
     pub fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let look = Look::of_stdout(global.no_color);
+        let look = global.look();
         let mut errors = 0;
         for file in &self.files {
             let name = file.display().to_string();
@@ -59,9 +59,10 @@ impl Lint {
         if errors == 0 {
             return Ok(Exit::Done);
         }
-        let told = match global.output {
-            Format::Table => "see above",
-            Format::Json | Format::Yaml => "see the output",
+        let told = if global.output.for_people() {
+            "see above"
+        } else {
+            "see the output"
         };
         Err(CliError::bad(format!(
             "{} in {}; {told}",

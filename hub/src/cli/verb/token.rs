@@ -15,7 +15,7 @@ use crate::{
         client::segment,
         context::Session,
         exit::{CliError, Exit},
-        output::{Format, print, show},
+        output::{print, show},
     },
 };
 
@@ -178,7 +178,7 @@ fn reveal<T: serde::Serialize>(
     made: &T,
     secret: Option<&str>,
 ) -> Result<Exit, CliError> {
-    if session.format != Format::Table {
+    if !session.format.for_people() {
         show(session.format, made, String::new)?;
         return Ok(Exit::Done);
     }

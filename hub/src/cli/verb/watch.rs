@@ -15,9 +15,9 @@ use crate::{
         client::changes::Changes,
         context::Session,
         exit::{CliError, Exit},
-        output::{Format, print},
+        output::print,
         refs::{self, RolloutRef},
-        render::rollout,
+        render::watching,
     },
 };
 
@@ -27,6 +27,7 @@ Exit codes: 0 it got there, 5 failed or rolled back, 6 aborted, 7 --timeout pass
 
 Examples:
   flagship watch shop/checkout-3
+  flagship watch checkout --until soaked
   flagship watch checkout --until wave=pilot --timeout 30m";
 
 /// What can be typed after `watch`.
@@ -34,8 +35,8 @@ Examples:
 pub struct Watch {
     /// The rollout, PROJECT/ID; or a plan, for its newest rollout
     rollout: String,
-    /// Until when: done, or wave=NAME for that wave's end
-    #[arg(long, default_value = "done", value_name = "done|wave=NAME")]
+    /// Until when: done, soaked (the last wave has soaked), or wave=NAME for that wave's end
+    #[arg(long, default_value = "done", value_name = "done|soaked|wave=NAME")]
     until: Until,
     /// Give up after this time: 90s, 30m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -47,6 +48,8 @@ pub struct Watch {
 pub enum Until {
     /// The rollout has ended.
     Done,
+    /// The last wave has soaked; that each cluster is seen once more may still be waited for.
+    Soaked,
     /// This wave has ended.
     Wave(String),
     /// Everything was taken back.
@@ -59,8 +62,9 @@ impl FromStr for Until {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             None if text == "done" => Ok(Self::Done),
+            None if text == "soaked" => Ok(Self::Soaked),
             Some(("wave", name)) if !name.is_empty() => Ok(Self::Wave(name.to_owned())),
-            Some(_) | None => Err("use done or wave=NAME".to_owned()),
+            Some(_) | None => Err("use done, soaked or wave=NAME".to_owned()),
         }
     }
 }
@@ -165,6 +169,9 @@ pub fn arrived(view: &RolloutView, until: &Until) -> Result<Option<Exit>, CliErr
             return Ok(Some(Exit::Done));
         }
     }
+    if *until == Until::Soaked && soaked(view) {
+        return Ok(Some(Exit::Done));
+    }
     if *until == Until::Back {
         return Ok(match view.state.as_str() {
             "RolledBack" => Some(Exit::Done),
@@ -180,6 +187,20 @@ pub fn arrived(view: &RolloutView, until: &Until) -> Result<Option<Exit>, CliErr
     })
 }
 
+/// Whether every wave before the last is done, and the last one's soak is over.
+fn soaked(view: &RolloutView) -> bool {
+    let Some((last, before)) = view.waves.split_last() else {
+        return false;
+    };
+    let over = last.state == "done"
+        || last.state == "soaking"
+            && last
+                .soak
+                .as_ref()
+                .is_none_or(|soak| soak.elapsed_ms >= soak.needed_ms);
+    over && before.iter().all(|wave| wave.state == "done")
+}
+
 /// What was drawn and is drawn over.
 struct Screen {
     live: bool,
@@ -190,7 +211,7 @@ impl Screen {
     fn new(session: &Session) -> Self {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         Self {
-            live: session.format == Format::Table && io::stdout().is_terminal() && !dumb,
+            live: session.format.for_people() && io::stdout().is_terminal() && !dumb,
             drawn: 0,
         }
     }
@@ -202,7 +223,7 @@ impl Screen {
         view: &RolloutView,
     ) -> Result<(), CliError> {
         if self.live {
-            let picture = rollout::picture(session.look, view, session.now());
+            let picture = watching::picture(session.look, view, session.now());
             let up = match self.drawn {
                 0 => String::new(),
                 lines => format!("\x1b[{lines}A"),
@@ -211,30 +232,22 @@ impl Screen {
             let erased = picture.replace('\n', "\x1b[K\n");
             return print(&format!("{up}{erased}\x1b[J"));
         }
-        match session.format {
-            Format::Table => {
-                let lines = rollout::changes(before, view, session.now());
-                if lines.is_empty() {
-                    return Ok(());
-                }
-                print(&(lines.join("\n") + "\n"))
+        if session.format.for_people() {
+            let lines = watching::changes(before, view, session.now());
+            if lines.is_empty() {
+                return Ok(());
             }
-            // One document a line, as `jq` reads it; YAML would need separators that nobody splits.
-            Format::Json | Format::Yaml => {
-                let same = before.is_some_and(|before| before.seq == view.seq);
-                if same {
-                    return Ok(());
-                }
-                let json = serde_json::to_string(view).map_err(|error| {
-                    CliError::new(Exit::Error, format!("cannot encode: {error}"))
-                })?;
-                print(&format!("{json}\n"))
-            }
+            return print(&(lines.join("\n") + "\n"));
         }
+        // One document a line, as `jq` reads it.
+        if before.is_some_and(|before| before.seq == view.seq) {
+            return Ok(());
+        }
+        print(&session.format.line(view)?)
     }
 
     fn last(&self, session: &Session, view: &RolloutView) -> Result<(), CliError> {
-        if session.format != Format::Table || view.next_steps.is_empty() {
+        if !session.format.for_people() || view.next_steps.is_empty() {
             return Ok(());
         }
         let steps: Vec<String> = view

@@ -97,3 +97,28 @@ fn on_a_nearly_full_disk_a_plan_is_refused_early() {
     );
     assert!(error.remedy.contains("an abort still goes through"));
 }
+
+#[test]
+fn a_removed_plan_is_gone_and_its_rollouts_numbers_are_not_given_again() {
+    let hub = Hub::new();
+    let plan = hub.apply(PLAN).unwrap().plan;
+    let remove = || ready(hub.ops.remove_plan(&caller(), plan.clone(), hub.now()));
+    let first = hub.start("1.1.0").unwrap();
+    let error = refused(remove(), OpErrorKind::Conflict, "plan.running");
+    assert!(error.message.contains(first.rollout.as_str()), "{error}");
+
+    hub.alter(first.rollout.as_str(), |row| {
+        row.state.phase = flagship_waves::RolloutPhase::Succeeded;
+    });
+    for cluster in ["pilot-1", "eu-1", "us-1"] {
+        hub.delete(hub.claim(cluster).unwrap().value.key());
+    }
+    let removed = remove().unwrap();
+    assert_eq!(removed.plan, plan);
+    assert_eq!(hub.audited().last().unwrap(), "plan.remove");
+    refused(remove(), OpErrorKind::NotFound, "plan.notFound");
+
+    hub.apply(PLAN).unwrap();
+    let second = hub.start("1.2.0").unwrap();
+    assert_ne!(second.rollout, first.rollout);
+}

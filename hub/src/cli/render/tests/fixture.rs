@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::api::types::{
-    AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, Banner, FreezeView, NotFixed,
-    RolloutCluster, RolloutView, RolloutWave, SoakView, StatusView, Why,
+    AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, Banner, FreezeView,
+    HistoryView, NotFixed, RolloutCluster, RolloutView, RolloutWave, SoakView, StatusView, Why,
 };
 
 /// Seconds after the beginning of the tests' world.
@@ -73,6 +73,24 @@ fn wave(name: &str, state: &str, clusters: &[&str], soak: Option<u64>) -> Rollou
             needed_ms: 60_000,
             elapsed_ms,
         }),
+    }
+}
+
+/// A line of history.
+pub(super) fn line(
+    seq: u64,
+    seconds: i64,
+    cluster: Option<&str>,
+    code: &str,
+    message: &str,
+) -> HistoryView {
+    HistoryView {
+        seq,
+        at: at(seconds),
+        cluster: cluster.map(Into::into),
+        code: code.into(),
+        message: message.into(),
+        weight: None,
     }
 }
 

@@ -1,0 +1,139 @@
+//! How text may look on a terminal: its columns and rows, colours with a meaning.
+
+use std::io::{self, IsTerminal as _};
+
+/// Columns where nobody counts them: what goes into a file or a pipe is never wrapped.
+const ENDLESS: usize = 10_000;
+
+/// How text may look on this terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Rows that a picture which is drawn over may take.
+    pub height: usize,
+    /// Whether colours may be used.
+    pub colour: bool,
+    /// Whether everything is wanted: more columns, nothing cut.
+    pub wide: bool,
+}
+
+/// A colour with a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Under way.
+    Busy,
+    /// Needs a look.
+    Warn,
+    /// Wrong.
+    Bad,
+    /// Of less importance.
+    Dim,
+    /// What to read first.
+    Strong,
+}
+
+impl Look {
+    /// For a file, a pipe or a test.
+    pub const fn plain(width: usize) -> Self {
+        Self {
+            width,
+            height: usize::MAX,
+            colour: false,
+            wide: false,
+        }
+    }
+
+    /// For what stdout is; `NO_COLOR`, `TERM=dumb` and `--no-color` turn colours off.
+    pub fn of_stdout(no_colour: bool) -> Self {
+        Self::of(io::stdout().is_terminal(), no_colour)
+    }
+
+    /// The same for stderr.
+    pub fn of_stderr(no_colour: bool) -> Self {
+        Self::of(io::stderr().is_terminal(), no_colour)
+    }
+
+    fn of(terminal: bool, no_colour: bool) -> Self {
+        let unwanted = no_colour
+            || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        let (width, height) = if terminal {
+            size()
+        } else {
+            (ENDLESS, usize::MAX)
+        };
+        Self {
+            width,
+            height,
+            colour: terminal && !unwanted,
+            wide: false,
+        }
+    }
+
+    /// With everything that there is to see.
+    pub fn everything(self) -> Self {
+        Self {
+            width: ENDLESS,
+            wide: true,
+            ..self
+        }
+    }
+
+    /// How many rows of the terminal a text takes, colours not counted: what a picture that is drawn
+    /// over has to go up by.
+    pub fn rows(self, text: &str) -> usize {
+        let rows = text.lines().map(|line| {
+            let mut columns = 0_usize;
+            let mut in_colour = false;
+            for c in line.chars() {
+                match c {
+                    '\x1b' => in_colour = true,
+                    'm' if in_colour => in_colour = false,
+                    _ if in_colour => {}
+                    _ => columns += 1,
+                }
+            }
+            columns.div_ceil(self.width.max(1)).max(1)
+        });
+        rows.sum()
+    }
+
+    /// Text in a tone.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.colour || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Busy => "36",
+            Tone::Warn => "33",
+            Tone::Bad => "1;31",
+            Tone::Dim => "2",
+            Tone::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// Text cut to `width` columns, unless everything is wanted.
+    pub fn cut(self, text: &str, width: usize) -> String {
+        if self.wide {
+            text.to_owned()
+        } else {
+            super::cut(text, width)
+        }
+    }
+}
+
+fn size() -> (usize, usize) {
+    let asked = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let or = |number: u16, usual: usize, least: usize| match number {
+        0 => usual,
+        number => usize::from(number).max(least),
+    };
+    asked.map_or((80, 24), |size| {
+        (or(size.ws_col, 80, 20), or(size.ws_row, 24, 6))
+    })
+}

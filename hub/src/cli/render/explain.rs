@@ -1,0 +1,289 @@
+//! Why something is as it is: the chain of reasons from the start to now, and why what has not happened
+//! has not. Pure functions of a rollout and its history.
+
+use jiff::Timestamp;
+
+use super::{
+    rollout::{named, stands, weight},
+    words::{ago, clock, heard, millis, why},
+};
+use crate::{
+    api::types::{HistoryView, RolloutCluster, RolloutView, RolloutWave},
+    cli::output::{Look, Tone},
+};
+
+/// So many clusters are named where each has the same reason.
+const NAMED: usize = 10;
+
+/// The explanation of a rollout, or of one cluster in it.
+pub fn page(
+    look: Look,
+    view: &RolloutView,
+    history: &[HistoryView],
+    cluster: Option<&RolloutCluster>,
+    now: Timestamp,
+) -> String {
+    let head = format!(
+        "{} releases {} of {}: {}",
+        named(view),
+        view.change,
+        view.workload,
+        stands(view)
+    );
+    let mut text = look.paint(Tone::Strong, &head) + "\n\nFrom the start to now:\n";
+    let asked = match &view.ticket {
+        Some(ticket) => format!("{} ({ticket})", view.reason),
+        None => view.reason.clone(),
+    };
+    let asked = if asked.is_empty() {
+        asked
+    } else {
+        format!(": {asked}")
+    };
+    let first = format!("{} asked for it{asked}", view.started_by);
+    text += &entry(view.started_at, view.started_at, &first, now);
+    for line in history {
+        if cluster.is_none_or(|cluster| concerns(line, &cluster.cluster)) {
+            text += &entry(line.at, view.started_at, &said(line), now);
+        }
+    }
+    text += "\nNow:\n";
+    if let Some(cluster) = cluster {
+        text += &format!("  {}\n", here(cluster, now));
+    }
+    let word = if view.ended { "ended" } else { "it waits for" };
+    text += &format!("  {word}: {}\n", why(&view.why, now));
+    let missing = match cluster {
+        Some(cluster) => cluster_not_yet(view, cluster, now).into_iter().collect(),
+        None => not_yet(view, now),
+    };
+    if !missing.is_empty() {
+        text += "\nWhat has not happened, and why:\n";
+        for line in missing {
+            text += &format!("  {line}\n");
+        }
+    }
+    if !view.next_steps.is_empty() {
+        text += "\nWhat you can do:\n";
+        for step in &view.next_steps {
+            text += &format!("  {step}\n");
+        }
+    }
+    text
+}
+
+fn entry(at: Timestamp, start: Timestamp, text: &str, now: Timestamp) -> String {
+    let since = format!("+{}", ago(start, at));
+    format!("  {}  {since:<8} {text}\n", clock(at, now))
+}
+
+fn said(line: &HistoryView) -> String {
+    match &line.cluster {
+        Some(cluster) if !names(&line.message, cluster) => format!("{cluster}: {}", line.message),
+        Some(_) | None => line.message.clone(),
+    }
+}
+
+/// Whether a line of history is about a cluster: it is its own, or names it.
+fn concerns(line: &HistoryView, cluster: &str) -> bool {
+    match &line.cluster {
+        Some(own) => own == cluster,
+        None => names(&line.message, cluster) || CHAPTERS.contains(&line.code.as_str()),
+    }
+}
+
+/// What happened to the rollout as a whole happened to each of its clusters.
+const CHAPTERS: &[&str] = &[
+    "Started",
+    "Halted",
+    "Aborted",
+    "Lifted",
+    "Frozen",
+    "FreezeEnded",
+    "PausedBy",
+    "ResumedBy",
+    "RetriedBy",
+    "AcceptedBy",
+    "SupersededBy",
+    "RetreatBegun",
+];
+
+/// Whether a sentence has this name as a word of its own: `eu-1` is not in `eu-10`.
+fn names(text: &str, name: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut from = 0;
+    while let Some(found) = text[from..].find(name) {
+        let start = from + found;
+        let end = start + name.len();
+        let before = text[..start].chars().next_back().is_some_and(part);
+        let after = text[end..].chars().next().is_some_and(part);
+        if !before && !after {
+            return true;
+        }
+        from = end;
+    }
+    false
+}
+
+fn here(cluster: &RolloutCluster, now: Timestamp) -> String {
+    let mut text = format!(
+        "{} is {} in wave {}",
+        cluster.cluster, cluster.state, cluster.wave
+    );
+    if let Some(weight) = cluster.weight {
+        text += &format!(", {weight}% of its traffic on the change");
+    }
+    if cluster.failed_checks > 0 {
+        text += &format!(", {} failed checks", cluster.failed_checks);
+    }
+    if !cluster.connected {
+        let heard = heard(cluster.last_heard, false, now);
+        text += &format!(", not connected (heard {heard})");
+    }
+    if cluster.why.message.is_empty() {
+        return text;
+    }
+    format!("{text}: {}", why(&cluster.why, now))
+}
+
+/// What the rollout has not done yet, each with the reason; nothing once it has ended.
+pub fn not_yet(view: &RolloutView, now: Timestamp) -> Vec<String> {
+    if view.ended {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for wave in view.waves.iter().filter(|wave| wave.state != "done") {
+        lines.push(format!(
+            "wave {} is not done: {}",
+            wave.name,
+            blocks(view, wave, now)
+        ));
+        if wave_runs(wave) {
+            let members = view.clusters.iter().filter(|c| c.wave == wave.name);
+            let open = members.filter(|c| !matches!(c.state.as_str(), "Done" | "Soaking"));
+            let mut open = open.filter_map(|cluster| cluster_not_yet(view, cluster, now));
+            lines.extend(open.by_ref().take(NAMED).map(|line| format!("  {line}")));
+            let more = open.count();
+            if more > 0 {
+                lines.push(format!(
+                    "  and {more} more: flagship explain {} CLUSTER",
+                    named(view)
+                ));
+            }
+        }
+    }
+    lines
+}
+
+fn wave_runs(wave: &RolloutWave) -> bool {
+    matches!(wave.state.as_str(), "running" | "soaking" | "begun")
+}
+
+/// Why a wave is not done.
+fn blocks(view: &RolloutView, wave: &RolloutWave, now: Timestamp) -> String {
+    let before = view
+        .waves
+        .iter()
+        .take_while(|other| other.name != wave.name);
+    if let Some(first) = before.into_iter().find(|other| other.state != "done") {
+        return format!("wave {} comes before it and is not done", first.name);
+    }
+    if !matches!(view.state.as_str(), "Progressing" | "Pending") {
+        return format!("the rollout is {}: {}", view.state, why(&view.why, now));
+    }
+    match (wave.state.as_str(), &wave.soak) {
+        ("soaking", Some(soak)) if soak.elapsed_ms < soak.needed_ms => format!(
+            "it soaks, {} of {} are over",
+            millis(soak.elapsed_ms),
+            millis(soak.needed_ms)
+        ),
+        _ => why(&view.why, now),
+    }
+}
+
+/// Why a cluster has not got further; none if it is done or waits for nothing.
+pub fn cluster_not_yet(
+    view: &RolloutView,
+    cluster: &RolloutCluster,
+    now: Timestamp,
+) -> Option<String> {
+    let name = &cluster.cluster;
+    match cluster.state.as_str() {
+        "Waiting" => Some(format!(
+            "{name} has not started: {}",
+            waits(view, cluster, now)
+        )),
+        "Ordered" => Some(format!(
+            "{name} has its order and has not taken it up: {}",
+            if cluster.connected {
+                "its agent has not answered yet".to_owned()
+            } else {
+                not_connected(cluster, now)
+            }
+        )),
+        "Running" | "Retreating" | "Failed" | "Skipped" | "Unreachable" => {
+            let doing = match cluster.state.as_str() {
+                "Running" => format!("stays at {}", weight(cluster)),
+                state => format!("is {state}"),
+            };
+            Some(format!("{name} {doing}: {}", why(&cluster.why, now)))
+        }
+        _ => None,
+    }
+}
+
+fn waits(view: &RolloutView, cluster: &RolloutCluster, now: Timestamp) -> String {
+    let Some(wave) = view.waves.iter().find(|wave| wave.name == cluster.wave) else {
+        return why(&view.why, now);
+    };
+    if !wave_runs(wave) || !matches!(view.state.as_str(), "Progressing" | "Pending") {
+        return format!("its wave {}: {}", wave.name, blocks(view, wave, now));
+    }
+    if !cluster.connected {
+        return not_connected(cluster, now);
+    }
+    if cluster.why.code == "LocalControl" {
+        return why(&cluster.why, now);
+    }
+    let busy = |c: &&RolloutCluster| {
+        c.wave == wave.name && !matches!(c.state.as_str(), "Waiting" | "Done" | "Soaking" | "Left")
+    };
+    let busy: Vec<&str> = view
+        .clusters
+        .iter()
+        .filter(busy)
+        .map(|c| c.cluster.as_str())
+        .collect();
+    if busy.is_empty() {
+        return why(&view.why, now);
+    }
+    let (shown, more) = busy.split_at(busy.len().min(NAMED));
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "wave {} takes {} at once, and these have the places: {}{more}",
+        wave.name,
+        wave.max_concurrent,
+        shown.join(", ")
+    )
+}
+
+fn not_connected(cluster: &RolloutCluster, now: Timestamp) -> String {
+    let heard = heard(cluster.last_heard, false, now);
+    format!("it is not connected (heard {heard}), so that nothing can start there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_counts_as_a_word_of_its_own_only() {
+        assert!(names("eu-1 failed: x", "eu-1"));
+        assert!(names("wave a waits for us-1, eu-1", "eu-1"));
+        assert!(!names("eu-10 failed, eu-1-b too, xeu-1", "eu-1"));
+        assert!(!names("", "eu-1"));
+    }
+}

@@ -1,0 +1,129 @@
+//! All things of a kind, as a table or as the API's own list.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    api::types::{
+        AbortView, ClusterView, EnrolTokenView, FreezeView, List, PlanView, RolloutView, TokenView,
+    },
+    cli::{
+        client::{pages, segment},
+        context::Session,
+        exit::CliError,
+        output::show,
+        refs::Kind,
+        render::{abort, fleet, freeze, lists, rollout},
+        select::Select,
+    },
+};
+
+/// Lists all of a kind; `ended` adds what has ended.
+pub(super) async fn list(
+    session: &Session,
+    kind: Kind,
+    ended: bool,
+    select: &Select,
+) -> Result<(), CliError> {
+    let (look, now) = (session.look, session.now());
+    let client = &session.client;
+    let project = session.project.iter();
+    let project: String = project
+        .map(|p| format!("&project={}", segment(p)))
+        .collect();
+    let wanted = select.wanted()?;
+    let or = |none, of_all| if ended { of_all } else { none };
+    match kind {
+        Kind::Plan => {
+            let mut list: List<PlanView> =
+                pages(client, &format!("/api/v1/plans?{}", bare(&project))).await?;
+            if let Some(wanted) = &wanted {
+                wanted.plans(&mut list);
+            }
+            let none = "No plan is stored; flagship apply -f FILE stores one.";
+            tell(session, &list, none, |items| lists::plans(look, items, now))
+        }
+        Kind::Rollout => {
+            let path = format!("/api/v1/rollouts?all={ended}{project}");
+            let mut list: List<RolloutView> = pages(client, &path).await?;
+            if let Some(wanted) = &wanted {
+                wanted.rollouts(session, &mut list).await?;
+            }
+            let none = or(
+                "No rollout is under way; --all lists those that ended.",
+                "There is no rollout.",
+            );
+            tell(session, &list, none, |items| {
+                rollout::list(look, items, now)
+            })
+        }
+        Kind::Cluster => {
+            let mut list: List<ClusterView> = pages(client, "/api/v1/clusters").await?;
+            if let Some(wanted) = &wanted {
+                wanted.clusters(&mut list);
+            }
+            let none = "No cluster is enrolled; flagship token create --cluster NAME makes a token for one.";
+            tell(session, &list, none, |items| {
+                fleet::clusters(look, items, now)
+            })
+        }
+        Kind::Abort | Kind::Freeze | Kind::Token | Kind::EnrolToken if wanted.is_some() => Err(
+            CliError::bad("these have no labels, so that none can be selected")
+                .remedy("--selector is for plans, rollouts and clusters"),
+        ),
+        Kind::Abort => {
+            let list: List<AbortView> = fetch(session, &format!("aborts?all={ended}")).await?;
+            let none = or(
+                "No abort stands; --all lists those that were lifted.",
+                "There was no abort.",
+            );
+            tell(session, &list, none, |items| abort::list(look, items, now))
+        }
+        Kind::Freeze => {
+            let list: List<FreezeView> = fetch(session, &format!("freezes?all={ended}")).await?;
+            let none = or(
+                "No freeze stands; --all lists those that have ended.",
+                "There was no freeze.",
+            );
+            tell(session, &list, none, |items| freeze::list(look, items, now))
+        }
+        Kind::Token => {
+            let list: List<TokenView> = fetch(session, "tokens").await?;
+            tell(session, &list, "There is no token.", |items| {
+                lists::tokens(look, items, now)
+            })
+        }
+        Kind::EnrolToken => {
+            let list: List<EnrolTokenView> = fetch(session, "enrol-tokens").await?;
+            tell(session, &list, "There is no enrolment token.", |items| {
+                lists::enrol_tokens(look, items, now)
+            })
+        }
+    }
+}
+
+/// A query's first parameter has no `&` before it.
+fn bare(parameter: &str) -> &str {
+    parameter.strip_prefix('&').unwrap_or(parameter)
+}
+
+async fn fetch<T: DeserializeOwned>(session: &Session, what: &str) -> Result<List<T>, CliError> {
+    session.client.get(&format!("/api/v1/{what}")).await
+}
+
+fn tell<T: Serialize>(
+    session: &Session,
+    list: &List<T>,
+    none: &str,
+    text: impl FnOnce(&[T]) -> String,
+) -> Result<(), CliError> {
+    show(session.format, list, || {
+        if list.items.is_empty() {
+            return format!("{none}\n");
+        }
+        let mut page = text(&list.items);
+        if list.next.is_some() {
+            page += "There are more: narrow the list, or use the API's cursor.\n";
+        }
+        page
+    })
+}
