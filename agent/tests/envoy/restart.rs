@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flagship_agent::platform::Act;
 use flagship_canary::{Direction, Scale};
 use reqwest::Method;
 use tokio::time::Instant;
@@ -159,23 +160,8 @@ async fn trap_04_an_envoy_finds_a_restarted_agent_within_seconds() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agent_whose_old_data_is_put_back_ends_what_it_does_not_know_without_losing_a_request() {
-    let Some(mut cluster) = Cluster::start().await else {
-        return;
-    };
-    cluster.with_primary().await;
-    let path = cluster
-        .config
-        .data
-        .join("envoy/workload-shop.Deployment.checkout.json");
-    let yesterday = std::fs::read(&path).unwrap();
-    cluster.ready("1.1.0", Scale::Canary).await;
-    cluster.settle("1.0.0", Some("1.1.0"), 40).await;
-    let (primary, canary) = (cluster.pid("1.0.0"), cluster.pid("1.1.0"));
-    cluster.agent_dies().await;
-    std::fs::write(&path, yesterday).unwrap();
-
+/// Starts the agent again; every request is answered until the version that it did not know has ended.
+async fn until_unknown_has_ended(cluster: &mut Cluster) {
     cluster.up().await;
     assert!(
         cluster.seen().versions.contains_key("1.1.0"),
@@ -196,8 +182,59 @@ async fn an_agent_whose_old_data_is_put_back_ends_what_it_does_not_know_without_
         counted.keys().all(|answer| answer.starts_with("1.")),
         "{counted:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_whose_old_data_is_put_back_ends_what_it_does_not_know_without_losing_a_request() {
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    let path = cluster
+        .config
+        .data
+        .join("envoy/workload-shop.Deployment.checkout.json");
+    let yesterday = std::fs::read(&path).unwrap();
+    cluster.ready("1.1.0", Scale::Canary).await;
+    cluster.settle("1.0.0", Some("1.1.0"), 40).await;
+    let (primary, canary) = (cluster.pid("1.0.0"), cluster.pid("1.1.0"));
+    cluster.agent_dies().await;
+    std::fs::write(&path, yesterday).unwrap();
+
+    until_unknown_has_ended(&mut cluster).await;
     assert!(!std::path::Path::new(&format!("/proc/{canary}/stat")).exists() || is_zombie(canary));
     assert_eq!(primary, cluster.pid("1.0.0"));
+    assert_eq!(
+        cluster.requests(20).await,
+        [("1.0.0".to_owned(), 20)].into()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p18_old_data_put_back_after_a_promotion_leave_the_traffic_until_the_old_version_is_ready()
+{
+    let Some(mut cluster) = Cluster::start().await else {
+        return;
+    };
+    cluster.with_primary().await;
+    let path = cluster
+        .config
+        .data
+        .join("envoy/workload-shop.Deployment.checkout.json");
+    let yesterday = std::fs::read(&path).unwrap();
+    cluster.ready("1.1.0", Scale::Full).await;
+    cluster.settle("1.0.0", Some("1.1.0"), 100).await;
+    cluster.settle("1.1.0", Some("1.0.0"), 0).await;
+    let version = "1.0.0".to_owned();
+    cluster.act(Act::StopVersion { version }).await.unwrap();
+    cluster
+        .until("the old version has ended", |seen| {
+            !seen.versions.contains_key("1.0.0")
+        })
+        .await;
+    cluster.agent_dies().await;
+    std::fs::write(&path, yesterday).unwrap();
+    until_unknown_has_ended(&mut cluster).await;
     assert_eq!(
         cluster.requests(20).await,
         [("1.0.0".to_owned(), 20)].into()

@@ -118,6 +118,8 @@ async fn reach(stage: &Stage, story: &Story, phase: Phase) -> anyhow::Result<()>
     let place = phase.place();
     let there = async || -> anyhow::Result<bool> {
         let view = stage.fleet.cli.rollout(&story.rollout)?;
+        let has_begun = view.clusters.iter().any(|cluster| cluster.cluster == place);
+        ensure!(has_begun, "{} has not begun: {:?}", story.rollout, view.why);
         let cluster = cluster_of(&view, place);
         ensure!(
             !view.ended,

@@ -103,6 +103,8 @@ pub(super) struct NodeState {
     pub refused: BTreeMap<Kind, String>,
     /// What a canary may have at most until an advance is told while it is connected (S4, P17).
     pub ceilings: BTreeMap<WorkloadRef, (String, Weight)>,
+    /// What it served of a version that the route does not name when it connected.
+    pub served: BTreeMap<WorkloadRef, (String, Weight)>,
     /// Its routes as read back, or why they could not be read.
     pub routes: Result<ReadBack, String>,
     /// How many routes it acknowledged: what was read meanwhile may be from before.
@@ -123,6 +125,7 @@ impl NodeState {
             acknowledged: BTreeMap::new(),
             refused: BTreeMap::new(),
             ceilings: BTreeMap::new(),
+            served: BTreeMap::new(),
             routes: Err("not read yet".to_owned()),
             routes_taken: 0,
             reading: None,

@@ -64,16 +64,20 @@ impl Replica {
     /// Until nothing is sent to it and nothing is in flight, or the deadline for requests has passed.
     async fn empty(&self, deadline: Duration) -> Drained {
         let (workload, version) = (&self.key.workload, &self.key.version);
-        let stopping = |state: &State| {
-            let known = state.workloads.get(workload);
-            let record = known.and_then(|known| known.record.versions.get(version));
-            record.is_none_or(|record| record.stopping)
-        };
         let unused = |state: &State| {
-            if stopping(state) {
-                state.is_without_traffic(workload, version)
-            } else {
-                Ok(())
+            let known = state.workloads.get(workload);
+            let record = known.and_then(|known| Some((known, known.record.versions.get(version)?)));
+            match record {
+                Some((known, record)) if !record.stopping => {
+                    // One that is above the scale ends under traffic; one that is not is to run again,
+                    // and its wish will say so.
+                    let is_wanted = self.key.number < known.count(record);
+                    match is_wanted {
+                        true => Err("it is wanted again".to_owned()),
+                        false => Ok(()),
+                    }
+                }
+                Some(_) | None => state.is_without_traffic(workload, version),
             }
         };
         if let Some(other) = self.until(unused).await {

@@ -187,10 +187,13 @@ impl WorkloadState {
             })
         });
         let route = self.record.route.as_ref().and_then(|route| {
-            let canary = route.canary.as_ref().and_then(|version| {
-                let weight = self.capped(node, version, route.weight);
-                Some((self.cluster(version)?, weight))
-            });
+            let told = || {
+                let version = route.canary.as_ref()?;
+                Some((version, self.capped(node, version, route.weight)))
+            };
+            let canary = self.kept(node, route).or_else(told);
+            let canary =
+                canary.and_then(|(version, weight)| Some((self.cluster(version)?, weight)));
             let primary = self.cluster(&route.primary)?;
             Some(DesiredRoute { primary, canary })
         });
@@ -206,6 +209,33 @@ impl WorkloadState {
             Some((version, ceiling)) if version == canary => weight.min(*ceiling),
             Some(_) | None => weight,
         }
+    }
+
+    /// What a proxy goes on serving although the route does not name it, while the primary has no ready
+    /// process (P18): after an old data folder was put back nobody else could answer.
+    fn kept<'a>(&self, node: &'a NodeState, route: &Route) -> Option<(&'a String, Weight)> {
+        let (version, weight) = node.served.get(self.workload())?;
+        let nobody_else = self.ports(&route.primary).is_empty() && !self.ports(version).is_empty();
+        nobody_else.then_some((version, *weight))
+    }
+
+    /// What the routes of a proxy that has just connected give a version that the route does not name.
+    fn served(&self, node: &NodeState) -> Option<(String, Weight)> {
+        let route = self.record.route.as_ref()?;
+        let read = node.routes.as_ref().ok()?;
+        let is_named = |version: &&String| {
+            route.primary == **version || route.canary.as_ref() == Some(*version)
+        };
+        let others = self
+            .record
+            .versions
+            .keys()
+            .filter(|version| !is_named(version));
+        let shares = others.filter_map(|version| {
+            let share = Weight::saturating(read.share(&self.cluster(version)?).into());
+            (share > Weight::ZERO).then(|| (version.clone(), share))
+        });
+        shares.max_by_key(|(_, share)| *share)
     }
 
     /// The ceiling of a proxy that has just connected: what its routes were seen to give the canary;
@@ -258,7 +288,7 @@ impl State {
         wanted.is_some() && has == wanted.as_ref()
     }
 
-    /// Sets the ceilings of a proxy that has just connected.
+    /// Notes what a proxy that has just connected serves, and sets its ceilings by it.
     pub(in super::super) fn cap(&mut self, node: &str) {
         let Some(state) = self.nodes.get(node) else {
             return;
@@ -268,8 +298,14 @@ impl State {
             .iter()
             .filter_map(|(workload, known)| Some((workload.clone(), known.ceiling(state)?)));
         let ceilings = ceilings.collect();
+        let served = self
+            .workloads
+            .iter()
+            .filter_map(|(workload, known)| Some((workload.clone(), known.served(state)?)));
+        let served = served.collect();
         if let Some(state) = self.nodes.get_mut(node) {
             state.ceilings = ceilings;
+            state.served = served;
         }
     }
 
