@@ -113,7 +113,7 @@ A PLAN
         maxConcurrent: 50%
     onFailure: {maxFailures: 0, then: retreatAll}     # halt | retreatWave | retreatAll
     onDisconnect: {lease: 30s, then: hold}            # hold | retreat (after: 10m) | continue
-    unreachable: {wait: 10m, then: skip}              # wait | skip | fail
+    unreachable: {wait: 10m, then: skip, quorum: 80%} # skip | fail; a wave needs 80% of its clusters
     deadline: 12h
 
   flagship lint plan.yaml               checks the form, without a hub

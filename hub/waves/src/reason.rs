@@ -176,6 +176,9 @@ reasons! {
     /// Waiting: each member must be heard after the soak (P31).
     WaitingForConfirmation { wave: WaveName, clusters: String, }
         => "wave {wave} has soaked; {clusters} yet to be seen with all traffic on the new version since";
+    /// Too few clusters of a wave were reached (`unreachable.quorum`).
+    WaitingForQuorum { wave: WaveName, reached: usize, members: usize, needed: usize, }
+        => "wave {wave} reached {reached} of {members} clusters and needs {needed}: it waits for who is skipped to come back";
     /// Waiting: a wave without members proves nothing.
     WaveEmpty { wave: WaveName, } => "wave {wave} has no clusters, and an empty wave proves nothing";
     /// Waiting: all members were left out.

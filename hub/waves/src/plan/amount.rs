@@ -22,6 +22,15 @@ impl Amount {
         };
         limit.max(1)
     }
+
+    /// How many of `members` at least: rounded up (S18); never more than there are.
+    pub fn quorum(self, members: usize) -> usize {
+        let least = match self {
+            Self::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Self::Percent(percent) => (members * usize::from(percent)).div_ceil(100),
+        };
+        least.min(members)
+    }
 }
 
 impl Default for Amount {

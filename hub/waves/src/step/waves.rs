@@ -98,12 +98,42 @@ impl Turn<'_> {
             self.show(index, Stage::Running);
             return false;
         }
+        if !self.has_quorum(index) {
+            if let Some(wave) = self.state.waves.get_mut(index) {
+                wave.soak.stop();
+            }
+            self.show(index, Stage::Running);
+            return false;
+        }
         if !self.soak(index, &good) {
             self.show(index, Stage::Soaking);
             return false;
         }
         self.finish_wave(index);
         true
+    }
+
+    /// Whether enough of the wave was reached (`unreachable.quorum`, S18): who was skipped was not. One
+    /// that comes back while the wave waits takes a slot again (S12).
+    fn has_quorum(&mut self, index: usize) -> bool {
+        let Some(quorum) = self.plan.spec.unreachable.quorum else {
+            return true;
+        };
+        let members = self.members_of(index);
+        let skipped = self.uids(|_, cluster| {
+            let is_skipped = matches!(cluster.phase, ClusterPhase::Skipped { .. });
+            cluster.wave == index && !cluster.late && is_skipped
+        });
+        let (reached, needed) = (members - skipped.len().min(members), quorum.quorum(members));
+        if reached < needed {
+            self.waiting.push(Reason::WaitingForQuorum {
+                wave: self.wave_name(index),
+                reached,
+                members,
+                needed,
+            });
+        }
+        reached >= needed
     }
 
     fn start_wave(&mut self, index: usize) -> bool {

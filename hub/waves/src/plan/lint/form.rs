@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use flagship_proto::model::{Bound, scope::Operator};
 
 use super::Finding;
-use crate::plan::{Plan, Then, Wave, WhenDisconnected, source::Node};
+use crate::plan::{OnUnreachable, Plan, Then, Wave, WhenDisconnected, source::Node};
 
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const LONGEST_LEASE: Duration = Duration::from_secs(600);
@@ -176,6 +176,12 @@ fn times(plan: &Plan, findings: &mut Vec<Finding>) {
         lease: plan.lease(),
     }
     .length();
+    if plan.spec.unreachable.quorum.is_some() && plan.spec.unreachable.then == OnUnreachable::Fail {
+        findings.push(
+            Finding::error("spec.unreachable.quorum", "only skip leaves a cluster out")
+                .remedy("write then: skip, or remove quorum"),
+        );
+    }
     if plan.spec.unreachable.wait.get() < bound {
         findings.push(
             Finding::note(

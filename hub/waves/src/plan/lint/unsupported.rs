@@ -58,13 +58,6 @@ pub(super) fn check(plan: &Plan) -> Vec<Finding> {
             "leave it out, or true",
         ));
     }
-    if spec.unreachable.quorum.is_some() {
-        findings.push(not_yet(
-            "spec.unreachable.quorum",
-            "a quorum of reached clusters",
-            "leave it out",
-        ));
-    }
     for (index, wave) in spec.waves.iter().enumerate() {
         let field = format!("spec.waves[{index}]");
         for (side, gates) in [("before", &wave.gates.before), ("after", &wave.gates.after)] {

@@ -153,8 +153,13 @@ const LATER: &[(&str, &str, &str)] = &[
     ),
     (
         "then: skip}",
-        "then: skip, quorum: 80%}",
-        "33:40: error: spec.unreachable.quorum: a quorum of reached clusters: not yet supported",
+        "then: fail, quorum: 80%}",
+        "33:40: error: spec.unreachable.quorum: only skip leaves a cluster out",
+    ),
+    (
+        "then: skip}",
+        "then: skip, quorum: 101%}",
+        "33:40: error: spec.unreachable.quorum: use a number from 1 or a percentage from 1% to 100%",
     ),
     (
         "  deadline: 12h",

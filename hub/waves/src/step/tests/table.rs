@@ -11,6 +11,7 @@ use std::time::Duration;
 use flagship_proto::model::{AbortMode, Change, Intent, Phase, ReturnTo, Weight};
 
 use super::toy::{NEW, OLD, World, plan, uid};
+use crate::plan::Amount;
 use crate::{ClusterPhase, Commit, LastGood, RolloutPhase, Stage, Wish};
 
 fn three(extra: &str) -> World {
@@ -309,6 +310,53 @@ fn rule_5_a_wave_without_clusters_or_without_a_success_proves_nothing() {
     world.succeeds("p");
     world.settle();
     assert_eq!(intent(&mut world, "a"), Some(Intent::Run));
+}
+
+#[test]
+fn s18_a_wave_waits_for_its_quorum_which_is_rounded_up_and_who_comes_back_fills_it() {
+    assert_eq!(Amount::Percent(70).quorum(3), 3);
+    assert_eq!(Amount::Percent(66).quorum(3), 2);
+    assert_eq!(Amount::Count(9).quorum(3), 3);
+    for (quorum, goes_on) in [("66%", true), ("67%", false), ("3", false)] {
+        let policy = format!("unreachable: {{wait: 10s, then: skip, quorum: {quorum}}}");
+        let plan = plan("maxConcurrent: 3", "", &policy);
+        let pilots = [
+            ("p", "pilot"),
+            ("q", "pilot"),
+            ("r", "pilot"),
+            ("a", "prod"),
+        ];
+        let mut world = World::new(plan, &pilots);
+        world.settle();
+        world.succeeds("p");
+        world.succeeds("q");
+        world.cut("r", true);
+        for _ in 0..4 {
+            world.pass(10);
+            world.take("p");
+            world.take("q");
+            world.settle();
+        }
+        assert!(matches!(world.phase("r"), ClusterPhase::Skipped { .. }));
+        let started = intent(&mut world, "a").is_some();
+        assert_eq!(started, goes_on, "{quorum}: {:#?}", world.log);
+        if goes_on {
+            continue;
+        }
+        let waiting = &world.state.waiting[0].reason;
+        assert_eq!(waiting.code(), "WaitingForQuorum");
+        assert!(waiting.to_string().contains("reached 2 of 3"), "{waiting}");
+        world.heal("r");
+        world.settle();
+        world.succeeds("r");
+        world.settle();
+        assert_eq!(
+            intent(&mut world, "a"),
+            Some(Intent::Run),
+            "{:#?}",
+            world.log
+        );
+    }
 }
 
 #[test]
