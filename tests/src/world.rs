@@ -52,8 +52,12 @@ pub struct World {
     pub hub: Option<Hub>,
     store: Store,
     store_generation: u64,
+    /// Whether a copy was put in its place and nobody has recovered since.
+    has_gone_back: bool,
     /// A copy of the hub's store that was set aside.
     copy: Option<Store>,
+    /// How many uids were drawn for a name.
+    drawn: BTreeMap<String, u32>,
     /// How far the hub's wall clock is off, in milliseconds.
     hub_skew: i64,
     /// Agents by cluster name.
@@ -76,7 +80,9 @@ impl World {
             hub: None,
             store: Store::memory(),
             store_generation: 0,
+            has_gone_back: false,
             copy: None,
+            drawn: BTreeMap::new(),
             hub_skew: 0,
             agents: BTreeMap::new(),
             wire: Wire::default(),

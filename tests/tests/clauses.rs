@@ -12,9 +12,10 @@ use flagship_hub::{
 use flagship_proto::model::{AbortMode, Evidence, Intent, Position, ReturnTo, Scope, Weight};
 use flagship_tests::world::{
     World,
+    cluster::Behaviour,
     script::{PLAN, slow_plan},
 };
-use flagship_waves::Wish;
+use flagship_waves::{ClusterPhase, ClusterState, Wish};
 
 const FLEET: &[(&str, &[(&str, &str)])] = &[
     ("pilot-1", &[("tier", "pilot"), ("region", "eu")]),
@@ -30,6 +31,13 @@ fn fleet(seed: u64) -> World {
     let mut world = World::new(seed, FLEET);
     world.run(Duration::from_secs(3));
     world
+}
+
+fn failing() -> Behaviour {
+    Behaviour {
+        errors_per_mille: 100,
+        ..Behaviour::default()
+    }
 }
 
 fn has_traffic(world: &World, name: &str, version: &str) -> bool {
@@ -270,4 +278,101 @@ fn p16_a_catch_up_that_is_done_releases_its_claim_for_the_next_rollout() {
         w.phase("checkout-2") == "Succeeded"
     });
     assert_eq!(world.agents["eu-3"].cluster.primary(), Some("1.2.0"));
+}
+
+#[test]
+fn p16_a_halted_rollout_holds_its_claims_until_a_person_takes_it_as_final() {
+    let mut world = fleet(10);
+    world.set_behaviour("1.2.0", failing());
+    let plan = PLAN.replace("waves:", "onFailure: {then: halt}\n  waves:");
+    world.start(&plan, "1.2.0");
+    world.run_till(MINUTES, "it is halted", |w| {
+        w.phase("checkout-1") == "Failed"
+    });
+    world.run(Duration::from_secs(60));
+    let refused = world.try_start(PLAN, "1.3.0", false, false).unwrap_err();
+    assert!(refused.contains("checkout-1"), "{refused}");
+    world.wish("checkout-1", Wish::Accept).unwrap();
+    world.run(Duration::from_secs(2));
+    world.start(PLAN, "1.3.0");
+    world.run_till(MINUTES, "the next one succeeds", |w| {
+        w.phase("checkout-2") == "Succeeded"
+    });
+}
+
+#[test]
+fn p24_who_falls_silent_is_skipped_with_a_hold_after_its_bound_and_comes_back_by_the_lane() {
+    let mut world = fleet(11);
+    let policy = "unreachable: {wait: 5s, then: skip}\n  waves:";
+    world.start(&PLAN.replace("waves:", policy), "1.1.0");
+    world.run_till(MINUTES, "us-1 has traffic", |w| {
+        has_traffic(w, "us-1", "1.1.0")
+    });
+    world.cut("us-1");
+    let bound = world.millis() + 30_000;
+    let mut watch = |w: &World| {
+        let rollout = w.rollout("checkout-1");
+        let us = rollout.state.clusters.values();
+        let skipped = |c: &ClusterState| matches!(c.phase, ClusterPhase::Skipped { .. });
+        if !us.clone().any(|c| c.name.as_str() == "us-1" && skipped(c)) {
+            return Ok(());
+        }
+        let orders = w.store().read_all::<OrderRow>(key::ORDERS).unwrap();
+        let mine = orders.iter().map(|row| row.unplaced());
+        let mut mine = mine.filter(|order| order.cluster.as_str() == "us-1");
+        match mine.next().map(|order| order.intent) {
+            Some(Intent::Hold) if w.millis() > bound => Ok(()),
+            other => Err(format!("skipped with {other:?} at {} ms", w.millis())),
+        }
+    };
+    let skipped = |w: &World| w.log.iter().any(|line| line.contains("us-1 is skipped"));
+    let over = |w: &World| w.phase("checkout-1") == "Succeeded";
+    let done = world.run_till_watched(MINUTES, &over, &mut watch);
+    assert_eq!(done, Ok(true), "{}", world.log.join("\n"));
+    assert!(skipped(&world), "{}", world.log.join("\n"));
+    world.mend("us-1");
+    world.run_till(MINUTES, "it catches up", |w| {
+        w.agents["us-1"].cluster.primary() == Some("1.1.0")
+    });
+}
+
+#[test]
+fn p22_a_copy_that_is_put_back_stops_the_hub_until_recover_goes_above_all_that_was_seen() {
+    let mut world = fleet(13);
+    world.start(&slow_plan(), "1.1.0");
+    world.run_till(MINUTES, "the pilot has traffic", |w| {
+        has_traffic(w, "pilot-1", "1.1.0")
+    });
+    world.copy_store();
+    world.wish("checkout-1", Wish::Pause).unwrap();
+    world.run(Duration::from_secs(2));
+    world.wish("checkout-1", Wish::Resume).unwrap();
+    world.run(Duration::from_secs(2));
+    world.put_store_back();
+    // What was granted before stays good to its end (S3).
+    world.run(Duration::from_secs(36));
+    let mut last = world.agents["pilot-1"].cluster.share("1.1.0");
+    assert!(last > Weight::ZERO && last < Weight::FULL, "{last}");
+    let mut stands = |w: &World| {
+        let now = w.agents["pilot-1"].cluster.share("1.1.0");
+        let grew = now > last;
+        last = now;
+        if grew {
+            Err(format!("to {now}"))
+        } else {
+            Ok(())
+        }
+    };
+    let watched = world.run_watched(Duration::from_secs(180), &mut stands);
+    assert_eq!(watched, Ok(()));
+    assert!(world.is_behind());
+
+    world.recover();
+    world.run(Duration::from_secs(90));
+    assert!(!world.is_behind());
+    assert_eq!(world.phase("checkout-1"), "Paused");
+    world.wish("checkout-1", Wish::Resume).unwrap();
+    world.run_till(MINUTES * 3, "it goes on to its end", |w| {
+        w.phase("checkout-1") == "Succeeded"
+    });
 }

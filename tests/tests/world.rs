@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flagship_proto::model::{AbortMode, ReturnTo, Scope, Weight};
 use flagship_tests::world::{
-    World,
+    Way, World,
     cluster::Behaviour,
     script::{PLAN, slow_plan},
 };
@@ -203,6 +203,67 @@ fn p05_a_cluster_that_is_cut_off_in_mid_canary_advances_no_further_than_the_boun
 }
 
 #[test]
+fn p05_whichever_way_of_the_link_is_cut_nothing_advances_after_the_bound() {
+    for way in [Way::Up, Way::Down] {
+        let mut world = fleet(11);
+        world.start(&slow_plan(), "1.3.0");
+        world.run_till(MINUTES, "the pilot has traffic", |w| {
+            w.agents["pilot-1"].cluster.share("1.3.0") > Weight::ZERO
+        });
+        world.cut_way("pilot-1", way);
+        world.abort(Scope::Fleet, AbortMode::Return);
+        world.run(Duration::from_millis(35_300));
+        let mut last = world.agent("pilot-1").cluster.share("1.3.0");
+        let hears = way == Way::Up;
+        assert_eq!(last == Weight::ZERO, hears, "who hears the abort goes back");
+        let mut never_grows = |w: &World| {
+            let now = w.agents["pilot-1"].cluster.share("1.3.0");
+            let grew = now > last;
+            last = now;
+            if grew {
+                Err(format!("to {now}"))
+            } else {
+                Ok(())
+            }
+        };
+        let time = Duration::from_secs(180);
+        assert_eq!(world.run_watched(time, &mut never_grows), Ok(()), "{way:?}");
+    }
+}
+
+#[test]
+fn p18_an_abort_in_mid_promotion_takes_all_back_and_proves_nothing_before_it_is_read_back() {
+    let mut world = fleet(12);
+    let plan = PLAN.replace(
+        "maxWeight: 50",
+        "maxWeight: 50\n      stepWeightPromotion: 10",
+    );
+    world.start(&plan, "1.3.0");
+    world.run_till(MINUTES, "the pilot is being promoted", |w| {
+        w.agents["pilot-1"].cluster.share("1.3.0") > Weight::saturating(60)
+    });
+    world.connect_proxy("pilot-1", false);
+    let abort = world.abort(Scope::Fleet, AbortMode::Return);
+    world.run(Duration::from_secs(30));
+    let share = world.agent("pilot-1").cluster.share("1.3.0");
+    assert!(share > Weight::ZERO, "its proxy hears nobody");
+    let said = world.final_receipts(&abort);
+    assert!(!said.contains(&"pilot-1".to_owned()), "{said:?}");
+    world.connect_proxy("pilot-1", true);
+    world.run_till(Duration::from_secs(10), "it is back and says so", |w| {
+        w.final_receipts(&abort).contains(&"pilot-1".to_owned())
+    });
+    let pilot = &world.agent("pilot-1").cluster;
+    assert_eq!(pilot.share("1.3.0"), Weight::ZERO);
+    assert_eq!(pilot.primary(), Some("1.0.0"));
+    assert_eq!(
+        failed(&world),
+        0,
+        "the old version stood ready all the time"
+    );
+}
+
+#[test]
 fn p08_a_cluster_that_finished_while_it_was_cut_off_comes_back_from_a_void_order() {
     let mut world = fleet(10);
     world.start(PLAN, "1.3.0");
@@ -273,4 +334,27 @@ fn a_seed_replays_exactly() {
         world.log
     };
     assert_eq!(life(), life());
+}
+
+#[test]
+fn p25_a_version_that_was_taken_back_is_not_what_a_joiner_goes_to() {
+    let mut world = fleet(13);
+    for (id, version) in [("checkout-1", "1.1.0"), ("checkout-2", "1.2.0")] {
+        world.start(PLAN, version);
+        world.run_till(MINUTES, "it succeeds", |w| w.phase(id) == "Succeeded");
+    }
+    let wish = Wish::Retreat {
+        to: ReturnTo::LastPromoted,
+        now: true,
+    };
+    world.wish("checkout-2", wish).unwrap();
+    world.run_till(MINUTES, "it goes back", |w| {
+        w.phase("checkout-2") == "RolledBack"
+    });
+    world.enrol("eu-3", &[("region", "eu")]);
+    world.run_till(MINUTES, "the joiner has caught up", |w| {
+        w.agents["eu-3"].cluster.primary() == Some("1.1.0")
+    });
+    let counts = world.agents["eu-3"].cluster.counts();
+    assert!(!counts.contains_key("1.2.0"), "{counts:?}");
 }

@@ -191,8 +191,12 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     if done && abort.mode != AbortMode::RetreatDone {
         return finished(abort, release, status);
     }
+    // The hub sends a void order as a Retreat, so the order itself may no longer name the abort.
+    let went_back = is_returning
+        && status.phase == Phase::Failed
+        && status.rollout.as_ref() == Some(&release.order().rollout);
     let Some(observed) = status.observed else {
-        return if in_flight || done || status.aborted_by.is_some() {
+        return if in_flight || done || went_back || status.aborted_by.is_some() {
             ReceiptState::NotStopped {
                 reason: not_read(status),
             }
@@ -212,10 +216,6 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     // Zero counts only once the canary was told to go back: before, an Advance may be on its way.
     let at_zero = observed == Weight::ZERO && status.weight == Weight::ZERO;
     let settled = is_returning || !(in_flight || done);
-    // The hub sends a void order as a Retreat, so the order itself may no longer name the abort.
-    let went_back = is_returning
-        && status.phase == Phase::Failed
-        && status.rollout.as_ref() == Some(&release.order().rollout);
     let untouched = !in_flight && !done && !went_back && status.aborted_by.is_none();
     match (at_zero, settled) {
         (true, true) if untouched => ReceiptState::Idle,

@@ -16,6 +16,7 @@ impl Fleet {
     /// Everything that the store holds, as of one position. What sessions were told stays; they are
     /// told what differs, and members that are not there any more are sent away.
     pub fn load(&mut self, rows: Vec<Change>, at: Position, now: Tick) {
+        self.freshness.listed();
         let before = std::mem::take(&mut self.view);
         // Aborts that could not be stored are in no list, and what was seen before stays seen.
         self.view = View {

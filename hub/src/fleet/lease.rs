@@ -12,11 +12,16 @@ pub(super) struct Freshness {
     fresh_as_of: Option<Mono>,
     /// The oldest read whose position is not applied yet.
     pending: Option<(Mono, Position)>,
+    /// The view lost its place and was not listed again since: no read proves anything.
+    lost: bool,
 }
 
 impl Freshness {
     /// A linearizable read that began at `started` returned `position`.
     pub(super) fn read(&mut self, started: Mono, position: Position, applied: Position) {
+        if self.lost {
+            return;
+        }
         if position <= applied {
             self.fresh_as_of = Some(started);
             self.pending = None;
@@ -37,7 +42,15 @@ impl Freshness {
 
     /// The view lost its place (a watch ended, rows were compacted): nothing is known any more.
     pub(super) fn lose(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            lost: true,
+            ..Self::default()
+        };
+    }
+
+    /// A list at one revision was applied: reads count again.
+    pub(super) fn listed(&mut self) {
+        self.lost = false;
     }
 
     /// How old the view is; none where nothing is known.

@@ -30,7 +30,7 @@ impl Invariant for Retreats {
             .filter(|order| order.intent == Intent::Retreat);
         let before = std::mem::take(&mut self.since);
         // An agent has seen more than this hub knows: it refuses what is lower (P22).
-        if world.store_generation() > 0 {
+        if world.has_gone_back() {
             return Ok(());
         }
         for order in told {

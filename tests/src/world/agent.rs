@@ -77,7 +77,7 @@ impl Agent {
     /// Enrols a cluster: its row is in the store, its agent runs.
     pub(super) fn enrol(
         store: &Store,
-        name: &str,
+        (name, uid): (&str, ClusterUid),
         labels: &[(&str, &str)],
         run: u64,
         now: Tick,
@@ -86,12 +86,6 @@ impl Agent {
         let before = store
             .read::<ClusterRow>(&key::cluster(&cluster))
             .expect("memory can be read");
-        let times = before.as_ref().map_or(0, |row| row.former.len() + 1);
-        let uid = match times {
-            0 => format!("uid-{name}"),
-            times => format!("uid-{name}-{times}"),
-        };
-        let uid: ClusterUid = uid.parse().expect("a uid");
         let papers = papers(&cluster, &uid, beginning());
         let certificate = &papers.certificate;
         let peer = PeerId {

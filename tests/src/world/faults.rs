@@ -1,6 +1,7 @@
 //! What goes wrong with processes, disks and clocks of a World.
 
 use flagship_hub::store::{Key, Store, Txn};
+use flagship_proto::model::ClusterUid;
 
 use super::{Agent, Hub, World, cluster::Behaviour};
 
@@ -36,6 +37,7 @@ impl World {
         self.kill_hub();
         self.store = copy;
         self.store_generation += 1;
+        self.has_gone_back = true;
         self.say("the hub's data folder is put back");
         self.start_hub();
     }
@@ -133,9 +135,21 @@ impl World {
         }
         let run = self.next_run();
         let now = self.now(run, 0);
-        let mut agent = Agent::enrol(&self.store, name, labels, run, now);
+        let uid = self.draw_uid(name);
+        let mut agent = Agent::enrol(&self.store, (name, uid), labels, run, now);
         agent.cluster.behaviour.clone_from(&self.behaviour);
         self.agents.insert(name.to_owned(), agent);
+    }
+
+    /// No uid comes twice, whichever copy of the store knows of it.
+    fn draw_uid(&mut self, name: &str) -> ClusterUid {
+        let drawn = self.drawn.entry(name.to_owned()).or_default();
+        *drawn += 1;
+        let uid = match drawn {
+            1 => format!("uid-{name}"),
+            times => format!("uid-{name}-{times}"),
+        };
+        uid.parse().expect("a uid")
     }
 }
 

@@ -1,10 +1,12 @@
 //! What can be seen of a World from outside: time, rows, phases.
 
+use std::collections::BTreeMap;
+
 use flagship_hub::{
-    records::{ReceiptRow, RolloutRow, Stored, key},
+    records::{ClusterRow, ReceiptRow, RolloutRow, Stored, key},
     store::Store,
 };
-use flagship_proto::model::RolloutId;
+use flagship_proto::model::{ClusterUid, RolloutId};
 use jiff::Timestamp;
 
 use super::{World, wire::Way};
@@ -28,6 +30,20 @@ impl World {
     /// Grows each time that another store is put in place.
     pub fn store_generation(&self) -> u64 {
         self.store_generation
+    }
+
+    /// Whether an older copy is in the store's place and nobody has recovered since.
+    pub fn has_gone_back(&self) -> bool {
+        self.has_gone_back
+    }
+
+    /// The members that the store knows.
+    pub fn members(&self) -> BTreeMap<String, ClusterUid> {
+        let rows = self.store.read_all::<ClusterRow>(key::CLUSTERS);
+        let rows = rows.expect("memory can be read").into_iter();
+        rows.filter(|row| row.state.is_member())
+            .map(|row| (row.name.to_string(), row.uid.clone()))
+            .collect()
     }
 
     /// Whether the hub has seen that its store is behind what it once signed (P22).

@@ -1,9 +1,12 @@
 //! What people do in a World, by the hub's own operations: plans, releases, wishes, aborts, lifts,
 //! members.
 
-use flagship_hub::ops::{
-    AbortOrder, ApplyPlan, Caller, FreezeOrder, FreezeUntil, LiftOrder, OpError, Ops,
-    RemoveCluster, RolloutName, StartRollout,
+use flagship_hub::{
+    epoch::{self, Said},
+    ops::{
+        AbortOrder, ApplyPlan, Caller, FreezeOrder, FreezeUntil, LiftOrder, OpError, Ops,
+        RemoveCluster, RolloutName, StartRollout,
+    },
 };
 use flagship_proto::model::{AbortMode, Change, LocalVerb, Scope};
 use flagship_waves::Wish;
@@ -189,17 +192,46 @@ impl World {
 
     /// Removes a cluster from the fleet; its agent ends.
     pub fn leave(&mut self, name: &str) -> Result<(), String> {
+        self.remove(name)?;
+        self.hang_up(name);
+        self.agents.remove(name);
+        Ok(())
+    }
+
+    /// Removes a member; its agent is told so.
+    pub fn remove(&mut self, name: &str) -> Result<(), String> {
         let ann = caller("ann", "it is taken down");
         let args = RemoveCluster {
             name: name.parse().expect("a cluster name"),
             force: true,
         };
         let answer = ready(self.ops().remove_cluster(&ann, args, self.hub_now()));
-        let answer = self.note(&format!("ann removes {name}"), answer.map(|_| ()));
-        if answer.is_ok() {
-            self.hang_up(name);
-            self.agents.remove(name);
+        self.note(&format!("ann removes {name}"), answer.map(|_| ()))
+    }
+
+    /// Ends the hub, begins a new epoch above all that was seen, starts it again, and confirms the
+    /// members (P22).
+    pub fn recover(&mut self) {
+        self.kill_hub();
+        let said = Said {
+            action: "fleet.recover",
+            actor: "ann",
+            reason: "its data was put back",
+            at: self.now(0, self.hub_skew).wall,
+        };
+        let began = epoch::begin(&self.store, &said).now_or_never();
+        let began = began.expect("memory is ready at once");
+        let began = began.expect("nobody else writes");
+        self.has_gone_back = false;
+        self.say(&format!("ann recovers: epoch {}", began.epoch));
+        self.start_hub();
+        let ann = caller("ann", "looked at it");
+        for name in began.unconfirmed {
+            let answer = ready(
+                self.ops()
+                    .approve_cluster(&ann, name.clone(), self.hub_now()),
+            );
+            drop(self.note(&format!("ann confirms {name}"), answer.map(|_| ())));
         }
-        answer
     }
 }

@@ -110,22 +110,31 @@ impl Fixture {
     }
 
     pub(super) fn member(&mut self, cluster: &str, edit: impl FnOnce(&mut Member)) {
-        let certificate = self.certificate.clone();
-        self.apply(|modified| {
-            let mut member = Member {
-                uid: uid(cluster),
-                name: cluster.parse().unwrap(),
-                labels: Labels::new(),
-                certificates: [("01".to_owned(), certificate)].into(),
-                quarantine: None,
-                unconfirmed: None,
-                inventory: Inventory::default(),
-                incarnation: Incarnation(1),
-                modified,
-            };
-            edit(&mut member);
-            Change::Member(member.name.clone(), Some(Box::new(member)))
-        });
+        let mut member = self.row(cluster, position(self.seq + 1));
+        edit(&mut member);
+        self.apply(|_| Change::Member(member.name.clone(), Some(Box::new(member))));
+    }
+
+    fn row(&self, cluster: &str, modified: Position) -> Member {
+        Member {
+            uid: uid(cluster),
+            name: cluster.parse().unwrap(),
+            labels: Labels::new(),
+            certificates: [("01".to_owned(), self.certificate.clone())].into(),
+            quarantine: None,
+            unconfirmed: None,
+            inventory: Inventory::default(),
+            incarnation: Incarnation(1),
+            modified,
+        }
+    }
+
+    /// A list of everything at one revision: one member.
+    pub(super) fn list(&mut self, cluster: &str) {
+        let at = position(self.seq);
+        let member = self.row(cluster, at);
+        let row = Change::Member(member.name.clone(), Some(Box::new(member)));
+        self.fleet.load(vec![row], at, self.now);
     }
 
     pub(super) fn leave(&mut self, cluster: &str) {

@@ -43,6 +43,30 @@ fn p03_a_read_counts_once_what_it_returned_is_applied_and_a_lost_watch_ends_all(
 }
 
 #[test]
+fn p03_after_a_lost_watch_no_read_counts_until_a_list_of_one_revision_is_applied() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    hub.fleet.lost();
+    // Another member of the store answers, and the watch that lost events goes on sending some.
+    hub.read();
+    hub.seq += 1;
+    hub.fleet.apply(vec![], position(hub.seq), hub.now);
+    hub.read();
+    assert_eq!(hub.grant(id).length, Duration::ZERO);
+    hub.after(7);
+    let listed = hub.now;
+    hub.list("eu-1");
+    assert_eq!(
+        hub.grant(id).length,
+        Duration::ZERO,
+        "a list alone says what was, not that it is the newest"
+    );
+    hub.now = hub.now.plus(Duration::from_secs(2));
+    hub.fleet.read(listed.mono, position(hub.seq));
+    assert_eq!(hub.grant(id).length, Duration::from_secs(28));
+}
+
+#[test]
 fn p04_a_grant_carries_the_watermark_and_the_complete_list_of_standing_aborts() {
     let mut hub = Fixture::new(&["eu-1"]);
     let id = hub.join("eu-1");
