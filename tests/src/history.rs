@@ -4,6 +4,7 @@
 mod draw;
 mod live;
 mod many;
+mod settle;
 mod shrink;
 mod step;
 

@@ -79,7 +79,7 @@ impl History {
 
 fn draw_step(dice: &mut Dice, plan: Plans) -> Step {
     let name = dice.of(&NAMES);
-    match dice.roll(68) {
+    match dice.roll(72) {
         0..4 => Step::Cut(name),
         4 => Step::CutWay(name, Way::Up),
         5 => Step::CutWay(name, Way::Down),
@@ -100,8 +100,8 @@ fn draw_step(dice: &mut Dice, plan: Plans) -> Step {
         33 => Step::HubClock(dice.of(&[-3600, -40, 40, 3600])),
         34 => Step::Join(dice.of(&["eu-3", "ap-1", "eu-1"])),
         35 => Step::Leave(dice.of(&["eu-1", "eu-2", "us-1", "eu-3"])),
-        36 => Step::Copy,
-        37 => Step::PutBack,
+        36 | 67 => Step::Copy,
+        37 | 68 => Step::PutBack,
         38..43 => Step::Abort(draw_scope(dice), draw_mode(dice)),
         43..46 => Step::Lift(None),
         46 => Step::Lift(Some(draw_scope(dice))),
@@ -122,6 +122,7 @@ fn draw_step(dice: &mut Dice, plan: Plans) -> Step {
         63 => Step::Spot(name, LocalVerb::Hold),
         64 => Step::Spot(name, LocalVerb::Retreat),
         65..67 => Step::Spot(name, LocalVerb::Release),
+        69..71 => Step::Recover,
         _ => Step::Wait,
     }
 }

@@ -1,20 +1,17 @@
-//! Plays a history in a World: its steps, then everything is mended and people clear up. The rules
-//! are asked after every event, and at the end the fleet must have come to rest.
+//! Plays a history in a World: its steps, then everything is mended and people clear up (`settle`). The
+//! rules are asked after every event.
 
 use std::time::Duration;
 
-use flagship_hub::records::{RolloutRow, Stored, key};
-use flagship_proto::model::{LocalVerb, ReturnTo, Scope, Selector};
-use flagship_waves::{RolloutPhase, Wish};
+use flagship_hub::records::{AbortRow, FreezeRow, LiftRow, Record, RolloutRow, Stored, key};
+use flagship_proto::model::{ReturnTo, Scope, Selector};
+use flagship_waves::Wish;
 
 use super::{History, Plans, Step, Where, draw::FLEET};
 use crate::{
     invariant::{Broken, Rules},
     world::{World, cluster::Behaviour, script},
 };
-
-/// After all is mended and taken back, within so much time nothing moves any more.
-const REST: Duration = Duration::from_secs(240);
 
 /// A history that was played.
 #[derive(Debug)]
@@ -30,8 +27,6 @@ pub fn live(history: &History) -> Life {
     let mut player = Player {
         world: World::new(history.seed, FLEET),
         rules: Rules::default(),
-        aborts: Vec::new(),
-        freezes: Vec::new(),
         hub_disk_full: false,
     };
     let broken = player.play(history).err();
@@ -41,11 +36,9 @@ pub fn live(history: &History) -> Life {
     }
 }
 
-struct Player {
-    world: World,
+pub(super) struct Player {
+    pub(super) world: World,
     rules: Rules,
-    aborts: Vec<String>,
-    freezes: Vec<String>,
     hub_disk_full: bool,
 }
 
@@ -59,7 +52,7 @@ impl Player {
         self.settle()
     }
 
-    fn pass(&mut self, seconds: u64) -> Result<(), Broken> {
+    pub(super) fn pass(&mut self, seconds: u64) -> Result<(), Broken> {
         let mut broken = None;
         let rules = &mut self.rules;
         let mut ask = |world: &World| {
@@ -99,7 +92,7 @@ impl Player {
             Step::Retreat { now } if is_up => self.wish(back(*now)),
             Step::Abort(place, mode) if is_up => {
                 let scope = self.scope(*place);
-                self.aborts.extend(self.world.try_abort(scope, *mode));
+                drop(self.world.try_abort(scope, *mode));
             }
             Step::Lift(except) if is_up => {
                 let except = except.map(|place| self.scope(place));
@@ -107,22 +100,18 @@ impl Player {
             }
             Step::Freeze(place, seconds) if is_up => {
                 let scope = self.scope(*place);
-                self.freezes.extend(self.world.try_freeze(scope, *seconds));
+                drop(self.world.try_freeze(scope, *seconds));
             }
             Step::Unfreeze if is_up => {
-                if let Some(id) = self.freezes.pop() {
-                    drop(self.world.try_unfreeze(&id));
+                if let Some(id) = self.freezes().last() {
+                    drop(self.world.try_unfreeze(id));
                 }
             }
             Step::Spot(name, verb) if runs(name) => drop(world.try_control(name, *verb)),
             Step::Leave(name) if is_up && here(name) && world.agents.len() > 2 => {
                 drop(world.leave(name));
             }
-            Step::Join(name) if is_up && !self.hub_disk_full => {
-                let region = name.split('-').next().unwrap_or_default();
-                world.enrol(name, &[("region", region)]);
-                world.say(&format!("{name} joins"));
-            }
+            Step::Join(name) if is_up && !self.hub_disk_full => self.enrol(name),
             Step::Fault(version, errors) => world.set_behaviour(
                 version,
                 Behaviour {
@@ -155,6 +144,7 @@ impl Player {
                 world.put_store_back();
                 self.hub_disk_full = false;
             }
+            Step::Recover if world.has_gone_back() && !self.hub_disk_full => world.recover(),
             Step::Start { .. }
             | Step::Pause
             | Step::Resume
@@ -180,6 +170,7 @@ impl Player {
             | Step::Proxy(..)
             | Step::Clock(..)
             | Step::PutBack
+            | Step::Recover
             | Step::Wait => {}
         }
     }
@@ -199,111 +190,49 @@ impl Player {
     }
 
     fn lift(&mut self, except: Option<Scope>) {
-        let Some(id) = self.aborts.last().cloned() else {
-            return;
-        };
-        if let Ok(narrowed) = self.world.lift_except(&id, except.into_iter().collect()) {
-            self.aborts.pop();
-            self.aborts.extend(narrowed);
+        if let Some(id) = self.aborts().last() {
+            drop(self.world.lift_except(id, except.into_iter().collect()));
         }
     }
 
-    fn rollouts(&self) -> Vec<RolloutRow> {
-        let rows = self.world.store().read_all::<RolloutRow>(key::ROLLOUTS);
-        let rows = rows.expect("memory can be read").into_iter();
+    pub(super) fn enrol(&mut self, name: &str) {
+        let region = name.split('-').next().unwrap_or_default();
+        self.world.enrol(name, &[("region", region)]);
+        self.world.say(&format!("{name} joins"));
+    }
+
+    fn rows<R: Record>(&self, prefix: &str) -> Vec<Stored<R>> {
+        let rows = self.world.store().read_all::<R>(prefix);
+        let mut rows = rows.expect("memory can be read");
+        rows.sort_by_key(|row| row.created);
+        rows
+    }
+
+    /// Aborts that are stored and not lifted, the newest last.
+    pub(super) fn aborts(&self) -> Vec<String> {
+        let lifts = self.rows::<LiftRow>(key::LIFTS);
+        let stands = |row: &Stored<AbortRow>| lifts.iter().all(|lift| lift.abort != *row.id());
+        let rows = self.rows::<AbortRow>(key::ABORTS).into_iter();
+        rows.filter(stands)
+            .map(|row| row.id().to_string())
+            .collect()
+    }
+
+    /// Freezes that stand, the newest last.
+    pub(super) fn freezes(&self) -> Vec<String> {
+        let rows = self.rows::<FreezeRow>(key::FREEZES).into_iter();
+        rows.filter(|row| row.stands())
+            .map(|row| row.id.to_string())
+            .collect()
+    }
+
+    pub(super) fn rollouts(&self) -> Vec<RolloutRow> {
+        let rows = self.rows::<RolloutRow>(key::ROLLOUTS).into_iter();
         rows.map(Stored::into_value).collect()
-    }
-
-    /// Everything is mended, every abort lifted, what is open taken back: then nothing moves any more.
-    fn settle(&mut self) -> Result<(), Broken> {
-        self.world.fill_hub_disk(false);
-        if self.world.hub.is_none() {
-            self.world.start_hub();
-        }
-        let names: Vec<String> = self.world.agents.keys().cloned().collect();
-        for name in &names {
-            self.world.mend(name);
-            self.world.fill_disk(name, false);
-            self.world.connect_proxy(name, true);
-            self.world.set_traffic(name, 100);
-            if self.world.agents[name].status().is_none() {
-                self.world.start_agent(name);
-            }
-            drop(self.world.try_control(name, LocalVerb::Release));
-        }
-        self.pass(3)?;
-        // A hub that is behind waits for a person at its machine; nothing advances until then.
-        if self.world.store_generation() > 0 {
-            return self.pass(10);
-        }
-        while let Some(id) = self.freezes.pop() {
-            drop(self.world.try_unfreeze(&id));
-        }
-        while let Some(id) = self.aborts.pop() {
-            drop(self.world.lift_except(&id, Vec::new()));
-        }
-        self.pass(40)?;
-        for rollout in self.rollouts().iter().rev() {
-            let over = match rollout.state.phase {
-                RolloutPhase::RolledBack | RolloutPhase::Superseded => true,
-                RolloutPhase::Succeeded
-                | RolloutPhase::Pending
-                | RolloutPhase::Progressing { .. }
-                | RolloutPhase::Paused
-                | RolloutPhase::Retreating
-                | RolloutPhase::Aborted
-                | RolloutPhase::Failed => rollout.state.accepted.is_some(),
-            };
-            if !over {
-                drop(self.world.wish(rollout.id.as_str(), back(true)));
-                self.pass(5)?;
-            }
-        }
-        self.come_to_rest()
-    }
-
-    fn come_to_rest(&mut self) -> Result<(), Broken> {
-        let end = self.world.millis() + u64::try_from(REST.as_millis()).unwrap_or_default();
-        while self.unrest().is_some() && self.world.millis() < end {
-            self.pass(5)?;
-        }
-        match self.unrest() {
-            None => Ok(()),
-            Some(what) => Err(Broken {
-                rule: "of rest: what was taken back comes to rest".to_owned(),
-                what,
-            }),
-        }
-    }
-
-    /// What still moves, or stands where it should not.
-    fn unrest(&self) -> Option<String> {
-        let rollouts = self.rollouts();
-        if let Some(open) = rollouts.iter().find(|row| !row.state.is_over()) {
-            return Some(format!("{} is {}", open.id, open.state.phase));
-        }
-        // What a person took as final stays mixed.
-        if rollouts.iter().any(|row| row.state.accepted.is_some()) {
-            return None;
-        }
-        for agent in self.world.agents.values() {
-            let all = agent.cluster.primary().map(|v| agent.cluster.share(v));
-            if all != Some(flagship_proto::model::Weight::FULL) {
-                return Some(format!("{} is split: {all:?}", agent.name()));
-            }
-        }
-        let plain = rollouts.len() == 1 && rollouts[0].state.phase == RolloutPhase::RolledBack;
-        let mut agents = self.world.agents.values();
-        let left = agents.find(|agent| plain && agent.cluster.primary() != Some("1.0.0"))?;
-        Some(format!(
-            "{} serves {:?}",
-            left.name(),
-            left.cluster.primary()
-        ))
     }
 }
 
-fn back(now: bool) -> Wish {
+pub(super) fn back(now: bool) -> Wish {
     Wish::Retreat {
         to: ReturnTo::LastPromoted,
         now,
@@ -328,9 +257,9 @@ fn scope(place: Where, newest: Option<&str>) -> Scope {
     }
 }
 
-fn text(plan: Plans) -> String {
+pub(super) fn text(plan: Plans) -> String {
     let patient = "onFailure: {maxFailures: 1, then: retreatAll}
-  unreachable: {wait: 5s, then: skip, quorum: 50%}
+  unreachable: {wait: 5s, then: skip}
   waves:";
     let nervous = "onDisconnect: {then: retreat, after: 10s}
   waves:";

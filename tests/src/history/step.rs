@@ -108,6 +108,8 @@ pub enum Step {
     Copy,
     /// The copy is put back.
     PutBack,
+    /// A person goes on in a new epoch after that.
+    Recover,
     /// Nothing.
     Wait,
 }
@@ -160,6 +162,7 @@ impl fmt::Display for Step {
             Self::Join(name) => write!(f, "enrol {name}"),
             Self::Leave(name) => write!(f, "remove {name}"),
             Self::Copy => f.write_str("copy the hub's data"),
+            Self::Recover => f.write_str("recover"),
             Self::PutBack => f.write_str("put the hub's data back"),
             Self::Wait => f.write_str("nothing"),
         }

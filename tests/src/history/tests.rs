@@ -1,7 +1,23 @@
 //! A history replays exactly, and one that breaks something is made short.
 
-use super::{History, Step, live, shrink};
-use crate::invariant::Broken;
+use super::{History, Plans, Step, live, live::text, shrink};
+use crate::{invariant::Broken, world::World};
+
+#[test]
+fn a_release_can_start_by_each_plan_of_the_histories() {
+    let mut world = World::new(
+        1,
+        &[
+            ("pilot-1", &[("tier", "pilot")]),
+            ("eu-1", &[("region", "eu")]),
+            ("us-1", &[]),
+        ],
+    );
+    for plan in [Plans::Quick, Plans::Slow, Plans::Patient, Plans::Nervous] {
+        let started = world.try_start(&text(plan), "1.1.0", true, true);
+        assert!(started.is_ok(), "{plan:?}: {started:?}");
+    }
+}
 
 #[test]
 fn a_seed_draws_the_same_history_and_the_history_replays_exactly() {
