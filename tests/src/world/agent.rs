@@ -373,9 +373,11 @@ impl Agent {
         self.process.as_ref().map(|process| process.driver.status())
     }
 
-    /// Whether it has a session.
-    pub fn is_connected(&self) -> bool {
-        self.session.is_some()
+    /// Whether it has a session in which the hub has heard and answered it.
+    pub fn is_welcomed(&self) -> bool {
+        let process = self.process.as_ref();
+        let welcomed = |of: &Process| matches!(of.link.session(), Session::Welcomed { .. });
+        self.session.is_some() && process.is_some_and(welcomed)
     }
 
     /// What its link allows now; none while it is down or nothing is ordered.

@@ -63,13 +63,14 @@ impl World {
         self.copy.is_some()
     }
 
-    /// Whether a cluster's agent runs, has a session, and what the hub says reaches it in usual time.
+    /// Whether a cluster's agent runs, was welcomed, and what the hub says reaches it in usual time. Who
+    /// was not heard since the hub started gets nothing from it yet.
     pub fn hears_hub(&self, name: &str) -> bool {
         self.hub.is_some()
             && self
                 .agents
                 .get(name)
-                .is_some_and(|agent| agent.is_connected())
+                .is_some_and(|agent| agent.is_welcomed())
             && !self.wire.is_unusual(name, Way::Down)
     }
 
