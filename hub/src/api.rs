@@ -5,6 +5,7 @@
 //! memory and from the fleet's presence. Errors are RFC 9457 problem documents.
 
 pub mod aborts;
+pub mod again;
 mod attended;
 pub mod audit;
 pub mod body;
@@ -15,13 +16,18 @@ pub mod error;
 pub mod events;
 pub mod freezes;
 pub mod health;
+pub mod listed;
 pub mod notices;
 pub mod openapi;
 pub mod page;
+pub mod parameters;
 pub mod plans;
+pub mod projects;
 pub mod rollouts;
 pub mod scopes;
+pub mod select;
 pub mod status;
+pub mod tag;
 pub mod tokens;
 pub mod types;
 pub mod view;
@@ -78,6 +84,11 @@ pub fn router(state: ApiState) -> Router {
     routes
         .route("/api/v1/openapi.json", get(openapi::serve))
         .layer(axum::Extension(openapi::Served::new(&document)))
+        .route_layer(middleware::from_fn_with_state(state.clone(), again::answer))
+        .route_layer(middleware::from_fn_with_state(
+            parameters::Parameters::of(&document),
+            parameters::check,
+        ))
         .route_layer(middleware::from_fn_with_state(
             state.clone(),
             caller::authenticate,
@@ -101,6 +112,8 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(status::whoami))
         .routes(routes!(status::status))
         .routes(routes!(events::events))
+        .routes(routes!(projects::list))
+        .routes(routes!(projects::get))
         .routes(routes!(plans::list, plans::apply))
         .routes(routes!(plans::get, plans::remove))
         .routes(routes!(rollouts::start))
@@ -127,9 +140,9 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(freezes::end))
         .routes(routes!(status::banners))
         .routes(routes!(tokens::list, tokens::create))
-        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::get, tokens::revoke))
         .routes(routes!(tokens::list_enrol, tokens::create_enrol))
-        .routes(routes!(tokens::revoke_enrol))
+        .routes(routes!(tokens::get_enrol, tokens::revoke_enrol))
         .routes(routes!(notices::list))
         .routes(routes!(notices::channels))
         .routes(routes!(notices::test))

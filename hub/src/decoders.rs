@@ -1,7 +1,7 @@
 //! Every decoder of bytes that reach the hub and its command line from outside, as one table: adding one
 //! is a line. See [`flagship_proto::decoders`].
 
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderValue};
 use flagship_proto::decoders::{Decoder, json, parsed, text, verdict};
 use serde::de::DeserializeOwned;
 
@@ -34,11 +34,11 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("body-retreat", body::<types::RetreatRequest>),
     Decoder::new("body-token", body::<types::TokenRequest>),
     Decoder::new("body-enrol-token", body::<types::EnrolTokenRequest>),
-    Decoder::new("query-page", query::<api::page::Page>),
+    Decoder::new("query-page", asked::<api::page::All>),
     Decoder::new("query-events", query::<api::events::From>),
-    Decoder::new("query-plans", query::<api::plans::Which>),
-    Decoder::new("query-rollouts", query::<api::rollouts::Which>),
-    Decoder::new("query-aborts", query::<api::aborts::Which>),
+    Decoder::new("query-plans", asked::<api::plans::Which>),
+    Decoder::new("query-rollouts", asked::<api::rollouts::Which>),
+    Decoder::new("query-aborts", asked::<api::aborts::Which>),
     Decoder::new("query-remove", query::<api::clusters::How>),
     Decoder::new("header", header),
     Decoder::new("bearer-token", |bytes| {
@@ -100,9 +100,16 @@ fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
 }
 
 fn query<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
-    let uri = Uri::try_from(format!("/?{}", text(bytes)?)).map_err(|error| error.to_string())?;
-    let read = api::body::read_query::<T>(&uri);
+    let read = api::body::read_query::<T>(text(bytes)?);
     read.map(drop)
+        .map_err(|error| error.problem().detail.clone())
+}
+
+/// A list's query: the page, what the list itself can be asked, and the selector over its items.
+fn asked<W: DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
+    let read = api::page::Asked::<W>::read(text(bytes)?);
+    let cut = read.and_then(|asked| asked.page.cut::<records::Stored<records::RolloutRow>>());
+    cut.map(drop)
         .map_err(|error| error.problem().detail.clone())
 }
 

@@ -11,6 +11,7 @@ mod cluster;
 mod enrol_token;
 mod error;
 mod freeze;
+mod known;
 mod lift;
 mod local;
 mod once;
@@ -36,9 +37,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     audit::AuditEntry,
-    store::{Outcome, Store, StoreError, Txn},
+    store::{Key, Outcome, Precondition, Store, StoreError, Txn},
 };
-use once::Once;
+use once::{Ages, Once};
 
 pub use abort::{AbortAnswer, AbortOrder};
 pub use audit::AuditPage;
@@ -46,8 +47,10 @@ pub use cluster::{ClusterAnswer, RemoveCluster};
 pub use enrol_token::{CreateEnrolToken, CreatedEnrolToken};
 pub use error::{OpError, OpErrorKind};
 pub use freeze::{FreezeOrder, FreezeUntil, standing_freezes};
+pub use known::Known;
 pub use lift::{LiftAnswer, LiftOrder};
 pub use local::{LocalReleased, ReleaseLocal};
+pub use once::{Answered, Became};
 pub use plan::{Applied, ApplyOutcome, ApplyPlan};
 pub use preview::{AbortPreview, PreviewCluster};
 pub use remove_plan::RemovedPlan;
@@ -70,6 +73,10 @@ pub struct Caller {
     pub ticket: Option<String>,
     /// The same key with the same request gets the first answer again.
     pub idempotency_key: Option<String>,
+    /// What became of the request under its key.
+    pub answered: Answered,
+    /// For which state of what is changed this is meant; none means any.
+    pub known: Option<Known>,
 }
 
 impl Caller {
@@ -85,6 +92,14 @@ impl Caller {
     pub fn because(mut self, reason: &str) -> Self {
         reason.clone_into(&mut self.reason);
         self
+    }
+
+    /// The same caller, whose answer is kept nowhere: it has a secret in it.
+    fn shown_once(&self) -> Self {
+        Self {
+            answered: Answered::default(),
+            ..self.clone()
+        }
     }
 
     fn insist_on_reason(&self, what: &str) -> Result<(), OpError> {
@@ -103,6 +118,7 @@ impl Caller {
 pub struct Ops {
     store: Store,
     lease: Duration,
+    ages: Ages,
 }
 
 /// What an attempt decided: committed, it gives its answer.
@@ -111,6 +127,8 @@ struct Prepared<A> {
     answer: A,
     /// For the audit entry: the kind and name of what was changed.
     object: String,
+    /// The row that is changed, where one was there before.
+    thing: Option<Key>,
     before: Option<Digest>,
     after: Option<Digest>,
 }
@@ -121,9 +139,16 @@ impl<A> Prepared<A> {
             txn,
             answer,
             object,
+            thing: None,
             before: None,
             after: None,
         }
+    }
+
+    /// Changes the thing in this row.
+    fn of(mut self, thing: Key) -> Self {
+        self.thing = Some(thing);
+        self
     }
 
     fn digests<B: Serialize, C: Serialize>(
@@ -143,6 +168,7 @@ impl Ops {
         Self {
             store,
             lease: DEFAULT_LEASE,
+            ages: Ages::default(),
         }
     }
 
@@ -169,6 +195,17 @@ impl Ops {
         let digest = Digest::of_document(&known)
             .unwrap_or_else(|_| Digest::of(now.wall.to_string().as_bytes()));
         format!("{kind}-{}", digest.short())
+    }
+
+    /// That what is changed is still as the caller knows it, for the commit; refused if it is not now.
+    fn check<A>(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared<A>,
+    ) -> Result<Option<Precondition>, OpError> {
+        let known = caller.known.as_ref();
+        let still = known.map(|known| known.holds(&self.store, prepared.thing.as_ref()));
+        still.transpose()
     }
 
     /// Decides and commits, again if something changed in between.
@@ -200,9 +237,10 @@ impl Ops {
             entry.ticket.clone_from(&caller.ticket);
             entry.before = prepared.before;
             entry.after = prepared.after;
-            let txn = prepared.txn.audit(entry);
-            let txn = once.remember(&self.store, txn, &prepared.answer, now)?;
-            match self.store.txn(txn).await? {
+            let still = self.check(caller, &prepared)?;
+            let mut txn = prepared.txn.audit(entry);
+            txn.preconditions.extend(still);
+            match once.commit(self, txn, &prepared.answer, now).await? {
                 Outcome::Committed { .. } => return Ok(prepared.answer),
                 Outcome::Conflict { key } => {
                     tracing::debug!(%key, action, "changed in between, deciding again");

@@ -1,6 +1,6 @@
 //! Aborts: order, list, read, receipts, lift.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flagship_proto::model::AbortId;
 use serde::Deserialize;
@@ -8,9 +8,11 @@ use utoipa::IntoParams;
 
 use super::{
     ApiState,
-    body::{Body, Names, Params, named},
+    body::{Body, Names, named},
     caller::By,
     error::ApiError,
+    page::{Asked, Listing, Page},
+    tag::Tagged,
     types::{AbortRequest, AbortView, LiftRequest, List, ReceiptView},
     view::{Seen, abort},
 };
@@ -18,6 +20,8 @@ use crate::{
     ops::{AbortOrder, LiftOrder},
     records::{AbortRow, ReceiptRow, Stored, key},
 };
+
+type Answer = Result<Tagged<AbortView>, ApiError>;
 
 /// Which aborts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -30,12 +34,12 @@ pub struct Which {
 }
 
 /// Lists aborts, the newest first.
-#[utoipa::path(get, path = "/api/v1/aborts", tag = "aborts", params(Which),
-    responses((status = 200, description = "all aborts that stand", body = List<AbortView>)))]
+#[utoipa::path(get, path = "/api/v1/aborts", tag = "aborts", params(Page, Which),
+    responses((status = 200, description = "a page of the aborts that stand", body = List<AbortView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(which): Params<Which>,
-) -> Result<Json<List<AbortView>>, ApiError> {
+    Asked { page, which }: Asked<Which>,
+) -> Result<Listing<AbortView>, ApiError> {
     let seen = Seen::read(&state)?;
     let mut rows: Vec<Stored<AbortRow>> = if which.all {
         state.store().read_all(key::ABORTS)?
@@ -48,25 +52,17 @@ pub async fn list(
         let unstored: Vec<_> = unstored.cloned().collect();
         rows.extend(unstored);
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
-    let items: Result<Vec<AbortView>, _> = rows
-        .iter()
-        .map(|row| abort::view(&state, &seen, row))
-        .collect();
-    Ok(Json(List {
-        items: items?,
-        next: None,
-        seq: seen.seq,
-    }))
+    page.pick(rows)?
+        .try_show(seen.seq, |row| Ok(abort::view(&state, &seen, row)?))
 }
 
-fn show(state: &ApiState, id: &AbortId) -> Result<Json<AbortView>, ApiError> {
+fn show(state: &ApiState, id: &AbortId) -> Answer {
     let seen = Seen::read(state)?;
     let row = match seen.standing.iter().find(|row| row.id() == id) {
         Some(row) => row.clone(),
         None => find(state, id)?,
     };
-    Ok(Json(abort::view(state, &seen, &row)?))
+    Ok(Tagged::new(abort::view(state, &seen, &row)?, row.modified))
 }
 
 fn find(state: &ApiState, id: &AbortId) -> Result<Stored<AbortRow>, ApiError> {
@@ -85,7 +81,7 @@ pub async fn create(
     State(state): State<ApiState>,
     By(caller): By,
     Body(request): Body<AbortRequest>,
-) -> Result<Json<AbortView>, ApiError> {
+) -> Answer {
     let order = AbortOrder {
         scope: request.scope,
         mode: request.mode,
@@ -96,41 +92,35 @@ pub async fn create(
     };
     // The store cannot be written: whoever is connected is told all the same (P7).
     state.fleet.abort_provisionally(answer.abort.clone());
-    let Json(mut view) = show(&state, &answer.abort.id)?;
+    let mut shown = show(&state, &answer.abort.id)?;
+    let view = &mut shown.view;
     if !view.durable {
         view.bound_at = answer.nothing_advances_after;
         view.summary = format!("{} ({why})", view.summary);
     }
-    Ok(Json(view))
+    Ok(shown)
 }
 
 /// Reads an abort: per cluster how far it has stopped, and what is not fixed.
 #[utoipa::path(get, path = "/api/v1/aborts/{id}", tag = "aborts", params(("id" = String, Path)),
     responses((status = 200, description = "the abort", body = AbortView)))]
-pub async fn get(
-    State(state): State<ApiState>,
-    Names(id): Names<String>,
-) -> Result<Json<AbortView>, ApiError> {
+pub async fn get(State(state): State<ApiState>, Names(id): Names<String>) -> Answer {
     show(&state, &named("id", &id)?)
 }
 
 /// Reads the receipts as they were signed.
-#[utoipa::path(get, path = "/api/v1/aborts/{id}/receipts", tag = "aborts", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/aborts/{id}/receipts", tag = "aborts", params(("id" = String, Path), Page),
     responses((status = 200, description = "the newest receipt of each cluster", body = List<ReceiptView>)))]
 pub async fn receipts(
     State(state): State<ApiState>,
     Names(id): Names<String>,
-) -> Result<Json<List<ReceiptView>>, ApiError> {
+    Asked { page, .. }: Asked,
+) -> Result<Listing<ReceiptView>, ApiError> {
     let id: AbortId = named("id", &id)?;
     find(&state, &id)?;
     let seq = state.store().position().seq;
     let rows: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&id))?;
-    let items = rows.iter().map(|row| receipt(row)).collect();
-    Ok(Json(List {
-        items,
-        next: None,
-        seq,
-    }))
+    page.pick(rows)?.show(seq, |row| receipt(row))
 }
 
 fn receipt(row: &ReceiptRow) -> ReceiptView {
@@ -156,9 +146,9 @@ pub async fn lift(
     By(caller): By,
     Names(id): Names<String>,
     Body(request): Body<LiftRequest>,
-) -> Result<Json<AbortView>, ApiError> {
+) -> Answer {
     let id: AbortId = named("id", &id)?;
-    if find(&state, &id).is_err() && !show(&state, &id)?.durable {
+    if find(&state, &id).is_err() && !show(&state, &id)?.view.durable {
         let why = format!("abort {id} stands and is not stored yet, so it cannot be lifted (P7)");
         return Err(ApiError::new(StatusCode::CONFLICT, "abort.notStored", why)
             .remedy("give the hub's disk room; it stores the abort by itself"));

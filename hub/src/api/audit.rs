@@ -9,36 +9,42 @@ use axum::{
 
 use super::{
     ApiState,
-    body::Params,
     error::ApiError,
-    page::{self, Page},
+    listed::Listed as _,
+    page::{Asked, Listing, Page, Place},
     types::{AuditEntryView, AuditVerdict, List},
     view::plain,
 };
+use crate::audit::AuditRecord;
 
-/// Lists entries, the newest first.
+/// So many entries are looked through for one page; they are read from disk.
+const LOOKED_AT: u64 = 10_000;
+
+/// Lists entries, the newest first. A selector that few entries fit may leave a page short, or empty,
+/// that has a `next`.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(Page),
     responses((status = 200, description = "a page of entries", body = List<AuditEntryView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(asked): Params<Page>,
-) -> Result<Json<List<AuditEntryView>>, ApiError> {
-    let limit = page::limit(asked.limit)?;
-    let before = asked
-        .cursor
-        .as_deref()
-        .map(str::parse::<u64>)
-        .transpose()
-        .map_err(|_| {
-            ApiError::bad("query.cursor", "the cursor is not one of this list").field("cursor")
-        })?;
-    let seq = state.store().position().seq;
-    let found = state.ops.audit_page(before, limit)?;
-    Ok(Json(List {
-        items: found.entries.iter().map(plain::audit).collect(),
-        next: found.before.map(|index| index.to_string()),
-        seq,
-    }))
+    Asked { page, .. }: Asked,
+) -> Result<Listing<AuditEntryView>, ApiError> {
+    let store = state.store();
+    let seq = store.position().seq;
+    let cut = page.cut::<AuditRecord>()?;
+    let last = cut.after().and_then(Place::number);
+    let end = store.audit_head().count;
+    let from = last.map_or(end, |number| end.min(u64::MAX - number));
+    let lowest = from.saturating_sub(LOOKED_AT);
+    let entries = (lowest..from).rev().filter_map(|index| {
+        let entry = store.audit_entry(index).map_err(ApiError::from);
+        entry.transpose()
+    });
+    let mut picked = cut.take(entries)?;
+    if picked.next.is_none() && lowest > 0 {
+        let place = Place::numbered(u64::MAX - lowest);
+        picked.next = Some(place.cursor(AuditRecord::LIST));
+    }
+    picked.show(seq, plain::audit)
 }
 
 /// Checks the chain as it is stored.

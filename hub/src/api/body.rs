@@ -125,13 +125,20 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Api
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let read = read.map_err(|error| (error.path().to_string(), error.into_inner()));
+    let read = read.and_then(|value| match reader.end() {
+        Ok(()) => Ok(value),
+        Err(error) => Err((String::new(), error)),
+    });
+    read.map_err(|(path, error)| {
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
         let refusal = ApiError::bad("body.invalid", format!("the body is not valid: {what}"))
             .remedy("/api/v1/openapi.json has the schema");
-        let refusal = match quoted(&what) {
-            Some(field) => refusal.field(field),
+        let refusal = match field_of(&path, &what) {
+            Some(field) => refusal.field(&field),
             None => refusal,
         };
         if error.line() > 0 {
@@ -140,6 +147,18 @@ pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError
             refusal
         }
     })
+}
+
+/// Which field is meant: where the reader was, and what it missed or did not know there.
+fn field_of(path: &str, what: &str) -> Option<String> {
+    let path = path.trim_matches(['.', '?']); // a question mark stands for what could not be read
+    match quoted(what) {
+        Some(name) if path.is_empty() || path == name => Some(name.to_owned()),
+        Some(name) if path.ends_with(&format!(".{name}")) => Some(path.to_owned()),
+        Some(name) => Some(format!("{path}.{name}")),
+        None if path.is_empty() => None,
+        None => Some(path.to_owned()),
+    }
 }
 
 /// The field that serde names between backquotes in "unknown field `x`" and "missing field `x`".
@@ -171,12 +190,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        read_query(&parts.uri).map(Self)
+        read_query(parts.uri.query().unwrap_or_default()).map(Self)
     }
 }
 
-pub(crate) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
-    Query::<T>::try_from_uri(uri)
+pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    let uri = Uri::try_from(format!("/?{query}"));
+    let uri = uri.map_err(|error| ApiError::bad("query.invalid", format!("query: {error}")))?;
+    Query::<T>::try_from_uri(&uri)
         .map(|Query(params)| params)
         .map_err(|error| {
             let text = error.body_text();

@@ -8,7 +8,7 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{ApiState, error::ApiError};
+use super::{ApiState, error::ApiError, tag::if_match};
 use crate::{
     api::types::common::{REASON, TICKET},
     auth::{Access, Role, access, routes::ROUTES},
@@ -141,6 +141,8 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
             reason: given(&parts.headers, REASON)?.unwrap_or_default(),
             ticket: given(&parts.headers, TICKET)?,
             idempotency_key: key,
+            answered: parts.extensions.get().cloned().unwrap_or_default(),
+            known: if_match(&parts.headers)?,
         }))
     }
 }

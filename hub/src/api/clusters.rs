@@ -1,7 +1,7 @@
 //! Clusters: list, read, approve, remove; and the end of local control there.
 
-use axum::{Json, extract::State};
-use flagship_proto::model::ClusterName;
+use axum::extract::State;
+use flagship_proto::model::{ClusterName, Labels};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -10,45 +10,81 @@ use super::{
     body::{Body, Names, Params, named},
     caller::By,
     error::ApiError,
-    page::{Page, page},
+    listed::{Field, Listed},
+    page::{Asked, Listing, Page, Place},
+    tag::Tagged,
     types::{ClusterView, Empty, List, ReleaseLocalRequest},
     view::{Seen, cluster},
 };
-use crate::ops::{ReleaseLocal, RemoveCluster};
+use crate::{
+    ops::{ReleaseLocal, RemoveCluster},
+    records::{ClusterRow, Stored},
+};
+
+type Answer = Result<Tagged<ClusterView>, ApiError>;
+
+/// A cluster as lists select it: by its row, by its labels, and by whether its agent is there.
+struct Member {
+    row: Stored<ClusterRow>,
+    connected: bool,
+    quarantine: Option<String>,
+}
+
+impl Listed for Member {
+    const LIST: &'static str = "clusters";
+    const FIELDS: &'static [Field<Self>] = &[
+        ("name", |one| Some(one.row.name.to_string())),
+        ("uid", |one| Some(one.row.uid.to_string())),
+        ("state", |one| {
+            let state = cluster::standing(&one.row, one.quarantine.clone(), one.connected);
+            Some(state.0)
+        }),
+        ("connected", |one| Some(one.connected.to_string())),
+        ("platform", |one| Some(one.row.inventory.platform.clone())),
+        ("agent", |one| Some(one.row.inventory.agent.clone())),
+    ];
+    const LABELS: bool = true;
+
+    fn place(&self) -> Place {
+        Place::named(&self.row.name)
+    }
+
+    fn labels(&self) -> Option<&Labels> {
+        Some(&self.row.labels)
+    }
+}
 
 /// Lists clusters, by name.
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "clusters", params(Page),
     responses((status = 200, description = "a page of clusters", body = List<ClusterView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(asked): Params<Page>,
-) -> Result<Json<List<ClusterView>>, ApiError> {
+    Asked { page, .. }: Asked,
+) -> Result<Listing<ClusterView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let mut views: Vec<ClusterView> = seen
-        .clusters
-        .values()
-        .map(|row| cluster::view(&seen, row, state.fleet.quarantine(&row.uid)))
-        .collect();
-    views.sort_by(|a, b| a.name.cmp(&b.name));
-    let name = |view: &ClusterView| view.name.clone();
-    page(views, name, asked.limit, asked.cursor.as_deref(), seen.seq).map(Json)
+    let members = seen.clusters.values().map(|row| Member {
+        connected: seen.connected(&row.uid),
+        quarantine: state.fleet.quarantine(&row.uid),
+        row: row.clone(),
+    });
+    page.pick(members.collect())?.show(seen.seq, |one| {
+        cluster::view(&seen, &one.row, one.quarantine.clone())
+    })
 }
 
-fn show(state: &ApiState, name: &ClusterName) -> Result<Json<ClusterView>, ApiError> {
+fn show(state: &ApiState, name: &ClusterName) -> Answer {
     let row = state.ops.cluster(name)?;
     let seen = Seen::read(state)?;
     let quarantine = state.fleet.quarantine(&row.uid);
-    Ok(Json(cluster::view(&seen, &row, quarantine)))
+    let view = cluster::view(&seen, &row, quarantine);
+    Ok(Tagged::new(view, row.modified))
 }
 
 /// Reads a cluster.
 #[utoipa::path(get, path = "/api/v1/clusters/{name}", tag = "clusters",
     params(("name" = String, Path)),
     responses((status = 200, description = "the cluster", body = ClusterView)))]
-pub async fn get(
-    State(state): State<ApiState>,
-    Names(name): Names<String>,
-) -> Result<Json<ClusterView>, ApiError> {
+pub async fn get(State(state): State<ApiState>, Names(name): Names<String>) -> Answer {
     show(&state, &named("name", &name)?)
 }
 
@@ -61,7 +97,7 @@ pub async fn approve(
     By(caller): By,
     Names(name): Names<String>,
     Body(Empty {}): Body<Empty>,
-) -> Result<Json<ClusterView>, ApiError> {
+) -> Answer {
     let name: ClusterName = named("name", &name)?;
     state
         .ops
@@ -80,7 +116,7 @@ pub async fn release(
     By(caller): By,
     Names(name): Names<String>,
     Body(asked): Body<ReleaseLocalRequest>,
-) -> Result<Json<ClusterView>, ApiError> {
+) -> Answer {
     let cluster: ClusterName = named("name", &name)?;
     let request = ReleaseLocal {
         cluster: cluster.clone(),
@@ -112,7 +148,7 @@ pub async fn remove(
     By(caller): By,
     Names(name): Names<String>,
     Params(how): Params<How>,
-) -> Result<Json<ClusterView>, ApiError> {
+) -> Answer {
     let name: ClusterName = named("name", &name)?;
     let request = RemoveCluster {
         name: name.clone(),

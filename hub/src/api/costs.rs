@@ -13,7 +13,7 @@ use super::error::ApiError;
 use crate::limit::{Entered, Origin, Rate, Rates, Rooms, Sample};
 
 /// Event streams at a time.
-pub const READERS: usize = 512;
+pub const READERS: usize = 1536;
 /// Event streams of one token at a time.
 pub const READERS_OF_ONE: usize = 32;
 /// Wrong tokens from one address before the answer is 429.

@@ -79,6 +79,7 @@ fn title(status: StatusCode) -> &'static str {
         405 => "not possible on this path",
         408 => "the request took too long",
         409 => "not possible as things stand",
+        412 => "meant for a state that has gone",
         413 => "the request is too large",
         415 => "this kind of body is not read",
         422 => "the document is not valid",
@@ -94,6 +95,7 @@ impl From<OpError> for ApiError {
             OpErrorKind::BadInput => StatusCode::UNPROCESSABLE_ENTITY,
             OpErrorKind::NotFound => StatusCode::NOT_FOUND,
             OpErrorKind::Refused | OpErrorKind::Conflict => StatusCode::CONFLICT,
+            OpErrorKind::Stale => StatusCode::PRECONDITION_FAILED,
             OpErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut problem = Self::new(status, error.code, error.message);

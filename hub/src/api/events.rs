@@ -1,20 +1,22 @@
 //! Live changes as server-sent events, from the store's watch.
 //!
-//! An event's id is its store sequence. `Last-Event-ID` continues after it; where the log no longer
-//! reaches back so far, an event `reset` says so first: list again, then go on reading. A watch is a
-//! cursor and keeps no queue, so a slow reader costs the hub nothing.
+//! An event's id is the store's epoch and its sequence there. `Last-Event-ID` continues after it; where
+//! the log no longer reaches back so far, or the id is of a history that was given up, an event `reset`
+//! says so first: list again, then go on reading. A reader that falls too far behind is told the same in
+//! the middle. A watch is a cursor and keeps no queue, so a slow reader costs the hub nothing.
 
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Extension,
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
+use flagship_proto::model::Position;
 use futures::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -25,7 +27,7 @@ use super::{
 use crate::{
     door::Peer,
     records::key,
-    store::{self, Watch, WatchError},
+    store::{self, Store, Watch, WatchError},
 };
 
 /// Kinds of rows that people may see; tokens and remembered answers are none of them.
@@ -48,7 +50,7 @@ pub struct From {
 
 /// Follows every change: an endless stream.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
-    params(From, ("Last-Event-ID" = Option<u64>, Header, description = "continues after this event")),
+    params(From, ("Last-Event-ID" = Option<String>, Header, description = "continues after this event")),
     responses((status = 200, description = "`change` events with an EventView as data; `reset` when \
         changes were missed", body = EventView, content_type = "text/event-stream")))]
 pub async fn events(
@@ -59,36 +61,48 @@ pub async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let place = state.costs.read_events(&token.id)?;
-    let last = match headers.get("last-event-id") {
-        None => None,
-        Some(value) => {
-            let text = value.to_str().unwrap_or_default();
-            let number = text.parse().map_err(|_| {
-                ApiError::bad("events.id", "Last-Event-ID is not a store sequence")
-                    .field("Last-Event-ID")
-                    .remedy("send the id of the last event, or nothing")
-            })?;
-            Some(number)
-        }
-    };
-    let now = state.store().position().seq;
-    let from = last.or(params.from).unwrap_or(now);
-    let (watch, first) = match state.store().watch(key::ALL, from) {
-        Ok(watch) => (watch, None),
-        Err(WatchError::TooOld { .. } | WatchError::Ahead { .. }) => {
-            let watch = state.store().watch(key::ALL, now).map_err(closed)?;
+    let last = headers.get("last-event-id").map(read_id).transpose()?;
+    let store = state.store();
+    let now = store.position();
+    let last = last.or(params.from.map(|seq| (now.epoch, seq)));
+    let (epoch, from) = last.unwrap_or((now.epoch, now.seq));
+    let (watch, first) = match store.watch(key::ALL, from) {
+        Ok(watch) if epoch == now.epoch || epoch == THIS => (watch, None),
+        Ok(_) | Err(WatchError::TooOld { .. } | WatchError::Ahead { .. }) => {
+            let watch = store.watch(key::ALL, now.seq).map_err(closed)?;
             (watch, Some(reset(from, now)))
         }
         Err(error @ (WatchError::Closed | WatchError::Store(_))) => return Err(closed(error)),
     };
     let stop = state.stop.clone();
     let changes = stream::iter(first)
-        .chain(follow(watch.without_values_on_disk()))
+        .chain(follow(store.clone(), watch.without_values_on_disk()))
         .map(Ok::<_, Infallible>)
         .take_until(stop.cancelled_owned());
     let changes = Attended::new(changes, place, peer.map(|Extension(peer)| peer.cut));
     let alive = KeepAlive::new().interval(ALIVE);
     Ok(Sse::new(changes).keep_alive(alive).into_response())
+}
+
+/// Stands for the store's own epoch: an id that is a bare sequence, as answers carry it.
+const THIS: u64 = u64::MAX;
+
+/// `EPOCH-SEQUENCE`, or a sequence alone.
+fn read_id(value: &HeaderValue) -> Result<(u64, u64), ApiError> {
+    let text = value.to_str().unwrap_or_default();
+    let read = match text.split_once('-') {
+        Some((epoch, seq)) => epoch.parse().ok().zip(seq.parse().ok()),
+        None => text.parse().ok().map(|seq| (THIS, seq)),
+    };
+    read.ok_or_else(|| {
+        ApiError::bad("events.id", "Last-Event-ID is not the id of an event")
+            .field("Last-Event-ID")
+            .remedy("send the id of the last event, or nothing")
+    })
+}
+
+fn id(epoch: u64, seq: u64) -> String {
+    format!("{epoch}-{seq}")
 }
 
 fn closed(error: WatchError) -> ApiError {
@@ -99,32 +113,43 @@ fn closed(error: WatchError) -> ApiError {
     )
 }
 
-fn reset(from: u64, now: u64) -> Event {
+fn reset(from: u64, now: Position) -> Event {
+    let seq = now.seq;
     let text = format!(
-        r#"{{"from":{from},"seq":{now},"detail":"changes after {from} are not kept here: list again; what follows comes after {now}"}}"#
+        r#"{{"from":{from},"seq":{seq},"detail":"changes after {from} are not kept here: list again; what follows comes after {seq}"}}"#
     );
     Event::default()
         .event("reset")
-        .id(now.to_string())
+        .id(id(now.epoch, seq))
         .data(text)
 }
 
-fn follow(watch: Watch) -> impl Stream<Item = Event> {
-    stream::unfold(Some(watch), |watch| async {
-        let mut watch = watch?;
-        match watch.next().await {
-            Ok(found) => {
-                let shown: Vec<Event> = found.events.iter().filter_map(change).collect();
-                Some((shown, Some(watch)))
+fn follow(store: Store, watch: Watch) -> impl Stream<Item = Event> {
+    stream::unfold(Some(watch), move |watch| {
+        let store = store.clone();
+        async move {
+            let mut watch = watch?;
+            let epoch = store.epoch();
+            match watch.next().await {
+                Ok(found) => {
+                    let shown = found.events.iter().filter_map(|event| change(epoch, event));
+                    Some((shown.collect(), Some(watch)))
+                }
+                Err(WatchError::TooOld { from, .. } | WatchError::Ahead { from, .. }) => {
+                    let now = store.position();
+                    let watch = store.watch(key::ALL, now.seq).ok()?;
+                    let watch = watch.without_values_on_disk();
+                    Some((vec![reset(from, now)], Some(watch)))
+                }
+                // The reader comes again with its last id and is told what it missed.
+                Err(WatchError::Closed | WatchError::Store(_)) => None,
             }
-            // The reader comes again with its last id and is told what it missed.
-            Err(_) => None,
         }
     })
     .flat_map(stream::iter)
 }
 
-fn change(event: &store::Event) -> Option<Event> {
+fn change(epoch: u64, event: &store::Event) -> Option<Event> {
     let (kind, segments) = key::parse(&event.key)?;
     if !SHOWN.contains(&kind) {
         return None;
@@ -139,7 +164,7 @@ fn change(event: &store::Event) -> Option<Event> {
     Some(
         Event::default()
             .event("change")
-            .id(event.seq.to_string())
+            .id(id(epoch, event.seq))
             .data(data),
     )
 }

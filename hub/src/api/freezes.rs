@@ -1,14 +1,16 @@
 //! Freezes: order, list, read, end.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use flagship_proto::model::FreezeId;
 
 use super::{
     ApiState,
     aborts::Which,
-    body::{Body, Names, Params, named},
+    body::{Body, Names, named},
     caller::By,
     error::ApiError,
+    page::{Asked, Listing, Page},
+    tag::Tagged,
     types::{Empty, FreezeRequest, FreezeView, List},
     view::{Seen, freeze},
 };
@@ -17,31 +19,26 @@ use crate::{
     records::{FreezeRow, Stored, key},
 };
 
+type Answer = Result<Tagged<FreezeView>, ApiError>;
+
 /// Lists freezes, the newest first.
-#[utoipa::path(get, path = "/api/v1/freezes", tag = "freezes", params(Which),
-    responses((status = 200, description = "all freezes that stand", body = List<FreezeView>)))]
+#[utoipa::path(get, path = "/api/v1/freezes", tag = "freezes", params(Page, Which),
+    responses((status = 200, description = "a page of the freezes that stand", body = List<FreezeView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(which): Params<Which>,
-) -> Result<Json<List<FreezeView>>, ApiError> {
+    Asked { page, which }: Asked<Which>,
+) -> Result<Listing<FreezeView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let mut rows: Vec<Stored<FreezeRow>> = if which.all {
+    let rows: Vec<Stored<FreezeRow>> = if which.all {
         state.store().read_all(key::FREEZES)?
     } else {
         seen.frozen.clone()
     };
-    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
-    Ok(Json(List {
-        items: rows
-            .iter()
-            .map(|row| freeze::view(&state, &seen, row))
-            .collect(),
-        next: None,
-        seq: seen.seq,
-    }))
+    page.pick(rows)?
+        .show(seen.seq, |row| freeze::view(&state, &seen, row))
 }
 
-fn show(state: &ApiState, id: &FreezeId) -> Result<Json<FreezeView>, ApiError> {
+fn show(state: &ApiState, id: &FreezeId) -> Answer {
     let row: Option<Stored<FreezeRow>> = state.store().read(&key::freeze(id))?;
     let row = row.ok_or_else(|| {
         ApiError::not_found("freeze.notFound", format!("there is no freeze {id}"))
@@ -49,7 +46,8 @@ fn show(state: &ApiState, id: &FreezeId) -> Result<Json<FreezeView>, ApiError> {
             .remedy("`flagship get freezes --all` lists them")
     })?;
     let seen = Seen::read(state)?;
-    Ok(Json(freeze::view(state, &seen, &row)))
+    let view = freeze::view(state, &seen, &row);
+    Ok(Tagged::new(view, row.modified))
 }
 
 /// Forbids advancing in a scope until its end: what is in flight holds, nothing starts.
@@ -59,7 +57,7 @@ pub async fn create(
     State(state): State<ApiState>,
     By(caller): By,
     Body(request): Body<FreezeRequest>,
-) -> Result<Json<FreezeView>, ApiError> {
+) -> Answer {
     let end = match (request.for_ms, request.until) {
         (None, None) => FreezeUntil::Unfrozen,
         (Some(millis), None) => FreezeUntil::After(millis),
@@ -80,10 +78,7 @@ pub async fn create(
 /// Reads a freeze: what it holds, and until when.
 #[utoipa::path(get, path = "/api/v1/freezes/{id}", tag = "freezes", params(("id" = String, Path)),
     responses((status = 200, description = "the freeze", body = FreezeView)))]
-pub async fn get(
-    State(state): State<ApiState>,
-    Names(id): Names<String>,
-) -> Result<Json<FreezeView>, ApiError> {
+pub async fn get(State(state): State<ApiState>, Names(id): Names<String>) -> Answer {
     show(&state, &named("id", &id)?)
 }
 
@@ -96,7 +91,7 @@ pub async fn end(
     By(caller): By,
     Names(id): Names<String>,
     Body(Empty {}): Body<Empty>,
-) -> Result<Json<FreezeView>, ApiError> {
+) -> Answer {
     let id: FreezeId = named("id", &id)?;
     state.ops.unfreeze(&caller, id.clone(), state.now()).await?;
     show(&state, &id)

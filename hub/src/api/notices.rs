@@ -5,10 +5,10 @@ use flagship_notify::{Entry, Outcome, State as Stage};
 
 use super::{
     ApiState,
-    body::{Names, Params},
+    body::Names,
     caller::By,
     error::ApiError,
-    page::{Page, page},
+    page::{Asked, Listing, Page},
     types::{ChannelView, List, NoticeState, NoticeTest, NoticeView},
 };
 use crate::records::{NoticeRow, Stored, key};
@@ -18,14 +18,11 @@ use crate::records::{NoticeRow, Stored, key};
     responses((status = 200, description = "messages by channel", body = List<NoticeView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(asked): Params<Page>,
-) -> Result<Json<List<NoticeView>>, ApiError> {
+    Asked { page, .. }: Asked,
+) -> Result<Listing<NoticeView>, ApiError> {
     let seq = state.store().position().seq;
     let rows: Vec<Stored<NoticeRow>> = state.store().read_all(key::NOTICES)?;
-    let mut items: Vec<NoticeView> = rows.iter().map(|row| view(&row.value.entry)).collect();
-    items.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-    let id = |item: &NoticeView| item.id.clone();
-    page(items, id, asked.limit, asked.cursor.as_deref(), seq).map(Json)
+    page.pick(rows)?.show(seq, |row| view(&row.entry))
 }
 
 fn view(entry: &Entry) -> NoticeView {
@@ -62,11 +59,7 @@ pub async fn channels(State(state): State<ApiState>) -> Json<List<ChannelView>> 
             kind,
         })
         .collect();
-    Json(List {
-        items,
-        next: None,
-        seq: state.store().position().seq,
-    })
+    Json(List::whole(items, state.store().position().seq))
 }
 
 /// Sends a test message to one channel, now, past routes and quiet hours.

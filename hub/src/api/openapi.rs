@@ -11,13 +11,16 @@ use utoipa::{
     PartialSchema as _, ToSchema as _,
     openapi::{
         Components, Content, Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ResponseBuilder,
-        path::{HttpMethod, Operation, ParameterBuilder, ParameterIn},
+        path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::{ObjectBuilder, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-use super::types::{LintLevel, LintNote, Problem};
+use super::{
+    page::SOME_FIELDS,
+    types::{LintLevel, LintNote, Problem, SomeFields},
+};
 use crate::auth::{Access, access};
 
 /// The document as it is served, encoded once.
@@ -46,15 +49,14 @@ pub fn base() -> OpenApi {
         "bearer",
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
     );
-    components
-        .schemas
-        .insert("Problem".to_owned(), Problem::schema());
-    components
-        .schemas
-        .insert("LintNote".to_owned(), LintNote::schema());
-    components
-        .schemas
-        .insert("LintLevel".to_owned(), LintLevel::schema());
+    for (name, schema) in [
+        ("Problem", Problem::schema()),
+        ("LintNote", LintNote::schema()),
+        ("LintLevel", LintLevel::schema()),
+        ("SomeFields", SomeFields::schema()),
+    ] {
+        components.schemas.insert(name.to_owned(), schema);
+    }
     OpenApiBuilder::new()
         .info(info)
         .components(Some(components))
@@ -78,17 +80,29 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
 }
 
 fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
+    operation.operation_id = Some(operation_id(path, method));
     let (name, changes) = match method {
         HttpMethod::Get => (http::Method::GET, false),
         HttpMethod::Delete => (http::Method::DELETE, true),
+        // These store nothing: one only asks, the other sends a message.
+        HttpMethod::Post if path.ends_with("-preview") || path.ends_with("/test") => {
+            (http::Method::POST, false)
+        }
         HttpMethod::Post
         | HttpMethod::Put
         | HttpMethod::Options
         | HttpMethod::Head
         | HttpMethod::Patch
-        | HttpMethod::Trace => (http::Method::POST, path != "/api/v1/abort-preview"),
+        | HttpMethod::Trace => (http::Method::POST, true),
     };
+    if parameters(operation).any(|parameter| parameter.name == "fields") {
+        answer_fields(operation);
+    }
     let mut refusals = vec![(503, "the store cannot be read or written now")];
+    // Said before the request is read: it has no body.
+    let too_large = ResponseBuilder::new().description("the head of the request is too large");
+    let responses = &mut operation.responses.responses;
+    responses.insert("431".to_owned(), too_large.build().into());
     if let Some(Access::Needs(right)) = access(&name, path) {
         operation.security = Some(vec![SecurityRequirement::new(
             "bearer",
@@ -126,12 +140,17 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
                 409,
                 "not possible as things stand, or another request has this key",
             ),
+            (412, "what If-Match means has changed since"),
             (422, "the document is not valid"),
         ]);
         for (header, text) in [
             (
+                "If-Match",
+                "only if what is changed is still as in the answer with this ETag",
+            ),
+            (
                 "Idempotency-Key",
-                "the same key with the same request happens once",
+                "the same key with the same request happens once, and is given the first answer again",
             ),
             (
                 "Flagship-Reason",
@@ -166,5 +185,40 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         responses
             .entry(status.to_string())
             .or_insert_with(|| response.into());
+    }
+}
+
+/// A name that no other operation has: `get-projects-project-plans`.
+fn operation_id(path: &str, method: &HttpMethod) -> String {
+    let verb = match method {
+        HttpMethod::Get => "get",
+        HttpMethod::Delete => "delete",
+        HttpMethod::Post => "post",
+        HttpMethod::Put => "put",
+        HttpMethod::Options => "options",
+        HttpMethod::Head => "head",
+        HttpMethod::Patch => "patch",
+        HttpMethod::Trace => "trace",
+    };
+    let path = path.trim_start_matches("/api/v1");
+    let words = path.split(['/', '{', '}']).filter(|word| !word.is_empty());
+    words.fold(verb.to_owned(), |id, word| format!("{id}-{word}"))
+}
+
+/// The parameters of an operation that stand in it.
+pub fn parameters(operation: &Operation) -> impl Iterator<Item = &Parameter> {
+    let parameters = operation.parameters.iter().flatten();
+    parameters.filter_map(|parameter| match parameter {
+        RefOr::T(parameter) => Some(parameter),
+        RefOr::Ref(_) => None,
+    })
+}
+
+/// A list's page may come with some fields of each item.
+fn answer_fields(operation: &mut Operation) {
+    let schema: RefOr<_> = Ref::from_schema_name(SomeFields::name()).into();
+    if let Some(RefOr::T(whole)) = operation.responses.responses.get_mut("200") {
+        let some = Content::new(Some(schema));
+        whole.content.insert(SOME_FIELDS.to_owned(), some.into());
     }
 }

@@ -9,7 +9,8 @@ use super::{
     body::{DocumentText, Names, Params, named},
     caller::By,
     error::ApiError,
-    page::page,
+    page::{Asked, Listing, Page},
+    tag::Tagged,
     types::{ApplyAnswer, ApplyOutcome, List, PlanView, RemovedPlan},
     view::plain,
 };
@@ -26,20 +27,15 @@ use flagship_proto::model::{PlanRef, ProjectName};
 pub struct Which {
     /// Only of this project.
     pub project: Option<String>,
-    /// How many at most, 1 to 10000; 100 unless told.
-    #[param(minimum = 1, maximum = 10000)]
-    pub limit: Option<usize>,
-    /// `next` of the page before.
-    pub cursor: Option<String>,
 }
 
 /// Lists plans, by project and name.
-#[utoipa::path(get, path = "/api/v1/plans", tag = "plans", params(Which),
+#[utoipa::path(get, path = "/api/v1/plans", tag = "plans", params(Page, Which),
     responses((status = 200, description = "a page of plans", body = List<PlanView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(which): Params<Which>,
-) -> Result<Json<List<PlanView>>, ApiError> {
+    Asked { page, which }: Asked<Which>,
+) -> Result<Listing<PlanView>, ApiError> {
     let seq = state.store().position().seq;
     let prefix = match &which.project {
         Some(name) => key::plans_of(&named::<ProjectName>("project", name)?),
@@ -47,12 +43,8 @@ pub async fn list(
     };
     let rows: Vec<Stored<PlanRow>> = state.store().read_all(&prefix)?;
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    let views: Vec<PlanView> = rows
-        .iter()
-        .map(|row| plain::plan(row, &rollouts, false))
-        .collect();
-    let name = |view: &PlanView| format!("{}/{}", view.project, view.name);
-    page(views, name, which.limit, which.cursor.as_deref(), seq).map(Json)
+    page.pick(rows)?
+        .show(seq, |row| plain::plan(row, &rollouts, false))
 }
 
 /// Reads a plan, with the text that was applied.
@@ -62,7 +54,7 @@ pub async fn list(
 pub async fn get(
     State(state): State<ApiState>,
     Names((project, name)): Names<(String, String)>,
-) -> Result<Json<PlanView>, ApiError> {
+) -> Result<Tagged<PlanView>, ApiError> {
     let id = plan_ref(&project, &name)?;
     let row: Stored<PlanRow> = state.store().read(&key::plan(&id))?.ok_or_else(|| {
         ApiError::not_found("plan.notFound", format!("there is no plan {id}"))
@@ -71,7 +63,8 @@ pub async fn get(
     })?;
     let rollouts: Vec<Stored<RolloutRow>> =
         state.store().read_all(&key::rollouts_of(&id.project))?;
-    Ok(Json(plain::plan(&row, &rollouts, true)))
+    let view = plain::plan(&row, &rollouts, true);
+    Ok(Tagged::new(view, row.modified))
 }
 
 /// Removes a plan of which no rollout runs; rollouts that have ended stay.

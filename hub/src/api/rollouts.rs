@@ -1,6 +1,6 @@
 //! Rollouts: start, list, read, history, and what people ask of one.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use flagship_proto::{
     digest::Digest,
     model::{Change, ProjectName, ReturnTo},
@@ -10,11 +10,12 @@ use utoipa::IntoParams;
 
 use super::{
     ApiState,
-    body::{Body, Names, Params, named},
+    body::{Body, Names, named},
     caller::By,
     error::ApiError,
-    page::{Page, page},
+    page::{Asked, Listing, Page},
     plans::plan_ref,
+    tag::Tagged,
     types::{AcceptRequest, Empty, HistoryView, List, RetreatRequest, RolloutView, StartRequest},
     view::{Seen, plain, rollout},
 };
@@ -35,22 +36,17 @@ pub struct Which {
     /// What has ended too.
     #[serde(default)]
     pub all: bool,
-    /// How many at most, 1 to 10000; 100 unless told.
-    #[param(minimum = 1, maximum = 10000)]
-    pub limit: Option<usize>,
-    /// `next` of the page before.
-    pub cursor: Option<String>,
 }
 
-type Answer = Result<Json<RolloutView>, ApiError>;
+type Answer = Result<Tagged<RolloutView>, ApiError>;
 
 /// Lists rollouts, the newest first, without their clusters.
-#[utoipa::path(get, path = "/api/v1/rollouts", tag = "rollouts", params(Which),
+#[utoipa::path(get, path = "/api/v1/rollouts", tag = "rollouts", params(Page, Which),
     responses((status = 200, description = "a page of rollouts", body = List<RolloutView>)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Params(which): Params<Which>,
-) -> Result<Json<List<RolloutView>>, ApiError> {
+    Asked { page, which }: Asked<Which>,
+) -> Result<Listing<RolloutView>, ApiError> {
     let seen = Seen::read(&state)?;
     let prefix = match &which.project {
         Some(name) => key::rollouts_of(&named::<ProjectName>("project", name)?),
@@ -61,13 +57,8 @@ pub async fn list(
         Some(name) => row.id.as_str() == name || row.plan.metadata.name.as_str() == name,
         None => which.all || !row.state.is_over(),
     });
-    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
-    let views = rows
-        .iter()
-        .map(|row| rollout::view(&seen, row, false))
-        .collect();
-    let name = |view: &RolloutView| format!("{}/{}", view.project, view.id);
-    page(views, name, which.limit, which.cursor.as_deref(), seen.seq).map(Json)
+    page.pick(rows)?
+        .show(seen.seq, |row| rollout::view(&seen, row, false))
 }
 
 fn rollout_name(project: &str, id: &str) -> Result<RolloutName, ApiError> {
@@ -77,16 +68,20 @@ fn rollout_name(project: &str, id: &str) -> Result<RolloutName, ApiError> {
     })
 }
 
-fn show(state: &ApiState, name: &RolloutName) -> Answer {
-    let seen = Seen::read(state)?;
+fn find(state: &ApiState, name: &RolloutName) -> Result<Stored<RolloutRow>, ApiError> {
     let row: Option<Stored<RolloutRow>> =
         state.store().read(&key::rollout(&name.project, &name.id))?;
-    let row = row.ok_or_else(|| {
+    row.ok_or_else(|| {
         ApiError::not_found("rollout.notFound", format!("there is no rollout {name}"))
             .field("id")
             .remedy("`flagship get rollouts --all` lists them")
-    })?;
-    Ok(Json(rollout::view(&seen, &row, true)))
+    })
+}
+
+fn show(state: &ApiState, name: &RolloutName) -> Answer {
+    let seen = Seen::read(state)?;
+    let row = find(state, name)?;
+    Ok(Tagged::new(rollout::view(&seen, &row, true), row.modified))
 }
 
 /// Reads a rollout: what it waits for and since when, and each of its clusters.
@@ -107,18 +102,14 @@ pub async fn get(
 pub async fn history(
     State(state): State<ApiState>,
     Names((project, id)): Names<(String, String)>,
-    Params(asked): Params<Page>,
-) -> Result<Json<List<HistoryView>>, ApiError> {
+    Asked { page, .. }: Asked,
+) -> Result<Listing<HistoryView>, ApiError> {
     let name = rollout_name(&project, &id)?;
-    let Json(_) = show(&state, &name)?;
     let seq = state.store().position().seq;
-    let rows: Vec<Stored<HistoryRow>> = state
-        .store()
-        .read_all(&key::history_of(&name.project, &name.id))?;
-    let views = rows.iter().map(|row| plain::history(row)).collect();
-    let limit = asked.limit.or(Some(10_000));
-    let name = |view: &HistoryView| view.seq.to_string();
-    page(views, name, limit, asked.cursor.as_deref(), seq).map(Json)
+    find(&state, &name)?;
+    let of = key::history_of(&name.project, &name.id);
+    let rows: Vec<Stored<HistoryRow>> = state.store().read_all(&of)?;
+    page.pick(rows)?.show(seq, |row| plain::history(row))
 }
 
 /// Starts a rollout of a plan.

@@ -162,11 +162,7 @@ pub async fn scopes(State(state): State<ApiState>) -> Result<Json<List<ScopeHit>
             in_flight: 0,
         });
     }
-    Ok(Json(List {
-        items,
-        next: None,
-        seq: seen.seq,
-    }))
+    Ok(Json(List::whole(items, seen.seq)))
 }
 
 fn hit((option, found): (String, &ops::AbortPreview)) -> ScopeHit {

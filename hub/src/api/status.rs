@@ -74,11 +74,7 @@ pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, A
     responses((status = 200, description = "what stands", body = List<Banner>)))]
 pub async fn banners(State(state): State<ApiState>) -> Result<Json<List<Banner>>, ApiError> {
     let seen = Seen::read(&state)?;
-    Ok(Json(List {
-        items: standing(&state, &seen),
-        next: None,
-        seq: seen.seq,
-    }))
+    Ok(Json(List::whole(standing(&state, &seen), seen.seq)))
 }
 
 fn standing(state: &ApiState, seen: &Seen) -> Vec<Banner> {

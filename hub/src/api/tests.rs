@@ -1,7 +1,10 @@
 //! Routes against rights, bad input, events, and the document.
 
+mod again;
+mod bad_input;
 mod fixture;
 mod freezes;
+mod lists;
 mod stopped;
 mod unstored;
 
@@ -262,7 +265,14 @@ async fn events_go_on_after_the_last_one_seen_and_say_when_they_cannot() {
     api.post_with("/api/v1/aborts", &token, body, &[]).await;
     let first = api.event(&token, from).await;
     assert!(first.contains(r#""kind":"abort""#), "{first}");
-    assert!(first.contains(&format!("id: {}", from + 1)), "{first}");
+    let id = |epoch: u64, seq: u64| format!("{epoch}-{seq}");
+    let is = format!("id: {}\n", id(1, from + 1));
+    assert!(first.contains(&is), "{first}");
+    assert_eq!(api.event(&token, id(1, from)).await, first);
+    for last in [id(1, from + 1000), id(2, from)] {
+        let other = api.event(&token, last).await;
+        assert!(other.contains("event: reset"), "{other}");
+    }
     let ahead = api.event(&token, from + 1000).await;
     assert!(
         ahead.contains("event: reset") && ahead.contains("list again"),

@@ -9,6 +9,8 @@ use super::{
     body::{Body, Names, named},
     caller::By,
     error::ApiError,
+    page::{Asked, Listing, Page},
+    tag::Tagged,
     types::{
         CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView, List, TokenRequest,
         TokenView,
@@ -17,22 +19,20 @@ use super::{
 };
 use crate::{
     ops::{CreateEnrolToken, CreateToken},
-    records::TokenScope,
+    records::{EnrolTokenRow, Stored, TokenRow, TokenScope, key},
 };
 use flagship_proto::model::TokenId;
 
 /// Lists the tokens of people and programs, without their secrets.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens",
-    responses((status = 200, description = "all tokens", body = List<TokenView>)))]
-pub async fn list(State(state): State<ApiState>) -> Result<Json<List<TokenView>>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(Page),
+    responses((status = 200, description = "a page of tokens", body = List<TokenView>)))]
+pub async fn list(
+    State(state): State<ApiState>,
+    Asked { page, .. }: Asked,
+) -> Result<Listing<TokenView>, ApiError> {
     let seq = state.store().position().seq;
     let rows = state.ops.tokens()?;
-    let items = rows.iter().map(|row| plain::token(row)).collect();
-    Ok(Json(List {
-        items,
-        next: None,
-        seq,
-    }))
+    page.pick(rows)?.show(seq, |row| plain::token(row))
 }
 
 /// Makes a token; its secret is in this answer and nowhere else.
@@ -59,6 +59,22 @@ pub async fn create(
     }))
 }
 
+fn show(state: &ApiState, id: &TokenId) -> Result<Tagged<TokenView>, ApiError> {
+    let row: Option<Stored<TokenRow>> = state.store().read(&key::token(id))?;
+    let row = row.ok_or_else(|| gone(id))?;
+    Ok(Tagged::new(plain::token(&row), row.modified))
+}
+
+/// Reads a token of a person or a program, without its secret.
+#[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
+    responses((status = 200, description = "the token", body = TokenView)))]
+pub async fn get(
+    State(state): State<ApiState>,
+    Names(id): Names<String>,
+) -> Result<Tagged<TokenView>, ApiError> {
+    show(&state, &named("id", &id)?)
+}
+
 /// Ends a token at once.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
     responses((status = 200, description = "the token", body = TokenView)))]
@@ -66,16 +82,13 @@ pub async fn revoke(
     State(state): State<ApiState>,
     By(caller): By,
     Names(id): Names<String>,
-) -> Result<Json<TokenView>, ApiError> {
+) -> Result<Tagged<TokenView>, ApiError> {
     let id: TokenId = named("id", &id)?;
     state
         .ops
         .revoke_token(&caller, id.clone(), state.now())
         .await?;
-    let rows = state.ops.tokens()?;
-    let row = rows.iter().find(|row| row.id == id);
-    row.map(|row| Json(plain::token(row)))
-        .ok_or_else(|| gone(&id))
+    show(&state, &id)
 }
 
 fn gone(id: &TokenId) -> ApiError {
@@ -83,19 +96,15 @@ fn gone(id: &TokenId) -> ApiError {
 }
 
 /// Lists enrolment tokens, without their secrets.
-#[utoipa::path(get, path = "/api/v1/enrol-tokens", tag = "tokens",
-    responses((status = 200, description = "all enrolment tokens", body = List<EnrolTokenView>)))]
+#[utoipa::path(get, path = "/api/v1/enrol-tokens", tag = "tokens", params(Page),
+    responses((status = 200, description = "a page of enrolment tokens", body = List<EnrolTokenView>)))]
 pub async fn list_enrol(
     State(state): State<ApiState>,
-) -> Result<Json<List<EnrolTokenView>>, ApiError> {
+    Asked { page, .. }: Asked,
+) -> Result<Listing<EnrolTokenView>, ApiError> {
     let seq = state.store().position().seq;
     let rows = state.ops.enrol_tokens()?;
-    let items = rows.iter().map(|row| plain::enrol_token(row)).collect();
-    Ok(Json(List {
-        items,
-        next: None,
-        seq,
-    }))
+    page.pick(rows)?.show(seq, |row| plain::enrol_token(row))
 }
 
 /// Makes an enrolment token; its secret is in this answer and nowhere else.
@@ -130,6 +139,23 @@ pub async fn create_enrol(
     }))
 }
 
+fn show_enrol(state: &ApiState, id: &TokenId) -> Result<Tagged<EnrolTokenView>, ApiError> {
+    let row: Option<Stored<EnrolTokenRow>> = state.store().read(&key::enrol_token(id))?;
+    let row = row.ok_or_else(|| gone(id))?;
+    Ok(Tagged::new(plain::enrol_token(&row), row.modified))
+}
+
+/// Reads an enrolment token, without its secret.
+#[utoipa::path(get, path = "/api/v1/enrol-tokens/{id}", tag = "tokens",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "the token", body = EnrolTokenView)))]
+pub async fn get_enrol(
+    State(state): State<ApiState>,
+    Names(id): Names<String>,
+) -> Result<Tagged<EnrolTokenView>, ApiError> {
+    show_enrol(&state, &named("id", &id)?)
+}
+
 /// Ends an enrolment token; clusters that enrolled with it stay.
 #[utoipa::path(delete, path = "/api/v1/enrol-tokens/{id}", tag = "tokens",
     params(("id" = String, Path)),
@@ -138,14 +164,11 @@ pub async fn revoke_enrol(
     State(state): State<ApiState>,
     By(caller): By,
     Names(id): Names<String>,
-) -> Result<Json<EnrolTokenView>, ApiError> {
+) -> Result<Tagged<EnrolTokenView>, ApiError> {
     let id: TokenId = named("id", &id)?;
     state
         .ops
         .revoke_enrol_token(&caller, id.clone(), state.now())
         .await?;
-    let rows = state.ops.enrol_tokens()?;
-    let row = rows.iter().find(|row| row.id == id);
-    row.map(|row| Json(plain::enrol_token(row)))
-        .ok_or_else(|| gone(&id))
+    show_enrol(&state, &id)
 }

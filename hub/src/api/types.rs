@@ -13,7 +13,9 @@ pub mod freeze;
 pub mod history;
 pub mod notice;
 pub mod plan;
+pub mod project;
 pub mod rollout;
+pub mod scope;
 pub mod status;
 pub mod token;
 
@@ -23,12 +25,13 @@ pub use abort::{
 };
 pub use audit::{AuditEntryView, AuditVerdict};
 pub use cluster::{ClusterView, LocalView, ReleaseLocalRequest, WorkloadView};
-pub use common::{Banner, List, Problem, Why};
+pub use common::{Banner, List, Problem, SomeFields, Why};
 pub use event::EventView;
 pub use freeze::{FreezeEndView, FreezeRequest, FreezeView};
 pub use history::HistoryView;
 pub use notice::{ChannelView, NoticeState, NoticeTest, NoticeView};
 pub use plan::{ApplyAnswer, ApplyOutcome, LintLevel, LintNote, PlanView, RemovedPlan};
+pub use project::ProjectView;
 pub use rollout::{
     AcceptRequest, Empty, RetreatRequest, RolloutCluster, RolloutView, RolloutWave, SoakView,
     StartRequest,

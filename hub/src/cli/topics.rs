@@ -62,7 +62,7 @@ const LIMITS: &str = "\
 WHAT A HUB LETS ANYBODY COST
 
   port for people       2048 connections, 512 of one address; a handshake within 10 s, a request's
-                        head within 15 s (64 headers, 32 KiB), a body within 30 s (1 MiB); 512 event
+                        head within 15 s (64 headers, 32 KiB), a body within 30 s (1 MiB); 1536 event
                         streams, 32 of one token; who takes nothing of an answer is cut after 30 s
   wrong tokens          30 of one address, then 10 a minute: the answer is 429. A right token always
                         passes, from the same address too

@@ -208,5 +208,7 @@ fn changed(txn: Txn, row: &ClusterRow, next: &ClusterRow) -> Prepared<ClusterAns
     let object = format!("cluster {} ({})", next.name, next.uid);
     let before = (&row.state, &row.unconfirmed);
     let after = (&next.state, &next.unconfirmed);
-    Prepared::new(txn, answer, object).digests(Some(&before), Some(&after))
+    Prepared::new(txn, answer, object)
+        .of(next.key())
+        .digests(Some(&before), Some(&after))
 }

@@ -93,12 +93,18 @@ impl Ops {
             revoked: false,
         };
         let stored = self
-            .transact(caller, "enrolToken.create", &args, now, || {
-                let txn = Txn::new().absent(row.key()).put(&row);
-                let object = format!("enrolment token {id} for {}", row.pattern);
-                let before: Option<&()> = None;
-                Ok(Prepared::new(txn, id.clone(), object).digests(before, Some(&row)))
-            })
+            .transact(
+                &caller.shown_once(),
+                "enrolToken.create",
+                &args,
+                now,
+                || {
+                    let txn = Txn::new().absent(row.key()).put(&row);
+                    let object = format!("enrolment token {id} for {}", row.pattern);
+                    let before: Option<&()> = None;
+                    Ok(Prepared::new(txn, id.clone(), object).digests(before, Some(&row)))
+                },
+            )
             .await?;
         shown_once(&stored, &id)?;
         Ok(CreatedEnrolToken { row, secret })
@@ -133,7 +139,8 @@ impl Ops {
             next.revoked = true;
             let txn = Txn::new().unchanged(&row).put(&next);
             let object = format!("enrolment token {id}");
-            Ok(Prepared::new(txn, id.clone(), object).digests(Some(&*row.value), Some(&next)))
+            let prepared = Prepared::new(txn, id.clone(), object).of(next.key());
+            Ok(prepared.digests(Some(&*row.value), Some(&next)))
         })
         .await
     }

@@ -13,6 +13,8 @@ pub enum OpErrorKind {
     Refused,
     /// It contradicts something that happened before or at the same time.
     Conflict,
+    /// It is meant for a state that has gone.
+    Stale,
     /// The store could not be read or written.
     Unavailable,
 }
@@ -61,6 +63,10 @@ impl OpError {
 
     pub(super) fn conflict(code: &'static str, message: &str) -> Self {
         Self::new(OpErrorKind::Conflict, code, message)
+    }
+
+    pub(super) fn stale(code: &'static str, message: &str) -> Self {
+        Self::new(OpErrorKind::Stale, code, message)
     }
 
     pub(super) fn unavailable(code: &'static str, message: &str) -> Self {

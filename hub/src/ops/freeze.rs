@@ -106,7 +106,8 @@ impl Ops {
             };
             let txn = Txn::new().unchanged(&row).put(&ended);
             let object = format!("freeze {id} ({})", row.scope);
-            Ok(Prepared::new(txn, ended.clone(), object).digests(Some(&*row.value), Some(&ended)))
+            let prepared = Prepared::new(txn, ended.clone(), object).of(ended.key());
+            Ok(prepared.digests(Some(&*row.value), Some(&ended)))
         })
         .await
     }

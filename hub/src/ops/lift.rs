@@ -103,7 +103,8 @@ impl Ops {
             [] => format!("abort {}", args.abort),
             except => format!("abort {} except {}", args.abort, named(except)),
         };
-        Ok(Prepared::new(txn, answer, object).digests(Some(&*abort.value), Some(&row)))
+        let prepared = Prepared::new(txn, answer, object).of(abort.key());
+        Ok(prepared.digests(Some(&*abort.value), Some(&row)))
     }
 
     fn standing_abort(&self, id: &AbortId, now: Tick) -> Result<Stored<AbortRow>, OpError> {

@@ -88,7 +88,8 @@ impl Ops {
             workload,
             act,
         };
-        Ok(Prepared::new(txn, answer, object).digests(before.as_deref(), Some(&row)))
+        let prepared = Prepared::new(txn, answer, object).of(cluster.key());
+        Ok(prepared.digests(before.as_deref(), Some(&row)))
     }
 
     fn report_on(

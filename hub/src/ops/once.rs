@@ -1,20 +1,113 @@
 //! Idempotency keys: the same key with the same request gets the first answer again, with another
-//! request a refusal.
+//! request a refusal. Keys are kept for a day, and no more of them than a hub has room for.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use flagship_proto::{digest::Digest, model::Tick};
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Caller, OpError};
+use super::{Caller, OpError, Ops};
 use crate::{
-    records::{IdempotencyRow, Record as _, Stored, key},
-    store::{Store, StoreError, Txn},
+    records::{self, IdempotencyRow, KeptAnswer, Stored, key},
+    store::{Outcome, Store, StoreError, Txn},
 };
 
 /// How long an answer is kept.
-const KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
-
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How many are, at most; beyond that the oldest go.
+const MOST: usize = 20_000;
+/// How many bytes their answers may have together.
+const BYTES: usize = 64 * 1024 * 1024;
 /// How many outdated answers one new one clears away.
 const CLEARED: usize = 16;
+
+/// What became of a request with a key; shared with who answers it, so that the whole answer is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answered(Arc<OnceLock<(Digest, Became)>>);
+
+/// Whether a request with a key changed something, or did so before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// It did now.
+    First,
+    /// It did before.
+    Repeated,
+}
+
+impl Answered {
+    /// What became of it; none if nothing was changed under the key.
+    pub fn became(&self) -> Option<Became> {
+        self.0.get().map(|(_, became)| *became)
+    }
+
+    fn set(&self, hash: Digest, became: Became) {
+        // A request changes one thing: what is set stays.
+        let _known = self.0.set((hash, became));
+    }
+}
+
+/// Keys by age, with the size of what is kept for each: what goes when room is needed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ages(Arc<Mutex<Option<Sizes>>>);
+
+#[derive(Debug, Default)]
+struct Sizes {
+    by_age: BTreeMap<(Timestamp, Digest), usize>,
+    bytes: usize,
+}
+
+impl Sizes {
+    fn set(&mut self, at: Timestamp, hash: Digest, size: usize) {
+        let before = self.by_age.insert((at, hash), size);
+        self.bytes = self.bytes + size - before.unwrap_or_default();
+    }
+
+    fn remove(&mut self, at: Timestamp, hash: Digest) {
+        let before = self.by_age.remove(&(at, hash));
+        self.bytes -= before.unwrap_or_default();
+    }
+
+    /// What has to go so that one more may come.
+    fn outdated(&self, now: Timestamp) -> Vec<(Timestamp, Digest)> {
+        let (mut left, mut bytes) = (self.by_age.len(), self.bytes);
+        let goes = self.by_age.iter().take_while(|((at, _), size)| {
+            let is_old = *at < now && at.duration_until(now).unsigned_abs() > KEPT;
+            let goes = is_old || left >= MOST || bytes >= BYTES;
+            left -= 1;
+            bytes -= **size;
+            goes
+        });
+        goes.take(CLEARED).map(|(key, _)| *key).collect()
+    }
+}
+
+impl Ages {
+    fn lock(&self, store: &Store) -> Result<MutexGuard<'_, Option<Sizes>>, StoreError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            let rows = store.list(key::IDEMPOTENCY)?.rows;
+            let sizes = known.get_or_insert_default();
+            // One that cannot be read stands in nobody's way.
+            let rows = rows
+                .iter()
+                .map(|(key, row)| records::decode::<IdempotencyRow>(key, row));
+            for row in rows.flatten() {
+                sizes.set(row.at, row.hash, row.size());
+            }
+        }
+        Ok(known)
+    }
+
+    fn change(&self, store: &Store, change: impl FnOnce(&mut Sizes)) -> Result<(), StoreError> {
+        change(self.lock(store)?.get_or_insert_default());
+        Ok(())
+    }
+}
 
 /// What identifies a request; none without a key.
 pub(super) struct Once(Option<Identified>);
@@ -23,6 +116,7 @@ struct Identified {
     hash: Digest,
     action: String,
     request: Digest,
+    answered: Answered,
 }
 
 impl Once {
@@ -49,6 +143,7 @@ impl Once {
                 hash,
                 action: action.to_owned(),
                 request,
+                answered: caller.answered.clone(),
             }))),
             (Err(error), _) | (_, Err(error)) => Err(OpError::bad_input(
                 "request.invalid",
@@ -77,25 +172,26 @@ impl Once {
             .in_field("Idempotency-Key")
             .try_this("use a new key for a new request"));
         }
-        let answer = serde_json::from_value(row.into_value().answer).map_err(|error| {
+        let answer = serde_json::from_value(row.answer.clone()).map_err(|error| {
             OpError::from(StoreError::Decode {
                 key,
                 message: error.to_string(),
             })
         })?;
+        once.answered.set(once.hash, Became::Repeated);
         Ok(Some(answer))
     }
 
-    /// Keeps the answer with what it answers to, and clears a few that are outdated.
-    pub(super) fn remember<A: Serialize>(
+    /// Commits with the answer and what it answers to, and clears a few that are outdated.
+    pub(super) async fn commit<A: Serialize>(
         &self,
-        store: &Store,
+        ops: &Ops,
         txn: Txn,
         answer: &A,
         now: Tick,
-    ) -> Result<Txn, OpError> {
+    ) -> Result<Outcome, OpError> {
         let Some(once) = &self.0 else {
-            return Ok(txn);
+            return Ok(ops.store.txn(txn).await?);
         };
         let row = IdempotencyRow {
             hash: once.hash,
@@ -103,15 +199,55 @@ impl Once {
             request: once.request,
             answer: serde_json::to_value(answer).expect("answers are plain data"),
             at: now.wall,
+            response: None,
         };
-        let rows: Vec<Stored<IdempotencyRow>> = store.read_all(key::IDEMPOTENCY)?;
-        let outdated = rows
+        let mut outdated = Vec::new();
+        ops.ages
+            .change(&ops.store, |sizes| outdated = sizes.outdated(now.wall))?;
+        let txn = outdated
             .iter()
-            .filter(|row| {
-                row.at.duration_until(now.wall).unsigned_abs() > KEPT && row.at < now.wall
-            })
-            .take(CLEARED);
-        let txn = outdated.fold(txn, |txn, row| txn.delete(row.value.key()));
-        Ok(txn.absent(row.key()).put(&row))
+            .fold(txn, |txn, (_, hash)| txn.delete(key::idempotency(hash)));
+        let txn = txn.absent(key::idempotency(&once.hash)).put(&row);
+        let outcome = ops.store.txn(txn).await?;
+        if let Outcome::Committed { .. } = outcome {
+            once.answered.set(once.hash, Became::First);
+            ops.ages.change(&ops.store, |sizes| {
+                for (at, hash) in outdated {
+                    sizes.remove(at, hash);
+                }
+                sizes.set(row.at, row.hash, row.size());
+            })?;
+        }
+        Ok(outcome)
+    }
+}
+
+impl Ops {
+    /// The whole first answer to a request that was repeated, if it was kept.
+    pub fn kept(&self, answered: &Answered) -> Result<Option<KeptAnswer>, StoreError> {
+        let Some((hash, _)) = answered.0.get() else {
+            return Ok(None);
+        };
+        let row: Option<Stored<IdempotencyRow>> = self.store.read(&key::idempotency(hash))?;
+        Ok(row.and_then(|row| row.response.clone()))
+    }
+
+    /// Keeps the whole first answer.
+    pub async fn keep(&self, answered: &Answered, response: KeptAnswer) -> Result<(), StoreError> {
+        let Some((hash, Became::First)) = answered.0.get() else {
+            return Ok(());
+        };
+        let row: Option<Stored<IdempotencyRow>> = self.store.read(&key::idempotency(hash))?;
+        let Some(row) = row else {
+            return Ok(());
+        };
+        let mut next = IdempotencyRow::clone(&row);
+        next.response = Some(response);
+        self.store
+            .txn(Txn::new().unchanged(&row).put(&next))
+            .await?;
+        self.ages.change(&self.store, |sizes| {
+            sizes.set(next.at, next.hash, next.size())
+        })
     }
 }

@@ -7,9 +7,9 @@ use flagship_proto::{
 use flagship_waves::{Candidate, Finding, has_errors, lint_members, lint_offline, parse_plan};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, Ops, Prepared};
+use super::{Caller, OpError, Ops, Prepared, once::Once};
 use crate::{
-    records::{ClusterRow, PlanRow, ProjectRow, Stored, key},
+    records::{ClusterRow, PlanRow, ProjectRow, Record as _, Stored, key},
     store::{StoreError, Txn},
 };
 
@@ -58,8 +58,13 @@ impl Ops {
         args: ApplyPlan,
         now: Tick,
     ) -> Result<Applied, OpError> {
+        let once = Once::of(caller, "plan.apply", &args)?;
+        if let Some(first) = once.replay(&self.store)? {
+            return Ok(first);
+        }
         let prepared = self.prepare_plan(caller, &args, now)?;
         if args.dry_run || prepared.answer.outcome == ApplyOutcome::Unchanged {
+            self.check(caller, &prepared)?;
             return Ok(prepared.answer);
         }
         self.transact(caller, "plan.apply", &args, now, || {
@@ -126,7 +131,7 @@ impl Ops {
                 created_by: caller.actor.clone(),
             });
         }
-        let prepared = Prepared::new(txn.put(&row), answer, format!("plan {id}"));
+        let prepared = Prepared::new(txn.put(&row), answer, format!("plan {id}")).of(row.key());
         Ok(prepared.digests(before.as_ref().map(|row| &row.plan), Some(&row.plan)))
     }
 

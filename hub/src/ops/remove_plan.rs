@@ -58,7 +58,7 @@ impl Ops {
         };
         // a start raises the number in this row, so that none can begin in between
         let txn = Txn::new().unchanged(&row).delete(key::plan(plan));
-        let prepared = Prepared::new(txn, answer, format!("plan {plan}"));
+        let prepared = Prepared::new(txn, answer, format!("plan {plan}")).of(key::plan(plan));
         Ok(prepared.digests(Some(&row.plan), None::<&()>))
     }
 

@@ -191,7 +191,8 @@ impl Ops {
         let object = format!("rollout {}/{id}", row.project);
         let before: Option<&()> = None;
         let frozen = (&row.plan, &row.change);
-        Ok(Prepared::new(txn, answer, object).digests(before, Some(&frozen)))
+        let prepared = Prepared::new(txn, answer, object).of(key::plan(&row.plan_ref()));
+        Ok(prepared.digests(before, Some(&frozen)))
     }
 
     pub(super) fn plan(&self, id: &PlanRef) -> Result<Stored<PlanRow>, OpError> {

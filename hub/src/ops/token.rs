@@ -60,7 +60,7 @@ impl Ops {
             revoked: None,
         };
         let stored = self
-            .transact(caller, "token.create", &args, now, || {
+            .transact(&caller.shown_once(), "token.create", &args, now, || {
                 let txn = Txn::new().absent(row.key()).put(&row);
                 let object = format!("token {id} of {} ({})", row.name, row.role);
                 Ok(Prepared::new(txn, id.clone(), object))
@@ -141,7 +141,7 @@ impl Ops {
             txn = txn.unchanged(other); // two last ones cannot revoke each other
         }
         let object = format!("token {id} of {}", row.name);
-        Ok(Prepared::new(txn, id.clone(), object))
+        Ok(Prepared::new(txn, id.clone(), object).of(next.key()))
     }
 }
 

@@ -163,7 +163,8 @@ impl Ops {
         }
         let requests = (&row.requests, &next.requests);
         let object = format!("rollout {name}");
-        Ok(Prepared::new(txn, answer, object).digests(Some(requests.0), Some(requests.1)))
+        let prepared = Prepared::new(txn, answer, object).of(row.key());
+        Ok(prepared.digests(Some(requests.0), Some(requests.1)))
     }
 
     pub(super) fn rollout(&self, name: &RolloutName) -> Result<Stored<RolloutRow>, OpError> {

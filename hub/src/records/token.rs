@@ -130,10 +130,35 @@ pub struct IdempotencyRow {
     pub action: String,
     /// SHA-256 of what was asked for.
     pub request: Digest,
-    /// The first answer.
+    /// What the operation answered.
     pub answer: serde_json::Value,
     /// When.
     pub at: Timestamp,
+    /// The whole answer as it was given, once it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<KeptAnswer>,
+}
+
+/// An answer as it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The type of the body.
+    pub kind: String,
+    /// The entity tag, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+impl IdempotencyRow {
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        let response = self.response.as_ref();
+        512 + response.map_or(0, |response| response.body.len())
+    }
 }
 
 impl Record for EnrolTokenRow {

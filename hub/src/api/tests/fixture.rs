@@ -7,7 +7,12 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
-use flagship_proto::{digest::Digest, model::Term, process::Clock, sign::SignKey};
+use flagship_proto::{
+    digest::Digest,
+    model::{InventoryWorkload, Term},
+    process::Clock,
+    sign::SignKey,
+};
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +24,7 @@ use crate::{
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
     ops::{Caller, CreateToken, Ops},
-    records::{Record, Stored, TokenScope},
+    records::{ClusterRow, ClusterState, Enrolled, Record, Stored, TokenScope},
     store::{Key, Outcome, Store, Txn},
 };
 
@@ -32,6 +37,8 @@ pub(super) struct Api {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) kind: String,
+    /// The entity tag; empty where none came.
+    pub(super) tag: String,
     pub(super) body: String,
 }
 
@@ -72,6 +79,18 @@ impl Api {
         Self { routes, state }
     }
 
+    /// Another process on the same store: it knows nothing that is not stored.
+    pub(super) fn started_again(&self) -> Self {
+        let mut state = self.state.clone();
+        state.ops = Ops::new(self.state.store().clone());
+        let routes = router(state.clone());
+        Self { routes, state }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        self.state.store()
+    }
+
     pub(super) fn now(&self) -> jiff::Timestamp {
         self.state.now().wall
     }
@@ -79,6 +98,33 @@ impl Api {
     pub(super) async fn commit(&self, txn: Txn) {
         let outcome = self.state.store().txn(txn).await.unwrap();
         assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
+    }
+
+    /// A cluster that is a member and has the example's workload.
+    pub(super) async fn member(&self, name: &str, labels: &[(&str, &str)]) {
+        let enrolled = Enrolled {
+            at: self.now(),
+            token: None,
+        };
+        let labels = labels.iter();
+        let labels = labels.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let uid = format!("uid-{name}").parse().unwrap();
+        let mut row = ClusterRow::new(name.parse().unwrap(), uid, labels.collect(), enrolled);
+        row.state = ClusterState::Active;
+        row.inventory.workloads.push(InventoryWorkload {
+            workload: "shop/Deployment/checkout".parse().unwrap(),
+            version: Some("1.0.0".to_owned()),
+            digest: None,
+        });
+        self.commit(Txn::new().put(&row)).await;
+    }
+
+    /// The clusters of the example's plan.
+    pub(super) async fn members(&self) {
+        self.member("pilot-1", &[("region", "eu"), ("tier", "pilot")])
+            .await;
+        self.member("eu-1", &[("region", "eu")]).await;
+        self.member("us-1", &[("region", "us")]).await;
     }
 
     pub(super) fn read<R: Record>(&self, key: &Key) -> Stored<R> {
@@ -137,7 +183,21 @@ impl Api {
         body: &str,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let mut request = Request::post(path)
+        self.ask(&Method::POST, path, token, body, headers).await
+    }
+
+    /// Any request, with headers.
+    pub(super) async fn ask(
+        &self,
+        method: &Method,
+        path: &str,
+        token: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
@@ -147,8 +207,26 @@ impl Api {
             .await
     }
 
+    /// A document as YAML.
+    pub(super) async fn send_document(
+        &self,
+        path: &str,
+        token: &str,
+        text: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/yaml");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.call(request.body(Body::from(text.to_owned())).unwrap())
+            .await
+    }
+
     /// The first event after a sequence number.
-    pub(super) async fn event(&self, token: &str, last: u64) -> String {
+    pub(super) async fn event(&self, token: &str, last: impl ToString) -> String {
         let request = Request::get("/api/v1/events")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header("last-event-id", last.to_string())
@@ -162,13 +240,17 @@ impl Api {
 
     async fn call(&self, request: Request<Body>) -> Answer {
         let answer = self.routes.clone().oneshot(request).await.unwrap();
-        let kind = answer.headers().get(header::CONTENT_TYPE);
-        let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let text = |name: header::HeaderName| {
+            let value = answer.headers().get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        let (kind, tag) = (text(header::CONTENT_TYPE), text(header::ETAG));
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         Answer {
             status,
             kind,
+            tag,
             body: String::from_utf8(bytes.to_vec()).unwrap(),
         }
     }

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::scope::{ModeShape, ScopeShape};
+
 /// Orders a stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -14,12 +16,12 @@ pub struct AbortRequest {
     /// `{"kind": "rollout", "of": {"project": "shop", "id": "checkout-3"}}`,
     /// `{"kind": "workload", "of": "shop/Deployment/checkout"}` or
     /// `{"kind": "selector", "of": {"matchLabels": {"region": "eu"}}}`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ScopeShape)]
     pub scope: Scope,
     /// `Return` (unfinished canaries go back, Done stays), `Hold` (all weights stay) or
     /// `RetreatDone` (Done goes back too).
     #[serde(default)]
-    #[schema(value_type = String, example = "Return")]
+    #[schema(value_type = ModeShape, required = false)]
     pub mode: AbortMode,
 }
 
@@ -29,7 +31,7 @@ pub struct AbortRequest {
 pub struct LiftRequest {
     /// Where it goes on standing: parts of its scope.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<ScopeShape>)]
     pub except: Vec<Scope>,
 }
 
@@ -180,7 +182,7 @@ pub struct AbortView {
     /// Whom it stops, in words.
     pub scope: String,
     /// Whom it stops, as it was sent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ScopeShape)]
     pub scope_of: Scope,
     /// `return`, `hold` or `retreat`.
     pub mode: String,

@@ -22,6 +22,30 @@ pub struct List<T> {
     pub seq: u64,
 }
 
+impl<T> List<T> {
+    /// All there is: a short list that has no pages.
+    pub fn whole(items: Vec<T>, seq: u64) -> Self {
+        Self {
+            items,
+            next: None,
+            seq,
+        }
+    }
+}
+
+/// A page of items with some of their fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SomeFields {
+    /// The page's items, each with those of the fields that it has.
+    #[schema(value_type = Vec<Object>)]
+    pub items: Vec<serde_json::Value>,
+    /// Pass it as `cursor` to get the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The store sequence that the list shows; events from this one on continue it.
+    pub seq: u64,
+}
+
 /// What went wrong, as RFC 9457 (`application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {

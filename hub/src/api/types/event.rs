@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One change. The event's id is the store sequence; `Last-Event-ID` continues after it.
+/// One change. The event's id is the store's epoch and sequence; `Last-Event-ID` continues after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
     /// The store sequence of the change.

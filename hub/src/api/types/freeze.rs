@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::scope::ScopeShape;
+
 /// Orders a freeze; with neither end it stands until somebody ends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FreezeRequest {
     /// Whom it binds, as an abort's scope is written.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ScopeShape)]
     pub scope: Scope,
     /// It ends by itself after this time, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +42,7 @@ pub struct FreezeView {
     /// Whom it binds, in words.
     pub scope: String,
     /// Whom it binds, as it was sent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ScopeShape)]
     pub scope_of: Scope,
     /// When the hub stored it.
     pub at: Timestamp,

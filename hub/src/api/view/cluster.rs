@@ -36,7 +36,8 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
     }
 }
 
-fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -> (String, String) {
+/// Its state in one word, and in words with what to do.
+pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -> (String, String) {
     if let (ClusterState::Active, Some(reason)) = (&row.state, quarantine) {
         return ("Quarantined".to_owned(), amiss(row, &reason));
     }

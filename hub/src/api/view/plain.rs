@@ -3,10 +3,29 @@
 use flagship_waves::{Plan, plan::ChangeSpec};
 
 use crate::{
-    api::types::{AuditEntryView, EnrolTokenView, HistoryView, PlanView, TokenView},
+    api::types::{AuditEntryView, EnrolTokenView, HistoryView, PlanView, ProjectView, TokenView},
     audit::AuditRecord,
-    records::{EnrolTokenRow, HistoryRow, PlanRow, RolloutRow, Stored, TokenRow},
+    records::{EnrolTokenRow, HistoryRow, PlanRow, ProjectRow, RolloutRow, Stored, TokenRow},
 };
+
+/// A project.
+pub fn project(
+    row: &ProjectRow,
+    plans: &[Stored<PlanRow>],
+    rollouts: &[Stored<RolloutRow>],
+) -> ProjectView {
+    let plans = plans.iter().filter(|plan| plan.id.project == row.project);
+    let running = rollouts
+        .iter()
+        .filter(|rollout| !rollout.state.is_over() && rollout.project == row.project);
+    ProjectView {
+        name: row.project.to_string(),
+        created_at: row.created,
+        created_by: row.created_by.clone(),
+        plans: plans.map(|plan| plan.id.name.to_string()).collect(),
+        running: running.map(|rollout| rollout.id.to_string()).collect(),
+    }
+}
 
 /// A plan; its text only on its own page.
 pub fn plan(row: &PlanRow, rollouts: &[Stored<RolloutRow>], with_source: bool) -> PlanView {

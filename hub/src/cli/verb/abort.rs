@@ -185,7 +185,7 @@ pub async fn no_scope(session: &Session, verb: &str, outcome: &str) -> Result<Ex
 
 /// The one abort that stands.
 pub async fn standing(session: &Session) -> Result<String, CliError> {
-    let list: List<AbortView> = session.client.get("/api/v1/aborts").await?;
+    let list: List<AbortView> = session.client.get("/api/v1/aborts?limit=10000").await?;
     let ids: Vec<&str> = list.items.iter().map(|abort| abort.id.as_str()).collect();
     only(&ids, "abort", "two aborts need two lifts")
 }

@@ -139,7 +139,7 @@ impl Unfreeze {
 
 /// The one freeze that stands.
 async fn standing(session: &Session) -> Result<String, CliError> {
-    let list: List<FreezeView> = session.client.get("/api/v1/freezes").await?;
+    let list: List<FreezeView> = session.client.get("/api/v1/freezes?limit=10000").await?;
     let ids: Vec<&str> = list.items.iter().map(|freeze| freeze.id.as_str()).collect();
     super::abort::only(&ids, "freeze", "several freezes need as many ends")
 }

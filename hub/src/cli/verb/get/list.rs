@@ -107,7 +107,7 @@ fn bare(parameter: &str) -> &str {
 }
 
 async fn fetch<T: DeserializeOwned>(session: &Session, what: &str) -> Result<List<T>, CliError> {
-    session.client.get(&format!("/api/v1/{what}")).await
+    pages(&session.client, &format!("/api/v1/{what}")).await
 }
 
 fn tell<T: Serialize>(

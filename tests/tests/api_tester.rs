@@ -1,0 +1,68 @@
+//! The API against a tester that makes requests out of its OpenAPI document (schemathesis): no 5xx, no
+//! answer outside its schema, no status that is not described, no way round authentication.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use flagship_tests::fleet::{Fleet, Members};
+
+/// How long the tester may go on, in seconds.
+const SECONDS: &str = "120";
+
+/// What is looked at in every answer. That every request of the right shape is taken is not: one may
+/// name what is not there, or be refused as things stand.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_headers_conformance,response_schema_conformance,negative_data_rejection,\
+    unsupported_method,allow_header_conformance,ignored_auth,use_after_free";
+
+/// Where `tests/tools/schemathesis` put the tester.
+fn library() -> PathBuf {
+    let said = std::env::var_os("FLAGSHIP_SCHEMATHESIS");
+    PathBuf::from(said.expect(
+        "FLAGSHIP_SCHEMATHESIS is not set: run tests/run, or FLAGSHIP_SCHEMATHESIS=$(tests/tools/schemathesis) cargo test",
+    ))
+}
+
+#[tokio::test]
+async fn a_tester_that_reads_the_document_finds_nothing() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("api-tester");
+    let _none_yet = fs::remove_dir_all(&folder);
+    let fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/example/plan.yaml");
+    let applied = fleet
+        .cli
+        .run(&["apply", "-f", plan.to_str().unwrap()])
+        .unwrap();
+    assert_eq!(applied.code, 0, "{applied}");
+    let ca = fleet.hub.data.join("ca.pem");
+    let url = fleet.hub.url();
+    let log = folder.join("tester.log");
+    let out = fs::File::create(&log).unwrap();
+    let status = Command::new("python3")
+        .env("PYTHONPATH", library())
+        .arg(library().join("bin/schemathesis"))
+        .arg("run")
+        .arg(format!("{url}/api/v1/openapi.json"))
+        .args(["--checks", CHECKS, "--max-time", SECONDS])
+        // An endless stream: tests of its own read it.
+        .args(["--exclude-path", "/api/v1/events"])
+        .args(["--seed", "1", "--request-timeout", "20", "--no-color"])
+        .arg("--tls-verify")
+        .arg(ca)
+        .arg("--header")
+        .arg(format!("Authorization: Bearer {}", fleet.hub.admin_token))
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().unwrap())
+        .stderr(out)
+        .status()
+        .unwrap();
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(status.success(), "{said}");
+    let standing = fleet.cli.run(&["status"]).unwrap();
+    assert_eq!(standing.code, 0, "the hub still serves: {standing}");
+}
