@@ -1,6 +1,6 @@
 //! The command line. Every flag has an environment variable `FLAGSHIP_AGENT_…`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -171,6 +171,10 @@ pub struct RunArgs {
         value_name = "FILE"
     )]
     pub config: PathBuf,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served, without a token and without TLS; nowhere
+    /// unless it is said. Port 0 takes a free one, which the log names
+    #[arg(long, env = "FLAGSHIP_AGENT_LISTEN_METRICS", value_name = "ADDRESS")]
+    pub listen_metrics: Option<SocketAddr>,
     /// How to join
     #[command(flatten)]
     pub token: TokenArgs,

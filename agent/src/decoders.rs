@@ -2,7 +2,10 @@
 //! [`flagship_proto::decoders`].
 
 use flagship_canary::CanaryStatus;
-use flagship_proto::decoders::{Decoder, json, text, verdict};
+use flagship_proto::{
+    decoders::{Decoder, json, text, verdict},
+    model::Witness,
+};
 
 use crate::{
     config::AgentConfig,
@@ -26,6 +29,9 @@ pub const DECODERS: &[Decoder] = &[
     }),
     Decoder::new("agent-local", |bytes| {
         verdict(files::decode::<LocalBook>("local control", bytes))
+    }),
+    Decoder::new("agent-audit", |bytes| {
+        verdict(files::decode::<Witness>("audit", bytes))
     }),
     Decoder::new("agent-record", |bytes| {
         verdict(files::decode::<Record>("agent", bytes))

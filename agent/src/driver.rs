@@ -21,7 +21,7 @@ use std::{
 
 use flagship_canary::{
     Action, Answer, CanaryStatus, Decision, Direction, Observation, Permission, Revision,
-    RouteSeen, Target, Totals, VersionSeen,
+    RouteSeen, Target, Totals, VersionSeen, judge::Verdict,
 };
 use flagship_proto::{
     digest::Digest,
@@ -119,6 +119,8 @@ pub struct Turn {
     pub report: Option<WorkloadStatus>,
     /// Evidence that goes with the report.
     pub evidence: Option<Evidence>,
+    /// What a round of checks that ended in this turn says.
+    pub judged: Option<Verdict>,
     /// Look again after this time at the latest.
     pub wake_after: Duration,
 }
@@ -203,6 +205,7 @@ impl WorkloadDriver {
             next,
             actions,
             mut wake_after,
+            judged,
             reason: _,
         } = decision;
         self.status = next;
@@ -236,6 +239,7 @@ impl WorkloadDriver {
                 .then(|| report::evidence(&self.status, &seen))
                 .flatten(),
             report: changed.then_some(report),
+            judged,
             wake_after,
         }
     }

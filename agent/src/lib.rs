@@ -2,7 +2,7 @@
 //!
 //! `link` speaks with the hub and says what may be done; `release` keeps what was accepted;
 //! `driver` carries observations to the engine and its decisions to the `platform`, which carries
-//! the workloads; `hook` and `provider` ask the `outside`; `config`, `args` and `run` put the process
+//! the workloads; `metrics` counts; `hook` and `provider` ask the `outside`; `config`, `args` and `run` put the process
 //! together.
 
 pub mod args;
@@ -11,6 +11,7 @@ pub mod decoders;
 pub mod driver;
 pub mod hook;
 pub mod link;
+pub mod metrics;
 pub mod outside;
 pub mod platform;
 pub mod provider;

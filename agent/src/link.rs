@@ -29,16 +29,13 @@ mod session;
 mod slot;
 #[cfg(test)]
 mod tests;
+mod witness;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use flagship_proto::model::{
     AgentMessage, ClusterName, ClusterUid, Evidence, FleetId, Incarnation, Intent, Inventory, Mono,
-    Position, Receipt, Tick, WorkloadRef, WorkloadStatus,
+    Position, Tick, WorkloadRef, WorkloadStatus,
 };
 
 pub use permission::{NoLease, Permission, Why};
@@ -54,6 +51,7 @@ use permission::{Case, rule};
 use receipt::{Receipts, Seen};
 use report::Outbox;
 use slot::Slot;
+use witness::Watching;
 
 /// Who this agent is, as its certificate and its enrolment say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +72,7 @@ pub struct Link {
     record: Keep<Record>,
     aborts: Keep<AbortBook>,
     local: Keep<LocalBook>,
+    watching: Watching,
     slots: BTreeMap<WorkloadRef, Slot>,
     /// Releases of an earlier life of this cluster: not obeyed, only settled and forgotten (P1).
     left: BTreeMap<WorkloadRef, Release>,
@@ -126,6 +125,7 @@ impl Link {
                 Keep::loaded(kept.aborts)
             },
             local: Keep::loaded(kept.local),
+            watching: Watching::loaded(kept.witness),
             slots,
             left,
             seen: BTreeMap::new(),
@@ -220,6 +220,16 @@ impl Link {
         }
     }
 
+    /// What is left of the lease, whatever the length that an order asks for.
+    pub fn lease_left(&self, now: Tick) -> Option<Duration> {
+        self.lease(Duration::MAX, now).ok()
+    }
+
+    /// How many aborts stand here.
+    pub fn standing_aborts(&self) -> usize {
+        self.aborts.value().standing.len()
+    }
+
     /// The highest revision in force.
     fn applied(&self) -> Position {
         let in_force = self.slots.values().filter_map(Slot::in_force);
@@ -285,8 +295,12 @@ impl Link {
         if let Some(save) = self.slots.values_mut().find_map(|slot| slot.due(now.mono)) {
             return Some(save);
         }
-        let generation = self.record.due(now.mono)?;
-        let what = Saved::Record(self.record.value().clone());
+        if let Some(generation) = self.record.due(now.mono) {
+            let what = Saved::Record(self.record.value().clone());
+            return Some(Save { generation, what });
+        }
+        let generation = self.watching.kept.due(now.mono)?;
+        let what = Saved::Witness(*self.watching.kept.value());
         Some(Save { generation, what })
     }
 
@@ -296,6 +310,7 @@ impl Link {
             SaveKey::Aborts => self.aborts.written(generation, succeeded, now.mono),
             SaveKey::Local => self.local.written(generation, succeeded, now.mono),
             SaveKey::Record => self.record.written(generation, succeeded, now.mono),
+            SaveKey::Witness => self.watching.kept.written(generation, succeeded, now.mono),
             SaveKey::Release(workload) => {
                 if let Some(slot) = self.slots.get_mut(workload) {
                     slot.written(generation, succeeded, now.mono);
@@ -330,38 +345,6 @@ impl Link {
         Some(AgentMessage::LeaseRequest(request))
     }
 
-    fn next_receipt(&mut self, now: Tick) -> Option<AgentMessage> {
-        let known: BTreeSet<WorkloadRef> = self.known().cloned().collect();
-        for (id, kept) in &self.aborts.value().standing {
-            let abort = &kept.signed.value;
-            let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
-            let workloads = receipt::answers(abort, &known, release, &self.seen);
-            let durable = self.aborts.has(kept.generation);
-            let (receipts, failed) = (&mut self.receipts, self.aborts.again_at().is_some());
-            if !durable && receipts.waits_for_disk(id, &workloads, failed, now.mono) {
-                continue;
-            }
-            let Some(seq) = self.receipts.tell(id, durable, &workloads) else {
-                continue;
-            };
-            let receipt = Receipt {
-                abort: id.clone(),
-                cluster: self.member.cluster.clone(),
-                uid: self.member.uid.clone(),
-                incarnation: self.record.value().incarnation,
-                seq,
-                at: now.wall,
-                durable,
-                workloads,
-            };
-            match self.seal.sign_receipt(receipt) {
-                Ok(signed) => return Some(AgentMessage::Receipt(Box::new(signed))),
-                Err(error) => tracing::error!(abort = %id, %error, "receipt cannot be signed"),
-            }
-        }
-        None
-    }
-
     /// Workloads of the configuration and of orders; one may come twice.
     pub fn known(&self) -> impl Iterator<Item = &WorkloadRef> {
         let configured = self.inventory.workloads.iter().map(|of| &of.workload);
@@ -385,6 +368,7 @@ impl Link {
             self.aborts.again_at(),
             self.local.again_at(),
             self.record.again_at(),
+            self.watching.kept.again_at(),
         ];
         ends.filter(|at| !reached(*at, now.mono))
             .chain(timers)

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::model::{
     Abort, AbortId, ClusterUid, FleetId, HubIncarnation, Incarnation, Lift, Mono, Order, Position,
-    Signed, Term, Tick, WorkloadRef,
+    Signed, Term, Tick, Witness, WorkloadRef,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -199,6 +199,8 @@ pub struct Kept {
     pub aborts: AbortBook,
     /// What people on the spot said.
     pub local: LocalBook,
+    /// What was shown of the hub's audit log.
+    pub witness: Witness,
     /// The record of itself; its incarnation is the one of this start.
     pub record: Record,
 }
@@ -223,6 +225,8 @@ pub enum Saved {
     Local(Box<LocalBook>),
     /// The record of itself.
     Record(Record),
+    /// What was shown of the hub's audit log.
+    Witness(Witness),
 }
 
 /// Names one thing that is kept.
@@ -236,6 +240,8 @@ pub enum SaveKey {
     Local,
     /// The record of itself.
     Record,
+    /// What was shown of the hub's audit log.
+    Witness,
 }
 
 impl Save {
@@ -246,6 +252,7 @@ impl Save {
             Saved::Aborts(_) => SaveKey::Aborts,
             Saved::Local(_) => SaveKey::Local,
             Saved::Record(_) => SaveKey::Record,
+            Saved::Witness(_) => SaveKey::Witness,
         }
     }
 }
@@ -271,6 +278,7 @@ impl Kept {
         if self.record.fleet.as_ref().is_some_and(|of| of != fleet) {
             self.aborts = AbortBook::default();
             self.record.bound = None;
+            self.witness = Witness::default();
         }
         self.record.fleet = Some(fleet.clone());
         (self, left)
@@ -286,6 +294,7 @@ impl Kept {
             Saved::Aborts(aborts) => self.aborts = *aborts,
             Saved::Local(local) => self.local = *local,
             Saved::Record(record) => self.record = record,
+            Saved::Witness(witness) => self.witness = witness,
         }
     }
 }

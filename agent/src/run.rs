@@ -3,16 +3,17 @@
 mod check;
 pub(crate) mod ctl;
 mod port;
+mod watch;
 mod work;
 
-use std::{io::Write as _, process::ExitCode, time::Duration};
+use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 use flagship_proto::{
     model::{EnrolToken, Inventory},
-    process::{Clock, files, shutdown, telemetry},
+    process::{Clock, files, shutdown, supervisor, telemetry},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -26,9 +27,11 @@ use crate::{
         identity::{Identity, IdentityFolder},
         run::SessionTask,
     },
+    metrics::Counters,
     release::{Kept, files::Files},
 };
 
+use watch::Watched;
 use work::Work;
 
 /// Exit status of bad input, as everywhere in Flagship.
@@ -87,7 +90,11 @@ fn completion(shell: Shell) -> anyhow::Result<()> {
 /// Runs the agent until shutdown. What it runs (the proxies and the versions) goes on without it
 /// and is adopted at the next start.
 pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let RunArgs { config, token } = args;
+    let RunArgs {
+        config,
+        listen_metrics,
+        token,
+    } = args;
     let config = AgentConfig::load(&config)?;
     let hub = config.hub_address()?;
     let (files, kept) = Files::open(&config.data)?;
@@ -95,6 +102,7 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
     let identity = folder.load()?;
     let clock = Clock::new();
     let link = LinkHandle::new(clock);
+    let counters = Counters::default();
     let joining = Joining::new(&config, token, hub, folder, identity.is_some())?;
 
     let tasks = TaskTracker::new();
@@ -102,9 +110,22 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
     let work = Work::start(&config, clock, ended.clone()).await?;
     let joining = Joining {
         inventory: work.inventory(),
+        counters: counters.clone(),
         ..joining
     };
-    work.drive(&config.data, &link, &tasks, &shutdown)?;
+    work.drive(&config.data, &link, &counters, &tasks, &shutdown)?;
+    if let Some(address) = listen_metrics {
+        let watched = Watched {
+            platform: Arc::clone(&work.platform),
+            link: link.clone(),
+            counters,
+        };
+        let bound = watch::serve(address, watched, &tasks, &shutdown).await;
+        let bound = bound.with_context(|| {
+            format!("cannot listen on {address}: choose another address with --listen-metrics")
+        })?;
+        tracing::info!(address = %bound, "metrics and health are served");
+    }
     ctl::serve(&config.data, &link, &tasks, &shutdown)
         .context("cannot listen for local control in the data folder")?;
     let keeper = tasks.spawn({
@@ -115,6 +136,13 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
         let (link, shutdown) = (link.clone(), shutdown.clone());
         async move { joining.run(link, identity, kept, shutdown).await }
     });
+    tasks.spawn(supervisor::accompany(
+        {
+            let link = link.clone();
+            move || ctl::standing_of(&link)
+        },
+        shutdown.clone(),
+    ));
     tasks.close();
     tracing::info!(workloads = config.workloads.len(), "agent started");
 
@@ -140,6 +168,7 @@ struct Joining {
     token: Option<EnrolToken>,
     cluster: Option<flagship_proto::model::ClusterName>,
     inventory: Inventory,
+    counters: Counters,
 }
 
 impl Joining {
@@ -159,6 +188,7 @@ impl Joining {
             token,
             cluster,
             inventory: Inventory::default(),
+            counters: Counters::default(),
         })
     }
 
@@ -186,6 +216,7 @@ impl Joining {
         let keys = identity.keys().context("the agent's key cannot sign")?;
         link.install(Link::new(member, kept, self.inventory, Box::new(keys)));
         let session = SessionTask {
+            counters: self.counters,
             link,
             hub: self.hub,
             identity,
@@ -201,6 +232,7 @@ impl Joining {
 async fn enroll(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         config,
+        listen_metrics: _,
         token: args,
     } = args;
     let config = AgentConfig::load(&config)?;

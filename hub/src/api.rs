@@ -17,6 +17,7 @@ pub mod events;
 pub mod freezes;
 pub mod health;
 pub mod listed;
+pub mod metrics;
 pub mod notices;
 pub mod openapi;
 pub mod page;
@@ -26,6 +27,7 @@ pub mod projects;
 pub mod rollouts;
 pub mod scopes;
 pub mod select;
+pub mod settings;
 pub mod status;
 pub mod tag;
 pub mod tokens;
@@ -61,6 +63,10 @@ pub struct ApiState {
     pub notifier: Option<Notifier>,
     /// What callers may cost.
     pub costs: Arc<costs::Costs>,
+    /// What is counted, and who may see it.
+    pub metrics: metrics::Metrics,
+    /// With which settings the hub runs.
+    pub settings: Arc<types::SettingsView>,
     /// Ends event streams, so that a hub that drains does not wait for them.
     pub stop: CancellationToken,
 }
@@ -93,6 +99,10 @@ pub fn router(state: ApiState) -> Router {
             state.clone(),
             caller::authenticate,
         ))
+        .route_layer(middleware::from_fn_with_state(
+            state.clone(),
+            metrics::count,
+        ))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -109,8 +119,10 @@ fn parts() -> (Router<ApiState>, OpenApi) {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(status::whoami))
         .routes(routes!(status::status))
+        .routes(routes!(settings::settings))
         .routes(routes!(events::events))
         .routes(routes!(projects::list))
         .routes(routes!(projects::get))

@@ -170,6 +170,10 @@ pub struct ServeArgs {
     /// The hub's address as people reach it, for links in messages (https://hub.example.com:8440)
     #[arg(long, env = "FLAGSHIP_HUB_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// Show `/metrics` on the port for people without a token too; else a scraper needs one with the
+    /// role viewer (`flagship token create --name prometheus --role viewer`)
+    #[arg(long, env = "FLAGSHIP_HUB_METRICS_WITHOUT_TOKEN")]
+    pub metrics_without_token: bool,
     /// How long an agent's certificate lives, in seconds; it renews at two thirds of its life
     #[arg(
         long,

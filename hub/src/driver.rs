@@ -21,6 +21,7 @@ use flagship_waves::{Commit, FleetView, RolloutState};
 
 use crate::{
     fleet::Presence,
+    metrics::Counters,
     records::{RolloutRow, Stored, TermRow},
     store::{Outcome, Store, StoreError},
 };
@@ -47,6 +48,7 @@ pub struct Driver {
     /// When all rollouts are looked at again, whatever changed; none before the first pass.
     all_at: Option<Mono>,
     frozen: freezes::FirstSeen,
+    counters: Counters,
 }
 
 /// Why a pass could not be finished.
@@ -73,7 +75,17 @@ impl Driver {
             loaded: load::Cache::default(),
             all_at: None,
             frozen: freezes::FirstSeen::default(),
+            counters: Counters::default(),
         }
+    }
+
+    /// Counts there what it decides.
+    pub fn counting(self, counters: Counters) -> Self {
+        Self { counters, ..self }
+    }
+
+    fn took(&self, time: Duration) {
+        self.counters.pass_seconds.observe(time.as_secs_f64());
     }
 
     /// One pass over the rollouts that a change is about and, when it is time, over all. Who is here is
@@ -133,7 +145,8 @@ impl Driver {
     ) -> Result<Stepped, DriverError> {
         let decision = flagship_waves::step(&rollout.plan, &rollout.state, view, now);
         for reason in &decision.reasons {
-            tracing::info!(rollout = %rollout.id, project = %rollout.project, code = reason.code(), "{reason}");
+            self.counters.decided(reason.code());
+            tracing::info!(rollout = %rollout.id, project = %rollout.project, code = reason.code(), %reason, "decided");
         }
         if decision.commit == Commit::Nothing {
             return Ok(Stepped::Settled(decision.wake_after));
@@ -165,6 +178,7 @@ impl Driver {
                 Err(DriverError::Deposed(self.term.term))
             }
             Outcome::Conflict { key } => {
+                self.counters.conflicts.inc();
                 tracing::debug!(%key, rollout = %rollout.id, "written by another in between, deciding again");
                 Ok(Stepped::Again)
             }

@@ -6,6 +6,7 @@
 
 mod abort;
 mod apply;
+mod census;
 mod effect;
 mod follow;
 pub mod handle;
@@ -22,6 +23,7 @@ mod session;
 mod tell;
 mod tick;
 mod view;
+mod witness;
 mod writes;
 
 #[cfg(test)]
@@ -35,12 +37,14 @@ use std::{
 use flagship_proto::{
     identity::PeerId,
     model::{
-        Abort, AbortId, AgentMessage, ClusterUid, Goodbye, GoodbyeCode, Hello, Position, Tick,
+        Abort, AbortId, AgentMessage, AuditMark, ClusterUid, Goodbye, GoodbyeCode, Hello, Position,
+        Tick,
     },
     sign::{HubKeys, SignKey},
 };
 
 pub use abort::Unstored;
+pub use census::{Census, Tally};
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
 pub use handle::FleetHandle;
@@ -89,6 +93,8 @@ pub struct Fleet {
     counter: u64,
     effects: Vec<Effect>,
     behind: Option<String>,
+    tally: Tally,
+    audit: Option<AuditMark>,
 }
 
 impl Fleet {
@@ -108,6 +114,8 @@ impl Fleet {
             counter: 0,
             effects: Vec::new(),
             behind: None,
+            tally: Tally::default(),
+            audit: None,
         }
     }
 
@@ -125,6 +133,7 @@ impl Fleet {
             self.offend(&peer.uid, Offence::Restless, problem, now);
             return Err(bad(problem));
         }
+        self.tally.opened += 1;
         self.counter += 1;
         let id = SessionId(self.counter);
         record.sessions.push(id);

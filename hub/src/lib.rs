@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod grpc;
 pub mod leader;
 pub mod limit;
+pub mod metrics;
 pub mod notify;
 pub mod ops;
 pub mod records;

@@ -241,7 +241,12 @@ impl Ops {
             let mut txn = prepared.txn.audit(entry);
             txn.preconditions.extend(still);
             match once.commit(self, txn, &prepared.answer, now).await? {
-                Outcome::Committed { .. } => return Ok(prepared.answer),
+                Outcome::Committed { .. } => {
+                    let (actor, reason) = (&caller.actor, &caller.reason);
+                    let (object, ticket) = (&prepared.object, caller.ticket.as_deref());
+                    tracing::info!(code = action, actor, object, reason, ticket, "changed");
+                    return Ok(prepared.answer);
+                }
                 Outcome::Conflict { key } => {
                     tracing::debug!(%key, action, "changed in between, deciding again");
                 }

@@ -14,7 +14,7 @@ mod tests;
 
 use std::process::ExitCode;
 
-use flagship_proto::process::{shutdown, telemetry};
+use flagship_proto::process::{shutdown, supervisor, telemetry};
 
 use crate::args::{Cli, Command};
 
@@ -66,9 +66,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Serve(args) => {
             let stop = shutdown::on_signals()?;
-            let hub = Hub::open(args, stop).await?;
+            let hub = Hub::open(args, stop.clone()).await?;
             println!("{}", hub.bound());
-            hub.run().await
+            let accompanying = supervisor::accompany(hub.words(), stop);
+            tokio::join!(hub.run(), accompanying).0
         }
     }
 }

@@ -18,6 +18,7 @@ mod conformance;
 use std::path::Path;
 
 use flagship_proto::model::Position;
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::{
     audit::{AuditExport, AuditHead, AuditRecord},
@@ -137,6 +138,22 @@ impl Store {
             .iter()
             .map(|(key, row)| records::decode(key, row))
             .collect()
+    }
+
+    /// How long commits took; none of a store in memory.
+    pub fn commit_seconds(&self) -> Option<Histogram> {
+        match self {
+            Self::Embedded(store) => Some(store.commit_seconds()),
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// Bytes that are left on its disk; none of a store in memory.
+    pub fn disk_free(&self) -> Option<u64> {
+        match self {
+            Self::Embedded(store) => store.disk_free(),
+            Self::Memory(_) => None,
+        }
     }
 
     /// The end of the audit chain.

@@ -1,6 +1,7 @@
 //! Conversions between wire and model: one way in (`TryFrom`, total, one error type), one way out
 //! (`From`). Wire types stop here.
 
+mod audit;
 mod hello;
 mod message;
 mod report;

@@ -26,6 +26,11 @@ impl Digest {
         canonical(document).map(|bytes| Self::of(&bytes))
     }
 
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// From the 32 bytes of a SHA-256.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

@@ -1,6 +1,7 @@
 //! The validated types of the contract: what a value may be, decided once, at the border.
 
 pub mod abort;
+pub mod audit;
 pub mod canary;
 pub mod evidence;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod token;
 pub mod weight;
 
 pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
+pub use audit::{AuditComplaint, AuditMark, Witness};
 pub use canary::{CanaryDocument, CanarySpec, MetricTemplateSpec, Problem};
 pub use evidence::{Counts, Evidence, Latency};
 pub use id::{

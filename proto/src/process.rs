@@ -1,12 +1,14 @@
 //! What both binaries need to run: the clock, files that are never torn, retries, limits, logs,
-//! shutdown, and a socket for people on the same machine.
+//! metrics, shutdown, what a supervisor is told, and a socket for people on the same machine.
 
 pub mod clock;
 pub mod files;
 pub mod limits;
+pub mod metrics;
 pub mod retry;
 pub mod shutdown;
 pub mod socket;
+pub mod supervisor;
 pub mod telemetry;
 
 pub use clock::Clock;

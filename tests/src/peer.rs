@@ -156,6 +156,7 @@ pub fn first_words() -> Hello {
         held: Vec::new(),
         aborts: Vec::new(),
         inventory: Inventory::default(),
+        witness: None,
     }
 }
 

@@ -93,6 +93,7 @@ async fn session(client: Result<Client, String>) -> String {
         held: Vec::new(),
         aborts: Vec::new(),
         inventory: Inventory::default(),
+        witness: None,
     }));
     let (say, said) = tokio::sync::mpsc::channel(4);
     say.send(wire::AgentMessage::from(hello)).await.unwrap();

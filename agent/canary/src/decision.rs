@@ -6,6 +6,7 @@ use flagship_proto::model::canary::WebhookType;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    judge::Verdict,
     observation::{Revision, Route, Scale},
     reason::Reason,
     status::CanaryStatus,
@@ -95,6 +96,8 @@ pub struct Decision {
     pub actions: Vec<Action>,
     /// Look again after this time at the latest; earlier if something was seen to change.
     pub wake_after: Duration,
+    /// What a round of checks that ended in this look says.
+    pub judged: Option<Verdict>,
     /// Why nothing more is done now.
     pub reason: Reason,
 }

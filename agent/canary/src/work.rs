@@ -9,6 +9,7 @@ use flagship_proto::model::{
 
 use crate::{
     decision::{Action, Decision, Severity},
+    judge::Verdict,
     observation::{Observation, Revision, Scale, Share, VersionSeen},
     reason::{Place, Readiness, Reason},
     status::{CanaryStatus, Waits},
@@ -27,6 +28,8 @@ pub(crate) struct Work<'a> {
     pub(crate) next: CanaryStatus,
     pub(crate) actions: Vec<Action>,
     pub(crate) due_in: Duration,
+    /// How a round of checks ended, if one did.
+    pub(crate) judged: Option<Verdict>,
 }
 
 impl<'a> Work<'a> {
@@ -43,6 +46,7 @@ impl<'a> Work<'a> {
             next: status.clone(),
             actions: Vec::new(),
             due_in: LOOK,
+            judged: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl<'a> Work<'a> {
             next: self.next,
             actions: self.actions,
             wake_after,
+            judged: self.judged,
             reason,
         }
     }
@@ -170,15 +175,12 @@ impl<'a> Work<'a> {
     }
 
     /// Asks for a version at a scale, unless the platform was told already. A version that was to be
-    /// stopped no longer is: one of which nothing is wanted is on its way out.
+    /// stopped no longer is.
     pub(crate) fn ensure(&mut self, revision: &Revision, scale: Scale) {
         self.next
             .stopping
             .retain(|old| old.version != revision.version);
-        let told = self
-            .version(revision)
-            .filter(|seen| seen.wanted > 0)
-            .map(|seen| seen.scale);
+        let told = self.version(revision).map(|seen| seen.scale);
         if told != Some(scale) {
             self.actions.push(Action::EnsureVersion {
                 revision: revision.clone(),

@@ -8,6 +8,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+mod ruled;
+
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use flagship_canary::{Action, Answer, Direction, Revision};
@@ -28,8 +30,10 @@ use super::{Effect, QueryClient, WorkloadDriver, look};
 use crate::{
     hook::HookClient,
     link,
+    metrics::Counters,
     platform::{Act, Platform},
 };
+use ruled::Ruled;
 use store::{Writing, goes_back};
 
 /// Turns that may follow each other without a wait.
@@ -75,6 +79,8 @@ pub struct Drive<P, L> {
     pub workers: Arc<Semaphore>,
     /// Ends hooks and queries with the process.
     pub tasks: TaskTracker,
+    /// What is counted.
+    pub counters: Counters,
     /// Time.
     pub clock: Clock,
     /// Shutdown.
@@ -91,6 +97,7 @@ struct Carry {
     writing: Option<Writing>,
     /// Hooks and queries of turns that were not stored: asked once one is (acts are decided again).
     deferred: Vec<Effect>,
+    ruled: Ruled,
 }
 
 /// Runs until stopped. Stopping leaves versions, proxies and their traffic as they are.
@@ -136,6 +143,7 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
     ) -> Duration {
         let now = self.clock.now();
         let ruling = self.link.permission(workload, now);
+        carry.ruled.tell(workload, ruling.as_ref());
         if let Some(ruling) = &ruling {
             self.identify(workload, ruling, &mut carry.identified).await;
         }
@@ -149,6 +157,9 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
             .and_then(|ruling| digest_of(ruling.order(), &carry.identified, &seen.digests));
         let seen = look(seen, ruling.as_ref(), digest, self.link.incarnation());
         let turn = self.driver.turn(seen, now);
+        if let Some(verdict) = turn.judged {
+            self.counters.judged(workload, verdict);
+        }
         self.carry_out(workload, turn.at_once, answer).await;
         let goes_back = ruling.is_some_and(|ruling| goes_back(ruling.intent));
         let stored = !turn.persist || self.store(workload, &mut carry.writing, goes_back).await;
@@ -205,9 +216,10 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
             match effect {
                 Effect::Act(action) => self.act(workload, action).await,
                 Effect::Hook(call) => {
-                    let hooks = self.hooks.clone();
+                    let (hooks, counters) = (self.hooks.clone(), self.counters.clone());
                     self.ask(call.id.clone(), answer, async move {
                         let said = hooks.call(&call).await;
+                        counters.asked_hook(said.ok);
                         Answer::Hook {
                             passed: said.ok,
                             words: said.words,
@@ -227,14 +239,16 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
                     code,
                     message,
                 } => {
-                    tracing::warn!(%workload, code, "{message}");
+                    self.counters.told(workload, code);
+                    tracing::warn!(%workload, code, reason = message, "decided");
                 }
                 Effect::Event {
                     warning: false,
                     code,
                     message,
                 } => {
-                    tracing::info!(%workload, code, "{message}");
+                    self.counters.told(workload, code);
+                    tracing::info!(%workload, code, reason = message, "decided");
                 }
             }
         }
@@ -259,23 +273,29 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         if advances {
             let ruling = self.link.permission(workload, self.clock.now());
             let Some(ruling) = ruling.filter(|ruling| ruling.may_advance) else {
-                tracing::info!(%workload, "permission ended before the advance, not done");
+                tracing::info!(%workload, code = "PermissionEnded", "not advanced");
                 return;
             };
             if !ruling.lease_left.is_zero() {
                 deadline = deadline.min(ruling.lease_left);
             }
         }
-        match tokio::time::timeout(deadline, self.platform.act(workload, act)).await {
-            Ok(Ok(())) => {}
+        let acted = tokio::time::timeout(deadline, self.platform.act(workload, act)).await;
+        self.counters.acted(match acted {
+            Ok(Ok(())) => "taken",
             Ok(Err(error)) if error.is_retryable() => {
                 tracing::warn!(%workload, %error, "act not taken over, it is decided again");
+                "again"
             }
-            Ok(Err(error)) => tracing::error!(%workload, %error, "act refused"),
+            Ok(Err(error)) => {
+                tracing::error!(%workload, %error, "act refused");
+                "refused"
+            }
             Err(_) => {
-                tracing::warn!(%workload, ?deadline, "act not taken over in time, observing again")
+                tracing::warn!(%workload, ?deadline, "act not taken over in time, observing again");
+                "late"
             }
-        }
+        });
     }
 
     /// Asks in a task of its own, so that no answer holds up a retreat.

@@ -118,6 +118,11 @@ impl LinkHandle {
         self.ring(false);
     }
 
+    /// Whether the last write failed.
+    pub fn is_in_trouble(&self) -> bool {
+        self.lock().trouble.is_some()
+    }
+
     /// Grows when a permission may have changed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.permissions.subscribe()

@@ -33,6 +33,7 @@ impl Link {
                 .map(|(id, kept)| (id.clone(), Some(proof(&kept.signed))))
                 .collect(),
             inventory: self.inventory.clone(),
+            witness: Some(self.witness()),
         }
     }
 }

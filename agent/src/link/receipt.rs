@@ -6,11 +6,11 @@ use std::{
 };
 
 use flagship_proto::model::{
-    Abort, AbortId, AbortMode, Fence, Intent, Mono, Phase, ReceiptState, Scope, Weight,
-    WorkloadReceipt, WorkloadRef, WorkloadStatus,
+    Abort, AbortId, AbortMode, AgentMessage, Fence, Intent, Mono, Phase, Receipt, ReceiptState,
+    Scope, Tick, Weight, WorkloadReceipt, WorkloadRef, WorkloadStatus,
 };
 
-use super::keep::reached;
+use super::{Link, keep::reached};
 use crate::release::Release;
 
 /// What a driver last said of a workload, and over how many proxies it was read back.
@@ -98,6 +98,41 @@ impl Receipts {
             .insert(abort.clone(), (durable, workloads.to_vec()));
         self.seq += 1;
         Some(self.seq)
+    }
+}
+
+impl Link {
+    /// The receipt that is due now, if one is.
+    pub(super) fn next_receipt(&mut self, now: Tick) -> Option<AgentMessage> {
+        let known: BTreeSet<WorkloadRef> = self.known().cloned().collect();
+        for (id, kept) in &self.aborts.value().standing {
+            let abort = &kept.signed.value;
+            let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
+            let workloads = answers(abort, &known, release, &self.seen);
+            let durable = self.aborts.has(kept.generation);
+            let (receipts, failed) = (&mut self.receipts, self.aborts.again_at().is_some());
+            if !durable && receipts.waits_for_disk(id, &workloads, failed, now.mono) {
+                continue;
+            }
+            let Some(seq) = self.receipts.tell(id, durable, &workloads) else {
+                continue;
+            };
+            let receipt = Receipt {
+                abort: id.clone(),
+                cluster: self.member.cluster.clone(),
+                uid: self.member.uid.clone(),
+                incarnation: self.record.value().incarnation,
+                seq,
+                at: now.wall,
+                durable,
+                workloads,
+            };
+            match self.seal.sign_receipt(receipt) {
+                Ok(signed) => return Some(AgentMessage::Receipt(Box::new(signed))),
+                Err(error) => tracing::error!(abort = %id, %error, "receipt cannot be signed"),
+            }
+        }
+        None
     }
 }
 

@@ -46,7 +46,7 @@ impl Link {
                 self.lift(*lift)
             }
             HubMessage::LocalRelease(release) => self.local_release(*release, now),
-            HubMessage::Grant(grant) => self.grant(grant),
+            HubMessage::Grant(grant) => self.grant(grant, now),
             HubMessage::Ack(ack) => {
                 if ack.incarnation == self.incarnation() {
                     self.outbox.acknowledged(ack.seq);
@@ -248,13 +248,14 @@ impl Link {
         Ok(())
     }
 
-    fn grant(&mut self, signed: SignedGrant) -> Result<(), Refused> {
+    fn grant(&mut self, signed: SignedGrant, now: Tick) -> Result<(), Refused> {
         let mut refused = None;
         for abort in signed.aborts {
             // One that is refused leaves the grant dead, as it is not kept.
             refused = self.abort(abort).err().or(refused);
         }
         self.term_of("a lease")?;
+        self.shown_audit(signed.grant.audit, now);
         self.leases.answer(signed.grant);
         refused.map_or(Ok(()), Err)
     }

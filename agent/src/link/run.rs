@@ -19,7 +19,7 @@ use super::{
     handle::LinkHandle,
     identity::{Identity, IdentityFolder},
 };
-use crate::config::HubAddress;
+use crate::{config::HubAddress, metrics::Counters};
 
 /// The longest wait between two connections.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -41,6 +41,8 @@ pub struct SessionTask {
     pub identity: Identity,
     /// Where that is stored.
     pub folder: IdentityFolder,
+    /// What is counted.
+    pub counters: Counters,
     /// Ends it.
     pub shutdown: CancellationToken,
 }
@@ -60,6 +62,7 @@ impl SessionTask {
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), LONGEST_WAIT);
         let mut ready = None;
+        self.count_down();
         let shutdown = self.shutdown.clone();
         loop {
             let client = match ready.take() {
@@ -82,7 +85,7 @@ impl SessionTask {
                 }
                 Ended::Gone { reason, then } => (reason, then),
             };
-            tracing::warn!(hub = %self.hub, reason, "the session with the hub ended; workloads go on as their orders and leases allow");
+            tracing::warn!(code = "SessionEnded", hub = %self.hub, reason, "the session with the hub ended; workloads go on as their orders and leases allow");
             if then == Then::Reenrol {
                 self.reenrol().await;
             }
@@ -135,6 +138,16 @@ impl SessionTask {
             Err(error) => tracing::error!(%error, "the new certificate's key cannot sign"),
         }
         self.identity = identity;
+        self.count_down();
+    }
+
+    fn count_down(&self) {
+        let ends = self.identity.not_after.as_second();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds since 1970 stay far below 2^53"
+        )]
+        self.counters.certificate_ends.set(ends as f64);
     }
 
     async fn session(&mut self, mut client: Client) -> Ended {
@@ -163,6 +176,7 @@ impl SessionTask {
             Ok(Err(status)) => return gone(describe(&status)),
             Err(_) => return gone("the hub did not answer the call".to_owned()),
         };
+        self.counters.sessions.inc();
         tracing::info!(hub = %self.hub, "connected to the hub");
         let now = self.link.now().wall;
         let renewal = self.renew_when_due(renewing, self.identity.renew_after(now, rand::random()));
@@ -260,9 +274,14 @@ impl SessionTask {
         let outcome = self
             .link
             .change(|link, now| link.receive(message, now).err());
+        if outcome.is_some() {
+            self.counters.refused.inc();
+        }
         match outcome {
-            Some(refused) if refused.is_normal() => tracing::debug!(%refused, "not taken"),
-            Some(refused) => tracing::warn!(%refused, "not taken"),
+            Some(refused) if refused.is_normal() => {
+                tracing::debug!(code = refused.code(), reason = %refused, "not taken")
+            }
+            Some(refused) => tracing::warn!(code = refused.code(), reason = %refused, "not taken"),
             None => {}
         }
     }

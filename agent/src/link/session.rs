@@ -128,6 +128,22 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// A stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooEarly { .. } => "TooEarly",
+            Self::Behind { .. } => "HubBehind",
+            Self::OtherFleet { .. } => "OtherFleet",
+            Self::TermAhead { .. } => "TermAhead",
+            Self::Order { refusal, .. } => match **refusal {
+                precedence::Refusal::Older { .. } => "OlderOrder",
+                precedence::Refusal::OtherCluster { .. } => "OtherCluster",
+            },
+            Self::Signature { .. } => "BadSignature",
+            Self::LiftBelow { .. } => "LiftBelow",
+        }
+    }
+
     /// Whether it is normal after a stale view: to be counted, not alarmed (P12).
     pub fn is_normal(&self) -> bool {
         match self {

@@ -8,16 +8,17 @@ mod orders;
 mod properties;
 mod receipts;
 mod sessions;
+mod witness;
 
 use std::time::Duration;
 
 use flagship_proto::{
     digest::{Digest, canonical},
     model::{
-        Abort, AbortMode, AgentMessage, Change, Document, Fence, Grant, HubIncarnation, HubMessage,
-        Intent, Inventory, InventoryWorkload, Lift, LocalRelease, Mono, OnDisconnect, Order, Phase,
-        Position, Receipt, ReturnTo, Scope, Signed, SignedGrant, SignedReceipt, Term, Tick, Weight,
-        Welcome, WorkloadRef, WorkloadStatus,
+        Abort, AbortMode, AgentMessage, AuditMark, Change, Document, Fence, Grant, HubIncarnation,
+        HubMessage, Intent, Inventory, InventoryWorkload, Lift, LocalRelease, Mono, OnDisconnect,
+        Order, Phase, Position, Receipt, ReturnTo, Scope, Signed, SignedGrant, SignedReceipt, Term,
+        Tick, Weight, Welcome, Witness, WorkloadRef, WorkloadStatus,
     },
     sign::SignError,
 };
@@ -293,6 +294,7 @@ impl Bench {
             watermark: position(watermark),
             aborts: aborts.clone(),
             refused: String::new(),
+            audit: None,
         };
         let aborts = aborts.into_iter().map(signed).collect();
         self.link

@@ -9,7 +9,7 @@ use std::{
 };
 
 use flagship_proto::{
-    model::{Incarnation, WorkloadRef},
+    model::{Incarnation, Witness, WorkloadRef},
     process::files::{FileError, PRIVATE, private_folder, read, tighten_all, write_atomic},
 };
 use jiff::Timestamp;
@@ -28,6 +28,7 @@ const RELEASES: &str = "releases";
 const ABORTS: &str = "aborts.json";
 const LOCAL: &str = "local.json";
 const RECORD: &str = "agent.json";
+const WITNESS: &str = "audit.json";
 const LOCK: &str = "lock";
 
 /// The folder of one agent, locked for this process.
@@ -115,6 +116,7 @@ impl Files {
             aborts: load::<AbortBook>(&self.folder.join(ABORTS), "aborts")?.unwrap_or_default(),
             local: load::<LocalBook>(&self.folder.join(LOCAL), "local control")?
                 .unwrap_or_default(),
+            witness: load::<Witness>(&self.folder.join(WITNESS), "audit")?.unwrap_or_default(),
             record: load::<Record>(&self.folder.join(RECORD), "agent")?.unwrap_or_default(),
             ..Kept::default()
         };
@@ -155,6 +157,7 @@ impl Files {
                 self.folder.join(LOCAL),
                 encode("local control", local.as_ref()),
             ),
+            Saved::Witness(witness) => (self.folder.join(WITNESS), encode("audit", witness)),
             Saved::Record(record) => (self.folder.join(RECORD), encode("agent", record)),
         };
         write_atomic(&path, &bytes, PRIVATE)
@@ -242,6 +245,12 @@ impl Check for AbortBook {
 }
 
 impl Check for LocalBook {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Check for Witness {
     fn check(&self) -> Result<(), String> {
         Ok(())
     }

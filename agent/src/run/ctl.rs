@@ -9,7 +9,7 @@ mod show;
 use flagship_proto::model::{LocalAct, LocalVerb};
 use serde::{Deserialize, Serialize};
 
-pub(super) use server::serve;
+pub(super) use server::{serve, standing_of};
 
 /// The socket's name in the agent's data folder.
 const SOCKET: &str = "ctl.sock";
@@ -75,6 +75,9 @@ struct StatusView {
     cluster: String,
     /// How the session with the hub stands, in words.
     hub: String,
+    /// What this agent complains of in the hub's audit log, if it went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit: Option<String>,
     /// Its workloads.
     workloads: Vec<WorkloadView>,
 }

@@ -17,6 +17,7 @@ use crate::{
     driver::{Drive, QueryClient, Settings, WorkloadDriver, drive, load_status},
     hook::HookClient,
     link::handle::LinkHandle,
+    metrics::Counters,
     platform::{Platform as _, envoy::EnvoyPlatform},
 };
 
@@ -64,6 +65,7 @@ impl Work {
         &self,
         data: &Path,
         link: &LinkHandle,
+        counters: &Counters,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
@@ -89,6 +91,7 @@ impl Work {
                 queries: queries.clone(),
                 workers: Arc::clone(&workers),
                 tasks: tasks.clone(),
+                counters: counters.clone(),
                 clock: self.clock,
                 stop: stop.clone(),
             }));

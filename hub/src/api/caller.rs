@@ -8,10 +8,10 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{ApiState, error::ApiError, tag::if_match};
+use super::{ApiState, error::ApiError, metrics, tag::if_match};
 use crate::{
     api::types::common::{REASON, TICKET},
-    auth::{Access, Role, access, routes::ROUTES},
+    auth::{Access, Right, Role, access, routes::ROUTES},
     door::Peer,
     limit::Origin,
     ops::Caller,
@@ -31,6 +31,9 @@ pub async fn authenticate(
     let path = matched.as_ref().map_or("", MatchedPath::as_str);
     let needed = match access(request.method(), path) {
         Some(Access::Open) => return next.run(request).await,
+        Some(Access::Needs(Right::View)) if path == metrics::PATH && state.metrics.open => {
+            return next.run(request).await;
+        }
         Some(Access::Needs(right)) => Some(right),
         // The path may be known for other methods: then the router says so, to those with a token.
         None if ROUTES.iter().any(|(_, known, _)| *known == path) => None,
@@ -48,7 +51,7 @@ pub async fn authenticate(
     if let Some(right) = needed
         && !token.role.may(right)
     {
-        tracing::info!(token = %token.id, actor = token.name, %right, path, "request refused");
+        tracing::info!(code = "auth.forbidden", token = %token.id, actor = token.name, %right, path, "request refused");
         return ApiError::new(
             StatusCode::FORBIDDEN,
             "auth.forbidden",

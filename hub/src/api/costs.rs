@@ -84,6 +84,11 @@ impl Costs {
         })
     }
 
+    /// How many event streams are read.
+    pub fn readers(&self) -> usize {
+        READERS.saturating_sub(self.readers.available_permits())
+    }
+
     /// A wrong token came.
     pub fn wrong_token(&self, from: Origin, reason: &str, now: Tick) -> WrongToken {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);

@@ -81,6 +81,14 @@ fn standing(state: &ApiState, seen: &Seen) -> Vec<Banner> {
     let mut banners = seen.banners();
     banners.extend(cluster::unconfirmed_banner(seen));
     banners.extend(cluster::local_banners(seen));
+    let complaints = state.fleet.audit_complaints();
+    banners.extend(complaints.into_iter().map(|(cluster, what)| Banner {
+        kind: "audit".to_owned(),
+        id: cluster.to_string(),
+        text: format!("cluster {cluster} says that {what}"),
+        since: seen.now.wall,
+        remedy: "keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; flagship-hub recover goes on above what was seen".to_owned(),
+    }));
     banners.extend(state.fleet.behind().map(|why| Banner {
         kind: "behind".to_owned(),
         id: "hub".to_owned(),

@@ -5,6 +5,7 @@ mod bad_input;
 mod fixture;
 mod freezes;
 mod lists;
+mod metrics;
 mod stopped;
 mod unstored;
 

@@ -21,9 +21,11 @@ use Right::{Administer, Lift, Ship, Stop, Unfreeze, View};
 pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/healthz", Open),
     ("GET", "/readyz", Open),
+    ("GET", "/metrics", Needs(View)),
     ("GET", "/api/v1/openapi.json", Open),
     ("GET", "/api/v1/whoami", Needs(View)),
     ("GET", "/api/v1/status", Needs(View)),
+    ("GET", "/api/v1/settings", Needs(View)),
     ("GET", "/api/v1/events", Needs(View)),
     ("GET", "/api/v1/projects", Needs(View)),
     ("GET", "/api/v1/projects/{project}", Needs(View)),

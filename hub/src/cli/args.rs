@@ -172,6 +172,9 @@ pub enum Verb {
     /// Read, verify and export the audit log
     #[command(after_help = verb::audit::EXAMPLES)]
     Audit(verb::audit::Audit),
+    /// Collect what somebody who helps has to see into one file, without secrets
+    #[command(after_help = verb::support::EXAMPLES)]
+    SupportBundle(verb::support::SupportBundle),
     /// Check a plan file without a hub
     #[command(after_help = verb::lint::EXAMPLES)]
     Lint(verb::lint::Lint),

@@ -17,6 +17,7 @@ pub mod notify;
 pub mod rollout;
 pub mod start;
 pub mod status;
+pub mod support;
 pub mod token;
 pub mod watch;
 
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Cluster(verb) => verb.run(&open()?).await,
         Verb::Token(verb) => verb.run(&open()?).await,
         Verb::Notify(verb) => verb.run(&open()?).await,
+        Verb::SupportBundle(verb) => verb.run(&open()?).await,
         Verb::Audit(verb) => verb.run(&global).await,
         Verb::Lint(verb) => verb.run(&global),
         Verb::Login(verb) => verb.run(&global).await,

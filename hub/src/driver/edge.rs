@@ -1,6 +1,9 @@
 //! The loop around [`Driver::pass`]: after each change of what rollouts rest on, after each wait.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use flagship_proto::{model::ClusterUid, process::Clock};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +23,10 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), DriverError> {
     loop {
-        let wait = match driver.pass(&presence, clock.now()).await {
+        let began = Instant::now();
+        let passed = driver.pass(&presence, clock.now()).await;
+        driver.took(began.elapsed());
+        let wait = match passed {
             Ok(wait) => wait,
             Err(DriverError::Store(error)) => {
                 tracing::error!(%error, "rollouts cannot be driven, trying again");

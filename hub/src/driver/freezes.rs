@@ -80,7 +80,7 @@ impl Driver {
                 .audit(entry);
             match self.store.txn(txn).await? {
                 Outcome::Committed { .. } => {
-                    tracing::info!(freeze = %freeze.id, scope = %freeze.scope, "freeze ended, its time is over");
+                    tracing::info!(code = "freeze.end", freeze = %freeze.id, scope = %freeze.scope, reason, "decided");
                 }
                 Outcome::Conflict { key } if key == key::term() => {
                     return Err(DriverError::Deposed(self.term.term));

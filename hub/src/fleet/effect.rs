@@ -65,8 +65,23 @@ pub enum Alarm {
     Quarantined(ClusterName, String),
     /// A receipt that is not what it says.
     Forged(ClusterName, String),
+    /// An agent saw another end of the audit log than it can have had.
+    AuditWentBack(ClusterName, String),
     /// Something could not be stored; it is tried again.
     NotStored(String),
+}
+
+impl Alarm {
+    /// A stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Behind(_) => "HubBehind",
+            Self::Quarantined(..) => "Quarantined",
+            Self::Forged(..) => "ReceiptForged",
+            Self::AuditWentBack(..) => "AuditWentBack",
+            Self::NotStored(_) => "NotStored",
+        }
+    }
 }
 
 impl fmt::Display for Alarm {
@@ -78,6 +93,7 @@ impl fmt::Display for Alarm {
             ),
             Self::Quarantined(cluster, why) => write!(f, "cluster {cluster} is quarantined: {why}"),
             Self::Forged(cluster, what) => write!(f, "cluster {cluster}: {what}"),
+            Self::AuditWentBack(cluster, what) => write!(f, "cluster {cluster} says: {what}"),
             Self::NotStored(what) => write!(f, "not stored, will be tried again: {what}"),
         }
     }

@@ -64,6 +64,7 @@ impl Follower {
             Err(WatchError::Store(error)) => return Err(error),
         }
         fleet.read(now.mono, position);
+        fleet.audited(position.epoch, self.store.audit_head());
         Ok(())
     }
 }
@@ -75,6 +76,7 @@ fn load(store: &Store, fleet: &mut Fleet, now: Tick) -> Result<Watch, StoreError
             Ok(watch) => {
                 fleet.load(changes, at, now);
                 fleet.read(now.mono, at);
+                fleet.audited(at.epoch, store.audit_head());
                 return Ok(watch.without_values_on_disk());
             }
             // More was written during the listing than the log keeps: list again.

@@ -9,7 +9,7 @@ use std::{
 
 use flagship_proto::{
     identity::PeerId,
-    model::{Abort, AbortId, AgentMessage, ClusterUid, Goodbye, Tick},
+    model::{Abort, AbortId, AgentMessage, ClusterName, ClusterUid, Goodbye, Tick},
     process::Clock,
 };
 use futures::{StreamExt as _, stream::FuturesUnordered, task::AtomicWaker};
@@ -17,8 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Alarm, Checked, Effect, Fleet, Job, KeptReceipt, Next, Presence, SessionId, Stored, Ticket,
-    Unstored, follow::Follower, rows,
+    Alarm, Census, Checked, Effect, Fleet, Job, KeptReceipt, Next, Presence, SessionId, Stored,
+    Ticket, Unstored, follow::Follower, rows,
 };
 use crate::store::{Outcome, Store, StoreError};
 
@@ -243,6 +243,16 @@ impl FleetHandle {
         lock(&self.0.fleet).behind().map(str::to_owned)
     }
 
+    /// Members that saw another end of the audit log than it can have had, and what they say.
+    pub fn audit_complaints(&self) -> Vec<(ClusterName, String)> {
+        lock(&self.0.fleet).audit_complaints()
+    }
+
+    /// The fleet in numbers.
+    pub fn census(&self) -> Census {
+        lock(&self.0.fleet).census(self.now())
+    }
+
     /// How many streams are open.
     pub fn session_count(&self) -> usize {
         lock(&self.0.fleet).session_count()
@@ -288,11 +298,19 @@ impl FleetHandle {
 }
 
 fn shout(alarm: &Alarm) {
+    let code = alarm.code();
     match alarm {
-        Alarm::Behind(_) => tracing::error!(%alarm, "hub is behind"),
-        Alarm::Quarantined(cluster, _) => tracing::warn!(%cluster, %alarm, "cluster quarantined"),
-        Alarm::Forged(cluster, _) => tracing::warn!(%cluster, %alarm, "receipt refused"),
-        Alarm::NotStored(_) => tracing::warn!(%alarm, "write failed"),
+        Alarm::Behind(_) => tracing::error!(code, reason = %alarm, "hub is behind"),
+        Alarm::Quarantined(cluster, _) => {
+            tracing::warn!(code, %cluster, reason = %alarm, "cluster quarantined");
+        }
+        Alarm::Forged(cluster, _) => {
+            tracing::warn!(code, %cluster, reason = %alarm, "receipt refused");
+        }
+        Alarm::AuditWentBack(cluster, _) => {
+            tracing::error!(code, %cluster, reason = %alarm, "audit log went back");
+        }
+        Alarm::NotStored(_) => tracing::warn!(code, reason = %alarm, "write failed"),
     }
 }
 

@@ -100,6 +100,9 @@ impl Fleet {
         if length > Duration::ZERO {
             let until = now.plus(length);
             self.peers.entry(uid.clone()).or_default().lease_until = Some(until);
+            self.tally.granted += 1;
+        } else {
+            self.tally.refused += 1;
         }
         Some(SignedGrant {
             grant: Grant {
@@ -108,6 +111,7 @@ impl Fleet {
                 watermark: self.view.watermark(&uid),
                 aborts: aborts.iter().map(|signed| signed.value.clone()).collect(),
                 refused,
+                audit: self.audit,
             },
             aborts,
         })

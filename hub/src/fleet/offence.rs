@@ -57,6 +57,34 @@ pub enum Offence {
     Claim,
 }
 
+impl Offence {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Garbage,
+        Self::Flood,
+        Self::Restless,
+        Self::Deaf,
+        Self::Silent,
+        Self::Excess,
+        Self::Forgery,
+        Self::Claim,
+    ];
+
+    /// One word for metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Garbage => "Garbage",
+            Self::Flood => "Flood",
+            Self::Restless => "Restless",
+            Self::Deaf => "Deaf",
+            Self::Silent => "Silent",
+            Self::Excess => "Excess",
+            Self::Forgery => "Forgery",
+            Self::Claim => "Claim",
+        }
+    }
+}
+
 impl fmt::Display for Offence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -120,6 +148,7 @@ impl Fleet {
         if !self.view.members.contains_key(uid) {
             return;
         }
+        *self.tally.offences.entry(offence).or_default() += 1;
         let peer = self.peers.entry(uid.clone()).or_default();
         let before = peer.offences.get_mut(&offence);
         let more = match before {

@@ -67,6 +67,7 @@ impl Fleet {
         if !self.hears(id, now) {
             return;
         }
+        self.tally.receipts += 1;
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
@@ -160,6 +161,7 @@ impl Fleet {
                     incarnation: receipt.incarnation,
                     seq: receipt.seq,
                     is_final: receipt.is_final(),
+                    not_stopped: receipt.could_not_stop(),
                     modified: position,
                 };
                 let rows = self.view.receipts.entry(receipt.abort.clone()).or_default();

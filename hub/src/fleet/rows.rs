@@ -148,6 +148,7 @@ fn receipt(row: &Stored<ReceiptRow>) -> Change {
         incarnation: receipt.incarnation,
         seq: receipt.seq,
         is_final: receipt.is_final(),
+        not_stopped: receipt.could_not_stop(),
         modified: row.modified,
     };
     Change::Receipt(receipt.abort.clone(), receipt.uid.clone(), stored)

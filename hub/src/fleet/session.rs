@@ -116,6 +116,8 @@ pub(crate) struct Peer {
     pub(crate) twin: Option<String>,
     /// A claim of the last `Hello` that nothing proves (P22).
     pub(crate) claim: Option<String>,
+    /// What it says of an audit log that went back.
+    pub(crate) complaint: Option<String>,
     /// What it did that no good agent does, and when that was last written down.
     pub(super) offences: BTreeMap<Offence, Told>,
     /// How often it may open sessions still.

@@ -9,3 +9,4 @@ mod orders;
 mod records;
 mod speakers;
 mod stored;
+mod witness;

@@ -63,6 +63,8 @@ pub struct StoredReceipt {
     pub seq: u64,
     /// Whether the agent has stopped for good.
     pub is_final: bool,
+    /// Whether a workload of it could not stop.
+    pub not_stopped: bool,
     /// Where the row was last written.
     pub modified: Position,
 }

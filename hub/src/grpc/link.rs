@@ -140,7 +140,7 @@ impl FleetLink for Link {
                 Answers::open(id, self.fleet.clone(), line, request.into_inner())
             }
             Err(last) => {
-                tracing::info!(cluster = %peer.cluster, uid = %peer.uid, reason = %last.message, "session refused");
+                tracing::info!(cluster = %peer.cluster, uid = %peer.uid, code = last.code.word(), reason = last.message, "session refused");
                 Answers::refused(last)
             }
         };

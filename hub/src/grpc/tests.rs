@@ -216,6 +216,7 @@ impl Session {
             held: vec![],
             aborts: vec![],
             inventory: Inventory::default(),
+            witness: None,
         }));
         say.send(hello.into()).await.unwrap();
         let answers = client

@@ -63,7 +63,7 @@ impl Ops {
             .await;
         match done {
             Err(error) if error.kind == OpErrorKind::Unavailable => {
-                tracing::error!(%error, scope = %args.scope, "abort cannot be stored, it goes out all the same");
+                tracing::error!(code = "NotStored", %error, scope = %args.scope, "abort cannot be stored, it goes out all the same");
                 self.provisional(caller, &args, &error, now)
             }
             other => other,

@@ -78,7 +78,7 @@ impl Ops {
     /// Writes down that a wrong token came. That it cannot be written changes nothing.
     pub async fn note_wrong_token(&self, from: Origin, reason: &str, now: Tick) {
         let object = format!("a token from {from}");
-        tracing::warn!(%from, reason, "token refused");
+        tracing::warn!(code = "auth.token", %from, reason, "token refused");
         let entry = AuditEntry::new(now.wall, "unknown", "token.refuse", &object, reason);
         if let Err(error) = self.store.txn(Txn::new().audit(entry)).await {
             tracing::warn!(%error, "a refused token was not audited");

@@ -15,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Folder, admin, people};
 use crate::{
-    api::{self, ApiState},
+    api::{self, ApiState, metrics::Metrics, types::SettingsView},
     args::{NameArgs, ServeArgs},
     ca::{Ca, SERVER_LIFE},
     door::Limits,
     driver::{self, Driver},
     enrol::Enrol,
-    fleet::{Config, Fleet, FleetHandle, handle::Running},
+    fleet::{Census, Config, Fleet, FleetHandle, handle::Running},
     grpc::{self, Agents},
     leader::{self, Leadership},
+    metrics::Counters,
     notify::{self, Notifier},
     ops::Ops,
     records::Stored,
@@ -66,6 +67,8 @@ pub struct Hub {
     running: Running,
     ops: Ops,
     notifier: Option<Notifier>,
+    metrics: Metrics,
+    settings: Arc<SettingsView>,
     stop: CancellationToken,
 }
 
@@ -80,9 +83,24 @@ impl Hub {
             lease_seconds,
             notifications,
             public_url,
+            metrics_without_token,
             certificate_seconds,
             names,
         } = args;
+        let mut settings = SettingsView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data: data.data.display().to_string(),
+            dns: names.dns.clone(),
+            ip: names.ip.iter().map(ToString::to_string).collect(),
+            lease_ms: lease_seconds * 1000,
+            certificate_ms: certificate_seconds * 1000,
+            notifications: notifications
+                .as_ref()
+                .map(|path| path.display().to_string()),
+            public_url: public_url.clone(),
+            metrics_without_token,
+            ..SettingsView::default()
+        };
         match raise_open_files() {
             Ok(Some(most)) => tracing::debug!(most, "open files are limited"),
             Ok(None) => {}
@@ -104,6 +122,8 @@ impl Hub {
             api: people.local_addr()?,
             agents: agents.local_addr()?,
         };
+        settings.listen_api = bound.api.to_string();
+        settings.listen_agents = bound.agents.to_string();
         let clock = Clock::new();
         let incarnation = leader::draw_incarnation();
         let leadership = leader::take(&store, incarnation, clock.now().wall).await?;
@@ -134,6 +154,8 @@ impl Hub {
             running,
             ops,
             notifier,
+            metrics: Metrics::new(Counters::default(), metrics_without_token),
+            settings: Arc::new(settings),
             stop,
         })
     }
@@ -141,6 +163,29 @@ impl Hub {
     /// Where it listens.
     pub fn bound(&self) -> Bound {
         self.bound
+    }
+
+    /// How it stands, in a line, whenever that is asked.
+    pub fn words(&self) -> impl Fn() -> String + use<> {
+        let (fleet, term) = (self.fleet.clone(), self.term());
+        move || {
+            let census = fleet.census();
+            let Census {
+                connected,
+                members,
+                aborts,
+                is_behind,
+                ..
+            } = census;
+            let behind = if is_behind {
+                ", BEHIND: no orders, no leases"
+            } else {
+                ""
+            };
+            format!(
+                "term {term}, {connected} of {members} clusters connected, {aborts} aborts stand{behind}"
+            )
+        }
     }
 
     /// The term in which it leads.
@@ -166,6 +211,8 @@ impl Hub {
             running,
             ops: _,
             notifier,
+            metrics,
+            settings: _,
             stop,
         } = self;
         // The fleet outlives the ports, so that last words are told and last reports stored.
@@ -194,6 +241,7 @@ impl Hub {
             store.clone(),
             fleet.clone(),
             clock,
+            metrics.counters,
             stop.clone(),
         );
         parts.spawn(async { ("the driver", driving.await.map_err(Into::into)) });
@@ -245,6 +293,8 @@ impl Hub {
             ca_hash: self.ca.hash(),
             notifier: self.notifier.clone(),
             costs: Arc::default(),
+            metrics: self.metrics.clone(),
+            settings: self.settings.clone(),
             stop: self.stop.clone(),
         })
     }
@@ -261,6 +311,7 @@ fn drive(
     store: Store,
     fleet: FleetHandle,
     clock: Clock,
+    counters: Counters,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), driver::DriverError>> + use<> {
     let term = Stored {
@@ -269,7 +320,7 @@ fn drive(
         modified: leadership.position,
     };
     let of = leadership.fleet.fleet.clone();
-    let driver = Driver::new(store.clone(), of, term, clock.now());
+    let driver = Driver::new(store.clone(), of, term, clock.now()).counting(counters);
     driver::run(driver, move || fleet.presences(), clock, stop)
 }
 

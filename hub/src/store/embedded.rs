@@ -21,6 +21,7 @@ use std::{
 };
 
 use flagship_proto::model::Position;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{mpsc, oneshot, watch::Sender};
 
 use super::{
@@ -29,7 +30,7 @@ use super::{
     types::{Key, Listing, Outcome, Part, Row, StoreError, Txn},
     watch::{ColdRead, Watch, WatchError},
 };
-use crate::audit::AuditHead;
+use crate::{audit::AuditHead, metrics};
 use file::RowFile;
 
 /// Prefixes that stay on disk: they grow without end and nothing is decided by them.
@@ -62,6 +63,7 @@ pub struct EmbeddedStore {
     changed: Sender<u64>,
     queue: mpsc::UnboundedSender<writer::Job>,
     commits: Arc<AtomicU64>,
+    commit_seconds: Histogram,
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -118,12 +120,14 @@ impl EmbeddedStore {
             changed,
             queue,
             commits: Arc::default(),
+            commit_seconds: metrics::seconds(),
         };
         let writer = writer::Writer {
             file: Arc::clone(&store.file),
             table: Arc::clone(&store.table),
             changed: store.changed.clone(),
             commits: Arc::clone(&store.commits),
+            commit_seconds: store.commit_seconds.clone(),
         };
         std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -178,6 +182,14 @@ impl EmbeddedStore {
             prefix,
             from,
         )
+    }
+
+    pub(super) fn commit_seconds(&self) -> Histogram {
+        self.commit_seconds.clone()
+    }
+
+    pub(super) fn disk_free(&self) -> Option<u64> {
+        self.file.disk_free()
     }
 
     pub(super) fn audit_head(&self) -> AuditHead {

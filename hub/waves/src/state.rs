@@ -319,6 +319,19 @@ impl RolloutState {
 }
 
 impl RolloutPhase {
+    /// Every word that [`RolloutPhase::word`] says.
+    pub const WORDS: [&'static str; 9] = [
+        "Pending",
+        "Progressing",
+        "Succeeded",
+        "Paused",
+        "Retreating",
+        "RolledBack",
+        "Aborted",
+        "Failed",
+        "Superseded",
+    ];
+
     /// One word for tables and metrics.
     pub fn word(&self) -> &'static str {
         match self {

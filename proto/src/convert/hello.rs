@@ -19,6 +19,7 @@ impl From<Hello> for wire::Hello {
             held,
             aborts,
             inventory,
+            witness,
         } = hello;
         Self {
             fleet: fleet.map(String::from).unwrap_or_default(),
@@ -34,6 +35,7 @@ impl From<Hello> for wire::Hello {
                 })
                 .collect(),
             inventory: Some(inventory.into()),
+            witness: witness.map(Into::into),
         }
     }
 }
@@ -50,6 +52,7 @@ impl TryFrom<wire::Hello> for Hello {
             held,
             aborts,
             inventory,
+            witness,
         } = hello;
         let held = bounded("hello.held", held, MOST_WORKLOADS)?;
         let aborts = bounded("hello.aborts", aborts, MOST_WORKLOADS)?;
@@ -70,6 +73,7 @@ impl TryFrom<wire::Hello> for Hello {
                 })
                 .collect::<Result<_, ConvertError>>()?,
             inventory: inventory.ok_or(missing("hello.inventory"))?.try_into()?,
+            witness: witness.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -159,6 +159,7 @@ impl From<SignedGrant> for wire::Grant {
             watermark,
             aborts: _,
             refused,
+            audit,
         } = grant;
         Self {
             nonce,
@@ -166,6 +167,7 @@ impl From<SignedGrant> for wire::Grant {
             watermark: Some(watermark.into()),
             aborts: aborts.into_iter().map(Into::into).collect(),
             refused,
+            audit: audit.map(Into::into),
         }
     }
 }
@@ -180,6 +182,7 @@ impl TryFrom<wire::Grant> for SignedGrant {
             watermark,
             aborts,
             refused,
+            audit,
         } = grant;
         let aborts: Vec<Signed<Abort>> = bounded("grant.aborts", aborts, 4096)?
             .into_iter()
@@ -198,6 +201,7 @@ impl TryFrom<wire::Grant> for SignedGrant {
             watermark: watermark.ok_or(missing("grant.watermark"))?.into(),
             aborts: aborts.iter().map(|signed| signed.value.clone()).collect(),
             refused,
+            audit: audit.map(TryInto::try_into).transpose()?,
         };
         Ok(Self { grant, aborts })
     }

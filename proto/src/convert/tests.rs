@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use crate::{
+    digest::Digest,
     model::{
-        AgentMessage, EnvoyInfo, Fence, HeldWorkload, Hello, HubIncarnation, HubMessage,
-        Incarnation, Inventory, InventoryWorkload, LocalAct, LocalActor, LocalVerb, Phase,
-        Position, Proof, Report, Term, Weight, WorkloadStatus,
+        AgentMessage, AuditComplaint, AuditMark, EnvoyInfo, Fence, Grant, HeldWorkload, Hello,
+        HubIncarnation, HubMessage, Incarnation, Inventory, InventoryWorkload, LocalAct,
+        LocalActor, LocalVerb, Phase, Position, Proof, Report, SignedGrant, Term, Weight, Witness,
+        WorkloadStatus,
     },
     wire,
 };
@@ -68,6 +70,39 @@ fn status() -> WorkloadStatus {
     }
 }
 
+fn mark(count: u64) -> AuditMark {
+    AuditMark {
+        epoch: 1,
+        count,
+        head: Digest::of(b"entry"),
+    }
+}
+
+#[test]
+fn what_is_shown_of_the_audit_log_crosses_the_wire_or_is_left_out() {
+    for audit in [None, Some(mark(3))] {
+        let grant = Grant {
+            nonce: 1,
+            length: std::time::Duration::from_secs(30),
+            watermark: fence().revision,
+            aborts: Vec::new(),
+            refused: String::new(),
+            audit,
+        };
+        let aborts = Vec::new();
+        let message = HubMessage::Grant(SignedGrant { grant, aborts });
+        let bytes = wire::HubMessage::from(message.clone()).encode_to_vec();
+        let back = wire::HubMessage::decode(bytes.as_slice()).unwrap();
+        assert_eq!(HubMessage::try_from(back).unwrap(), message);
+    }
+    let torn = wire::AuditMark {
+        head: vec![1, 2],
+        ..wire::AuditMark::from(mark(3))
+    };
+    let error = AuditMark::try_from(torn).unwrap_err().to_string();
+    assert_eq!(error, "audit.head: is not 32 bytes long");
+}
+
 #[test]
 fn a_hello_crosses_the_wire_unchanged() {
     let proof = Proof {
@@ -105,6 +140,14 @@ fn a_hello_crosses_the_wire_unchanged() {
             }],
             components: [("kernel".to_owned(), "6".to_owned())].into(),
         },
+        witness: Some(Witness {
+            seen: Some(mark(9)),
+            complaint: Some(AuditComplaint {
+                seen: mark(9),
+                shown: mark(7),
+                at: Timestamp::UNIX_EPOCH,
+            }),
+        }),
     };
     let message = AgentMessage::Hello(Box::new(hello));
     let bytes = wire::AgentMessage::from(message.clone()).encode_to_vec();

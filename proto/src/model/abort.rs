@@ -151,6 +151,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Whether a workload of this agent could not stop.
+    pub fn could_not_stop(&self) -> bool {
+        let mut workloads = self.workloads.iter();
+        workloads.any(|workload| matches!(workload.state, ReceiptState::NotStopped { .. }))
+    }
+
     /// Whether this agent has stopped for good.
     pub fn is_final(&self) -> bool {
         self.durable

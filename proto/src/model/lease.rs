@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{abort::Abort, order::millis, position::Position};
+use super::{abort::Abort, audit::AuditMark, order::millis, position::Position};
 
 /// The lease length where a plan says nothing.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
@@ -36,6 +36,9 @@ pub struct Grant {
     pub aborts: Vec<Abort>,
     /// Why nothing is granted, in words; empty otherwise.
     pub refused: String,
+    /// Where the hub's audit log ends; none of a hub that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditMark>,
 }
 
 /// The worst case after an abort is stored, which holds even under partition (P5).

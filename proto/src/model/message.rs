@@ -146,3 +146,20 @@ pub enum GoodbyeCode {
     /// A higher incarnation of this agent was seen.
     OldIncarnation,
 }
+
+impl GoodbyeCode {
+    /// A stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NewerSession => "NewerSession",
+            Self::Removed => "Removed",
+            Self::CertificateExpired => "CertificateExpired",
+            Self::Quarantined => "Quarantined",
+            Self::NotLeading => "NotLeading",
+            Self::BadMessage => "BadMessage",
+            Self::HubBehind => "HubBehind",
+            Self::Draining => "Draining",
+            Self::OldIncarnation => "OldIncarnation",
+        }
+    }
+}

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    audit::Witness,
     evidence::Evidence,
     id::{AbortId, FleetId, RolloutId, WorkloadRef},
     local::{self, LocalAct},
@@ -153,6 +154,8 @@ pub struct Hello {
     pub aborts: Vec<(AbortId, Option<Proof>)>,
     /// What it is and has.
     pub inventory: Inventory,
+    /// What the agent was shown of the hub's audit log; none of one that keeps nothing of it.
+    pub witness: Option<Witness>,
 }
 
 /// A workload's state, as its canary engine sees it.

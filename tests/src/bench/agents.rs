@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use flagship_agent::{
     config::HubAddress,
     link::{Keys, Link, Seal, handle::LinkHandle, identity::IdentityFolder, run::SessionTask},
+    metrics::Counters,
     release::files::Files,
 };
 use flagship_proto::{
@@ -122,6 +123,7 @@ impl Agent<'_> {
         let (keeping, stop) = (link.clone(), self.stop.clone());
         tasks.spawn(async move { keeping.keep(files, stop).await });
         let session = SessionTask {
+            counters: Counters::default(),
             link: link.clone(),
             hub: self.hub.clone(),
             identity,

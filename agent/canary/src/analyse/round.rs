@@ -46,6 +46,7 @@ impl Work<'_> {
     }
 
     pub(super) fn count_round(&mut self, analysis: &Analysis, closed: &Closed) -> Reason {
+        self.judged = Some(closed.verdict);
         let unjudged = self.next.waits.inconclusive.elapsed();
         let end = tally::round(&mut self.next.tally, analysis, closed, unjudged);
         let tally = &self.next.tally;

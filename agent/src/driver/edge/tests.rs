@@ -93,6 +93,7 @@ fn a_drive(platform: Told, link: Link) -> Drive<Told, Link> {
         queries: QueryClient::default(),
         workers: Arc::new(Semaphore::new(1)),
         tasks: TaskTracker::new(),
+        counters: Counters::default(),
         clock,
         stop: CancellationToken::new(),
     }

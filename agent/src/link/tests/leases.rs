@@ -158,6 +158,7 @@ fn p06_continue_is_not_for_a_hub_that_is_heard_and_refuses() {
         watermark: position(10),
         aborts: Vec::new(),
         refused: "fleet abort".into(),
+        audit: None,
     };
     let refusal = SignedGrant {
         grant,

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use flagship_proto::process::supervisor;
 use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::process::Child;
@@ -158,8 +159,10 @@ pub(super) fn launch(launch: &Launch) -> io::Result<Running> {
         .stderr(log)
         .process_group(0);
     for (name, _) in std::env::vars_os() {
-        // The agent's own settings may hold secrets; they are no business of the application.
-        if name.to_string_lossy().starts_with("FLAGSHIP_") {
+        // The agent's own settings may hold secrets, and what its supervisor says is for it alone; they
+        // are no business of the application.
+        let text = name.to_string_lossy();
+        if text.starts_with("FLAGSHIP_") || supervisor::VARIABLES.contains(&text.as_ref()) {
             command.env_remove(name);
         }
     }

@@ -30,6 +30,8 @@ const AT_ONCE: usize = 8;
 /// How long a write may take before the answer says that it is not kept yet.
 const WRITE: Duration = Duration::from_secs(5);
 
+const NOT_YET: &str = "not a member of a fleet yet";
+
 /// Listens in the agent's data folder until it stops.
 pub(in crate::run) fn serve(
     data: &Path,
@@ -116,7 +118,7 @@ async fn answer(request: Request, user: &LocalUser, link: &LinkHandle) -> Answer
     }
     Answer {
         status: link.see(view).unwrap_or_else(|| StatusView {
-            hub: "not a member of a fleet yet".to_owned(),
+            hub: NOT_YET.to_owned(),
             ..StatusView::default()
         }),
         done,
@@ -227,9 +229,9 @@ fn control(
             };
             return Err(refuse(bad_input, error.to_string()));
         }
-        None => return Err(refuse(false, "not a member of a fleet yet".to_owned())),
+        None => return Err(refuse(false, NOT_YET.to_owned())),
     };
-    tracing::warn!(%workload, code = "LocalControl", "{}", controlled.act);
+    tracing::warn!(%workload, code = "LocalControl", reason = %controlled.act, "decided");
     Ok((workload, controlled))
 }
 
@@ -258,7 +260,20 @@ fn view(link: &mut Link, now: Tick) -> StatusView {
     let mut known: Vec<WorkloadRef> = link.known().cloned().collect();
     known.sort();
     known.dedup();
-    let hub = match link.session() {
+    StatusView {
+        cluster: link.member().cluster.to_string(),
+        hub: hub(link),
+        audit: link
+            .witness()
+            .complaint
+            .map(|complaint| complaint.to_string()),
+        workloads: known.iter().map(|of| workload(link, of, now)).collect(),
+    }
+}
+
+/// How the session with the hub stands, in words.
+fn hub(link: &Link) -> String {
+    match link.session() {
         Session::Welcomed { behind: false, .. } => "connected".to_owned(),
         Session::Welcomed { behind: true, .. } => {
             "connected to a hub that is behind what was seen: nothing advances".to_owned()
@@ -266,12 +281,13 @@ fn view(link: &mut Link, now: Tick) -> StatusView {
         Session::Opened | Session::Greeted => "connecting".to_owned(),
         Session::Closed => "not connected: nothing advances without a lease".to_owned(),
         Session::Over(hangup) => format!("not connected: {}", hangup.reason),
-    };
-    StatusView {
-        cluster: link.member().cluster.to_string(),
-        hub,
-        workloads: known.iter().map(|of| workload(link, of, now)).collect(),
     }
+}
+
+/// The agent in a line: who it is, and how its session stands.
+pub(in crate::run) fn standing_of(link: &LinkHandle) -> String {
+    let line = link.see(|link, _| format!("cluster {}, hub: {}", link.member().cluster, hub(link)));
+    line.unwrap_or_else(|| NOT_YET.to_owned())
 }
 
 fn workload(link: &Link, workload: &WorkloadRef, now: Tick) -> WorkloadView {

@@ -15,6 +15,9 @@ pub(super) fn status(view: &StatusView) -> String {
         &view.cluster
     };
     line(&mut text, &format!("Cluster {cluster}   hub: {}", view.hub));
+    if let Some(complaint) = &view.audit {
+        line(&mut text, &format!("AUDIT: {complaint}"));
+    }
     for workload in &view.workloads {
         text.push('\n');
         text += &one(workload);

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::{
-    api::{ApiState, router, types::Problem},
+    api::{ApiState, metrics::Metrics, router, types::Problem},
     auth::Role,
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
@@ -55,11 +55,31 @@ impl Api {
 
     /// On a store that a test may break.
     pub(super) async fn on(store: Store) -> Self {
-        let clock = Clock::new();
-        let fleet: flagship_proto::model::FleetId = "f-1".parse().unwrap();
-        crate::leader::found(&store, fleet.clone(), "shop.example", clock.now().wall)
+        let fleet = "f-1".parse().unwrap();
+        let now = Clock::new().now().wall;
+        crate::leader::found(&store, fleet, "shop.example", now)
             .await
             .unwrap();
+        Self::over(store, Metrics::default())
+    }
+
+    /// Another process on the same store: its fleet knows what is stored.
+    pub(super) fn reopened(&self) -> Self {
+        Self::over(self.state.store().clone(), Metrics::default())
+    }
+
+    pub(super) fn decided(&self) {
+        self.state.metrics.counters.decided("Started");
+    }
+
+    pub(super) fn with_open_metrics(&self) -> Self {
+        let metrics = Metrics::new(Default::default(), true);
+        Self::over(self.state.store().clone(), metrics)
+    }
+
+    fn over(store: Store, metrics: Metrics) -> Self {
+        let clock = Clock::new();
+        let fleet = "f-1".parse().unwrap();
         let term = Term {
             epoch: 1,
             counter: 1,
@@ -73,6 +93,8 @@ impl Api {
             ca_hash: Digest::of(b"ca"),
             notifier: None,
             costs: Arc::default(),
+            metrics,
+            settings: Arc::default(),
             stop: CancellationToken::new(),
         };
         let routes = router(state.clone());

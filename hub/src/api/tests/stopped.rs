@@ -16,7 +16,7 @@ use crate::{
 const WORKLOAD: &str = "shop/Deployment/checkout";
 
 /// A cluster that is not connected, with a canary in flight at 50%.
-async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect) {
+pub(super) async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect) {
     let now = api.now();
     let uid: flagship_proto::model::ClusterUid = format!("uid-{name}").parse().unwrap();
     let enrolled = Enrolled {

@@ -45,3 +45,33 @@ pub struct WhoAmI {
     /// The hub's version.
     pub version: String,
 }
+
+/// With which settings the hub runs; none of them is a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsView {
+    /// The hub's version.
+    pub version: String,
+    /// Its data folder.
+    pub data: String,
+    /// Where people reach it.
+    pub listen_api: String,
+    /// Where agents reach it.
+    pub listen_agents: String,
+    /// DNS names of its certificate, besides localhost.
+    pub dns: Vec<String>,
+    /// Addresses of its certificate, besides loopback.
+    pub ip: Vec<String>,
+    /// The length of leases.
+    pub lease_ms: u64,
+    /// How long agents' certificates live.
+    pub certificate_ms: u64,
+    /// The file of the notifications, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<String>,
+    /// Its address in messages, if it was given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Whether `/metrics` is shown without a token.
+    pub metrics_without_token: bool,
+}

@@ -205,6 +205,7 @@ impl Fixture {
             held: Vec::new(),
             aborts: Vec::new(),
             inventory: Inventory::default(),
+            witness: None,
         };
         edit(&mut hello);
         self.say(id, AgentMessage::Hello(Box::new(hello)));

@@ -126,6 +126,7 @@ fn join(hub: &mut Hub) -> SessionId {
             agent: "0.1.0".into(),
             ..Inventory::default()
         },
+        witness: None,
     };
     hub.fleet
         .message(id, AgentMessage::Hello(Box::new(hello)), hub.now);

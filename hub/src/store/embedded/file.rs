@@ -229,13 +229,11 @@ impl RowFile {
 
     /// Whether ordinary transactions may be taken.
     pub(super) fn check_space(&self) -> Result<(), StoreError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let Ok(stat) = rustix::fs::statvfs(folder) else {
+        let Some(free) = self.disk_free() else {
             return Ok(()); // the commit itself will say what is wrong
         };
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free < self.options.disk_low {
-            let path = folder.display().to_string();
+            let path = self.folder().display().to_string();
             return Err(StoreError::DiskLow { path, free });
         }
         if free
@@ -248,6 +246,16 @@ impl RowFile {
             self.keep_ballast();
         }
         Ok(())
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Bytes that are left on its disk; none where the system does not say.
+    pub(super) fn disk_free(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(self.folder()).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     fn ballast(&self) -> PathBuf {

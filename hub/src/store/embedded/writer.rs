@@ -1,10 +1,14 @@
 //! The single writer: takes what waits, commits it together, then answers each caller.
 
-use std::sync::{
-    Arc, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch::Sender};
 
 use super::{file::RowFile, is_cold};
@@ -30,6 +34,8 @@ pub(super) struct Writer {
     pub(super) changed: Sender<u64>,
     /// Counts the groups that became durable.
     pub(super) commits: Arc<AtomicU64>,
+    /// How long each group took to become durable, or to fail.
+    pub(super) commit_seconds: Histogram,
 }
 
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
@@ -54,7 +60,9 @@ impl Writer {
         let Some(staged) = staged else {
             return answer(waiting, None);
         };
+        let began = Instant::now();
         let failed = self.file.commit(&staged).err();
+        self.commit_seconds.observe(began.elapsed().as_secs_f64());
         if failed.is_none() {
             self.commits.fetch_add(1, Ordering::Relaxed);
             let seq = staged.position.seq;
