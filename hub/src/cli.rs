@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod client;
+pub mod complete;
 pub mod config;
 pub mod context;
 pub mod exit;
@@ -19,7 +20,8 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
+use clap_complete::CompleteEnv;
 
 use args::Cli;
 use exit::{CliError, Exit};
@@ -27,6 +29,9 @@ use output::{Look, Tone, remark};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    CompleteEnv::with_factory(Cli::command)
+        .var(complete::VARIABLE)
+        .complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

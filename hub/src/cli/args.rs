@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    complete,
     output::{Format, Look},
     verb,
 };
@@ -18,7 +19,7 @@ Start here:
   flagship start shop/checkout --to-version 1.9.0 --reason 'release 1.9' --wait
   flagship abort --fleet --reason 'errors everywhere' --wait
 
-More: flagship help stop | plan | limits | exit-codes | VERB";
+More: flagship help stop | plan | gates | exit-codes | limits | VERB";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -45,28 +46,47 @@ pub struct Cli {
 #[command(next_help_heading = "Options of every verb")]
 pub struct Global {
     /// The hub's address, https://host:port; otherwise that of the context
-    #[arg(long, global = true, env = "FLAGSHIP_HUB", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "FLAGSHIP_HUB",
+        value_name = "URL"
+    )]
     pub hub: Option<String>,
     /// A file with the token; otherwise FLAGSHIP_TOKEN, otherwise that of the context
-    #[arg(long, global = true, env = "FLAGSHIP_TOKEN_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "FLAGSHIP_TOKEN_FILE",
+        value_name = "FILE"
+    )]
     pub token_file: Option<PathBuf>,
     /// The hub's CA certificate (PEM); otherwise the one pinned at login
-    #[arg(long, global = true, env = "FLAGSHIP_CA", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "FLAGSHIP_CA",
+        value_name = "FILE"
+    )]
     pub ca: Option<PathBuf>,
     /// The project that is meant where none is named; otherwise FLAGSHIP_PROJECT or the context's
     #[arg(long, global = true, value_name = "PROJECT")]
     pub project: Option<String>,
     /// Which hub of the configuration file
-    #[arg(long, global = true, env = "FLAGSHIP_CONTEXT", value_name = "NAME")]
+    #[arg(long, global = true, hide_env_values = true, env = "FLAGSHIP_CONTEXT", value_name = "NAME", add = complete::context())]
     pub context: Option<String>,
     /// How answers are printed
     #[arg(
         long,
         short,
         global = true,
-        env = "FLAGSHIP_OUTPUT",
+        hide_env_values = true, env = "FLAGSHIP_OUTPUT",
         default_value = "table",
         hide_default_value = true,
+        add = complete::format(),
         value_name = "table|wide|json|yaml|jsonpath=PATH"
     )]
     pub output: Format,
@@ -181,10 +201,19 @@ pub enum Verb {
     /// Trust a hub by the hash of its CA and keep a token for it
     #[command(after_help = verb::login::EXAMPLES)]
     Login(verb::login::Login),
+    /// List, choose, add and remove hubs of the configuration file
+    #[command(after_help = verb::context::EXAMPLES)]
+    Context(verb::context::Context),
+    /// Write a plan to begin with
+    #[command(after_help = verb::plan::EXAMPLES)]
+    Plan(verb::plan::Plan),
+    /// Write the manual pages
+    #[command(after_help = verb::man::EXAMPLES)]
+    Man(verb::man::Man),
     /// Print the completion script of a shell
     #[command(after_help = verb::completion::EXAMPLES)]
     Completion(verb::completion::Completion),
-    /// Explain a verb or a topic: stop, plan, limits, exit-codes
+    /// Explain a verb or a topic: stop, plan, gates, exit-codes, limits
     #[command(after_help = verb::help::EXAMPLES)]
     Help(verb::help::Help),
 }

@@ -1,19 +1,24 @@
 //! The client of the API: one connection to one hub, trusted by its pinned CA.
 
+mod answer;
 pub mod changes;
 mod list;
 
-use std::time::Duration;
+use std::{io::IsTerminal as _, time::Duration};
 
 use flagship_proto::tls;
-use reqwest::{Method, StatusCode, header};
+use reqwest::{Method, header};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::exit::{CliError, Exit};
-use crate::api::types::Problem;
+use super::{
+    exit::{CliError, Exit},
+    output::remark,
+};
 
 /// How long an ordinary request may take.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// After this time a person is told that the hub takes long.
+const LONG: Duration = Duration::from_secs(3);
 
 pub use crate::api::types::common::{REASON, TICKET};
 pub use list::pages;
@@ -179,75 +184,31 @@ impl Client {
         }
     }
 
+    /// Waits for an answer; a person at a terminal is told that it takes long.
+    async fn patiently<T>(&self, sending: impl Future<Output = T>) -> T {
+        let mut sending = std::pin::pin!(sending);
+        if let Ok(answer) = tokio::time::timeout(LONG, &mut sending).await {
+            return answer;
+        }
+        if std::io::stderr().is_terminal() {
+            let seconds = LONG.as_secs();
+            remark(&format!(
+                "{} has not answered for {seconds} s; waiting",
+                self.base
+            ));
+        }
+        sending.await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, CliError> {
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| self.unreachable(&error))?;
+        let answer = self.patiently(request.send()).await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
-        Err(self.refused(status, answer.bytes().await.unwrap_or_default().as_ref()))
-    }
-
-    fn refused(&self, status: StatusCode, body: &[u8]) -> CliError {
-        let error = match serde_json::from_slice::<Problem>(body) {
-            Ok(problem) => CliError::from(problem),
-            Err(_) => CliError::new(
-                Exit::Error,
-                format!(
-                    "{} answered {status}, which is not a hub's answer",
-                    self.base
-                ),
-            )
-            .remedy("check --hub: it names the hub's API address"),
-        };
-        if status == StatusCode::UNAUTHORIZED && error.remedy.is_none() {
-            return error.remedy("log in with `flagship login`, or set FLAGSHIP_TOKEN");
-        }
-        error
-    }
-
-    async fn read<T: DeserializeOwned>(&self, answer: reqwest::Response) -> Result<T, CliError> {
-        let bytes = answer
-            .bytes()
-            .await
-            .map_err(|error| self.unreachable(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            CliError::new(
-                Exit::Error,
-                format!("cannot read the answer of {}: {error}", self.base),
-            )
-            .remedy("hub and command line may be of different versions: compare `flagship --version` with `flagship status`")
-        })
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> CliError {
-        let mut cause = String::new();
-        let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        while let Some(inner) = source {
-            cause = inner.to_string();
-            source = inner.source();
-        }
-        if error.is_timeout() {
-            return CliError::new(
-                Exit::Unreachable,
-                format!("the hub at {} did not answer in time", self.base),
-            )
-            .remedy("it may be busy or cut off: try again, or look at its log");
-        }
-        let failure = CliError::new(
-            Exit::Unreachable,
-            format!("cannot reach the hub at {}: {cause}", self.base),
-        );
-        if cause.contains("certificate") || cause.contains("UnknownIssuer") {
-            failure.remedy(
-                "its certificate is not of the CA that is pinned: if the hub was made anew, log in again with its --ca-hash; otherwise somebody else answers there",
-            )
-        } else {
-            failure.remedy("check the address and that flagship-hub serves there")
-        }
+        let body = answer.bytes().await.unwrap_or_default();
+        Err(self.refused(status, &body).await)
     }
 }
 
@@ -320,12 +281,5 @@ mod tests {
         ] {
             assert_eq!(checked(wrong).unwrap_err().exit, Exit::BadInput, "{wrong}");
         }
-    }
-
-    #[test]
-    fn what_is_not_a_hub_is_said_to_be_none() {
-        let client = Client::new("http://127.0.0.1:1", None, None).unwrap();
-        let error = client.refused(StatusCode::NOT_FOUND, b"<html>");
-        assert!(error.what.contains("not a hub's answer"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     args::{Global, Why},
     client::{Because, Client},
-    config::{self, Context},
+    config::{self, Config, Context},
     exit::{CliError, Exit},
     output::{Format, Look, remark},
 };
@@ -131,26 +131,35 @@ fn chosen(global: &Global) -> Result<Option<Context>, CliError> {
         return Ok(None);
     };
     let config = config::load(&path)?;
-    if config::is_exposed(&path) {
-        remark(&format!(
-            "warning: {} can be read by others; run `chmod 600 {0}`",
-            path.display()
-        ));
-    }
+    warn_if_exposed(&path);
     let Some(name) = global.context.as_ref().or(config.current_context.as_ref()) else {
         return Ok(None);
     };
     match config.contexts.get(name) {
         Some(context) => Ok(Some(context.clone())),
-        None => {
-            let known: Vec<&str> = config.contexts.keys().map(String::as_str).collect();
-            Err(CliError::bad(format!(
-                "there is no context {name:?} in {}",
-                path.display()
-            ))
-            .remedy(format!("it has: {}", known.join(", "))))
-        }
+        None => Err(no_context(&config, name, &path)),
     }
+}
+
+/// Says so where others can read the file that holds tokens.
+pub fn warn_if_exposed(path: &Path) {
+    if config::is_exposed(path) {
+        remark(&format!(
+            "warning: {} can be read by others; run `chmod 600 {0}`",
+            path.display()
+        ));
+    }
+}
+
+/// A context that was named and is not there.
+pub fn no_context(config: &Config, name: &str, path: &Path) -> CliError {
+    let known: Vec<&str> = config.contexts.keys().map(String::as_str).collect();
+    let what = format!("there is no context {name:?} in {}", path.display());
+    CliError::bad(what).remedy(if known.is_empty() {
+        "it has none: flagship login https://host:port makes one".to_owned()
+    } else {
+        format!("it has: {}", known.join(", "))
+    })
 }
 
 fn same_hub(one: &str, other: &str) -> bool {

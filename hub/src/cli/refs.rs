@@ -29,6 +29,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The words for kinds, for completion.
+    pub const WORDS: &[&str] = &[
+        "plans",
+        "rollouts",
+        "clusters",
+        "aborts",
+        "freezes",
+        "tokens",
+        "enrol-tokens",
+    ];
+
     /// Reads a kind in singular, plural or short.
     pub fn parse(text: &str) -> Result<Self, CliError> {
         match text {

@@ -70,11 +70,9 @@ fn the_commands_of_the_first_help_page_are_understood() {
 #[test]
 fn the_readme_has_the_table_of_help_stop_word_for_word() {
     let readme = include_str!("../../../README.md");
-    let (_, stop) = super::topics::TOPICS
-        .iter()
-        .find(|(name, _)| *name == "stop")
-        .unwrap();
+    let stop = super::topics::topic("stop").unwrap();
     let table: Vec<&str> = stop
+        .text
         .lines()
         .skip_while(|line| !line.starts_with("  verb"))
         .take_while(|line| !line.is_empty())
@@ -103,6 +101,20 @@ fn s20_where_the_hub_is_away_a_verb_that_stops_says_what_stops_without_it() {
     assert!(text.contains("flagship-agent ctl hold|retreat"), "{text}");
     let refused = CliError::new(Exit::Refused, "no").remedy("ask");
     assert_eq!(without_hub(refused).to_string(), "no; ask");
+}
+
+#[test]
+fn no_line_below_a_help_is_wrapped_on_a_usual_page() {
+    for verb in Cli::command().get_subcommands() {
+        let help = verb.get_after_help().map(ToString::to_string);
+        let long = help.iter().flat_map(|help| help.lines());
+        let long: Vec<&str> = long.filter(|line| line.chars().count() > 100).collect();
+        assert!(long.is_empty(), "{}: {long:?}", verb.get_name());
+    }
+    for topic in super::topics::TOPICS {
+        let long = topic.text.lines().filter(|line| line.chars().count() > 108);
+        assert_eq!(long.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
 }
 
 #[test]

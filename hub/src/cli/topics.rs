@@ -1,12 +1,74 @@
 //! Topics of `flagship help`: what does not belong to one verb.
 
-/// Name and text of each topic.
-pub const TOPICS: &[(&str, &str)] = &[
-    ("stop", STOP),
-    ("plan", PLAN),
-    ("limits", LIMITS),
-    ("exit-codes", EXIT_CODES),
+/// A topic.
+#[derive(Debug)]
+pub struct Topic {
+    /// The word that is typed.
+    pub name: &'static str,
+    /// What it is about, in a line.
+    pub about: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The topic of this name.
+pub fn topic(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}
+
+/// All topics.
+pub const TOPICS: &[Topic] = &[
+    Topic {
+        name: "stop",
+        about: "words that stop, and what each does to traffic",
+        text: STOP,
+    },
+    Topic {
+        name: "plan",
+        about: "how a plan is written",
+        text: PLAN,
+    },
+    Topic {
+        name: "gates",
+        about: "what must hold before something goes on",
+        text: GATES,
+    },
+    Topic {
+        name: "exit-codes",
+        about: "how commands end, for scripts",
+        text: EXIT_CODES,
+    },
+    Topic {
+        name: "limits",
+        about: "what a hub lets anybody cost",
+        text: LIMITS,
+    },
 ];
+
+const GATES: &str = "\
+WHAT MUST HOLD BEFORE SOMETHING GOES ON
+
+  a rollout starts    no abort stands over it; no other rollout holds its clusters (--supersede takes
+                      over); the version was not rejected before (--again, with a reason); the plan
+                      still fits the fleet
+  a wave starts       the wave before it is done; no freeze; the rollout is not paused
+  a cluster starts    the wave has a free place (maxConcurrent); its agent is connected; no freeze and no
+                      local hold there
+  a step is taken     the cluster has a lease (30 s, renewed by the hub) and its order says Run; the checks
+                      of spec.canary.analysis passed at the step before
+  a wave is done      every cluster was seen with all its traffic on the new version, or is skipped; the
+                      soak is over (soak.for); each cluster was heard once more since
+  the rollout ends    all waves are done
+
+What closes a gate stands in `flagship explain ROLLOUT` in words: the wave before, a place, a connection,
+a person, a freeze. Moving back needs no gate: a failed check, an abort and a retreat wait for nothing.
+
+  A cluster fails     onFailure: more than maxFailures lead to halt, retreatWave or retreatAll
+  It is not heard     unreachable: wait, skip it after a time, or fail
+  Too long            deadline: counts while it advances, not while it waits for people or a freeze
+
+Approvals, windows, metric, webhook and CEL gates are read from plans and refused as not yet supported.
+";
 
 const STOP: &str = "\
 WORDS THAT STOP

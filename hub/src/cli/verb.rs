@@ -6,6 +6,7 @@ pub mod audit;
 pub mod changes;
 pub mod cluster;
 pub mod completion;
+pub mod context;
 pub mod explain;
 pub mod freeze;
 pub mod get;
@@ -13,7 +14,9 @@ pub mod help;
 pub mod lift;
 pub mod lint;
 pub mod login;
+pub mod man;
 pub mod notify;
+pub mod plan;
 pub mod rollout;
 pub mod start;
 pub mod status;
@@ -57,6 +60,9 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Audit(verb) => verb.run(&global).await,
         Verb::Lint(verb) => verb.run(&global),
         Verb::Login(verb) => verb.run(&global).await,
+        Verb::Context(verb) => verb.run(&global),
+        Verb::Plan(verb) => verb.run(&global),
+        Verb::Man(verb) => verb.run(),
         Verb::Completion(verb) => verb.run(),
         Verb::Help(verb) => verb.run(),
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::words::{ago, clock, count, millis};
+use super::words::{ago, clock, count, millis, several};
 use crate::{
     api::types::{
         AbortCluster, AbortOutcome, AbortPreview, AbortState, AbortView, NotFixed, ScopeHit,
@@ -38,6 +38,46 @@ pub fn page(look: Look, view: &AbortView, now: Timestamp) -> String {
     }
     text += &summary(look, view, now);
     text
+}
+
+/// The same for a terminal that is drawn over: it has to fit. Where not every cluster has room, those
+/// that did not stop come first and the others are counted.
+pub fn picture(look: Look, view: &AbortView, now: Timestamp) -> String {
+    let mut text = head(look, view, now);
+    let summary = summary(look, view, now);
+    let taken = look.rows(&text) + look.rows(&summary) + MARGIN;
+    let room = look.height.saturating_sub(taken).max(MARGIN);
+    let mut clusters: Vec<&AbortCluster> = view.clusters.iter().collect();
+    let all: String = clusters.iter().map(|cluster| line(look, cluster)).collect();
+    if look.rows(&all) <= room {
+        return text + &all + &summary;
+    }
+    clusters.sort_by_key(|cluster| rank(cluster.state));
+    let mut rows = 0;
+    let fits = |cluster: &&&AbortCluster| {
+        rows += look.rows(&line(look, cluster));
+        rows < room
+    };
+    let shown = clusters.iter().take_while(fits).count();
+    let (shown, rest) = clusters.split_at(shown);
+    text.extend(shown.iter().map(|cluster| line(look, cluster)));
+    text + &format!("  … and {}\n", count(rest.len(), "more cluster")) + &summary
+}
+
+/// The rows of a terminal that are left alone: the prompt, and what was typed.
+const MARGIN: usize = 2;
+
+/// Who is looked at first.
+fn rank(state: AbortState) -> u8 {
+    match state {
+        AbortState::NotStopped => 0,
+        AbortState::NotHeard => 1,
+        AbortState::Told => 2,
+        AbortState::Returning => 3,
+        AbortState::Done => 4,
+        AbortState::Returned | AbortState::Held => 5,
+        AbortState::Idle => 6,
+    }
 }
 
 /// What was ordered and what bound holds.
@@ -113,6 +153,9 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
     text
 }
 
+/// So many clusters that are to be fixed are named.
+const WRITTEN: usize = 20;
+
 fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
     if clusters.is_empty() {
         return String::new();
@@ -127,7 +170,8 @@ fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
         }
     );
     let mut text = format!("{}\n", look.paint(Tone::Warn, &title));
-    for cluster in clusters {
+    let written = if look.wide { clusters.len() } else { WRITTEN };
+    for cluster in clusters.iter().take(written) {
         let version = cluster.version.as_deref().unwrap_or("the change");
         let soaked = if cluster.soaked { "" } else { ", not soaked" };
         let share = match cluster.share {
@@ -137,6 +181,12 @@ fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
         text += &format!(
             "  {:<16} serves {version} of {}{share}{soaked}\n",
             cluster.cluster, cluster.workload
+        );
+    }
+    if clusters.len() > written {
+        text += &format!(
+            "  and {} more (-o wide names them)\n",
+            clusters.len() - written
         );
     }
     let mut commands: Vec<&str> = clusters.iter().map(|c| c.command.as_str()).collect();
@@ -178,7 +228,7 @@ pub fn preview(look: Look, what: &str, preview: &AbortPreview, now: Timestamp) -
         (done_name, &done),
     ] {
         if !some.is_empty() {
-            text += &format!("  {:<20} {}\n", format!("{name}:"), some.join(", "));
+            text += &format!("  {:<20} {}\n", format!("{name}:"), several(look, some));
         }
     }
     text += &format!(

@@ -42,9 +42,12 @@ pub fn page(
     };
     let first = format!("{} asked for it{asked}", view.started_by);
     text += &entry(view.started_at, view.started_at, &first, now);
+    let mut told: Vec<String> = Vec::new();
     for line in history {
         if cluster.is_none_or(|cluster| concerns(line, &cluster.cluster)) {
-            text += &entry(line.at, view.started_at, &said(line), now);
+            let said = said(line);
+            text += &entry(line.at, view.started_at, &once(&told, &said), now);
+            told.push(said);
         }
     }
     text += "\nNow:\n";
@@ -83,6 +86,24 @@ fn said(line: &HistoryView) -> String {
         Some(_) | None => line.message.clone(),
     }
 }
+
+/// A sentence without a cause that one of the lines just before it has told already.
+fn once(told: &[String], said: &str) -> String {
+    let recent = &told[told.len().saturating_sub(RECENT)..];
+    let ends = said.match_indices([':', ',']).map(|(at, _)| at + 1);
+    for cause in ends.map(|at| (at, said[at..].trim_start())) {
+        let (at, cause) = cause;
+        if cause.len() >= CAUSE && recent.iter().any(|line| line.contains(cause)) {
+            return format!("{} as above", &said[..at]);
+        }
+    }
+    said.to_owned()
+}
+
+/// A cause is looked for in so many lines before.
+const RECENT: usize = 50;
+/// What is shorter than this is no cause worth leaving out.
+const CAUSE: usize = 30;
 
 /// Whether a line of history is about a cluster: it is its own, or names it.
 fn concerns(line: &HistoryView, cluster: &str) -> bool {
@@ -208,6 +229,14 @@ pub fn cluster_not_yet(
     now: Timestamp,
 ) -> Option<String> {
     let name = &cluster.cluster;
+    if view.ended {
+        return (cluster.state == "Waiting").then(|| {
+            format!(
+                "{name} was never started: the rollout ended before the turn of wave {}",
+                cluster.wave
+            )
+        });
+    }
     match cluster.state.as_str() {
         "Waiting" => Some(format!(
             "{name} has not started: {}",
@@ -278,6 +307,23 @@ fn not_connected(cluster: &RolloutCluster, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let cause = "2 of 2 failed checks; the last: request-success-rate: 88 < 99";
+        let told = [format!("pilot-1 failed: {cause}")];
+        let back =
+            format!("the whole rollout goes back: 1 failed, 0 allowed; last pilot-1: {cause}");
+        assert_eq!(
+            once(&told, &back),
+            "the whole rollout goes back: 1 failed, 0 allowed; last pilot-1: as above"
+        );
+        assert_eq!(once(&[], &back), back);
+        assert_eq!(
+            once(&told, "eu-1 started, attempt 1"),
+            "eu-1 started, attempt 1"
+        );
+    }
 
     #[test]
     fn a_name_counts_as_a_word_of_its_own_only() {

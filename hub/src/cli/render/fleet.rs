@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     rollout,
-    words::{ago, banners, clock, fact, heard, state, why},
+    words::{ago, banners, clock, fact, heard, several, state, why},
 };
 use crate::{
     api::types::{ClusterView, StatusView, WorkloadView},
@@ -20,13 +20,13 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     );
     text += &format!("{}\n", look.paint(Tone::Strong, &head));
     if !view.not_heard.is_empty() {
-        let line = format!("  not heard: {}", some(look, &view.not_heard));
+        let line = format!("  not heard: {}", several(look, &view.not_heard));
         text += &format!("{}\n", look.paint(Tone::Warn, &line));
     }
     if !view.pending.is_empty() {
         text += &format!(
             "  waiting for approval: {} (flagship cluster approve NAME)\n",
-            some(look, &view.pending)
+            several(look, &view.pending)
         );
     }
     if view.rollouts.is_empty() {
@@ -36,17 +36,6 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
         text += &rollout::list(look, &view.rollouts, now);
     }
     text
-}
-
-/// So many names are read in a sentence; of more, the rest is counted.
-const NAMED: usize = 12;
-
-fn some(look: Look, names: &[String]) -> String {
-    if names.len() <= NAMED || look.wide {
-        return names.join(", ");
-    }
-    let (first, rest) = names.split_at(NAMED);
-    format!("{} and {} more", first.join(", "), rest.len())
 }
 
 /// One line a cluster.

@@ -196,8 +196,8 @@ fn cluster_words(look: Look, cluster: &RolloutCluster, now: Timestamp) -> String
         );
     }
     line.push('\n');
-    let reason = why(&cluster.why, now);
-    if !reason.is_empty() {
+    if !cluster.why.message.is_empty() {
+        let reason = why(&cluster.why, now);
         line += &format!("  {:<16} {}\n", "", look.paint(Tone::Dim, &reason));
     }
     line

@@ -26,7 +26,7 @@ pub fn picture(look: Look, view: &RolloutView, now: Timestamp) -> String {
     page += &look.paint(Tone::Strong, &cut(&head, look.width * SENTENCE));
     page.push('\n');
     for wave in &view.waves {
-        page += &cut(&wave_line(view, wave), look.width);
+        page += &cut(&wave_line(look, view, wave), look.width);
         page.push('\n');
     }
     let sentence = format!("{}: {}", ending(view), why(&view.why, now));
@@ -40,17 +40,17 @@ pub fn picture(look: Look, view: &RolloutView, now: Timestamp) -> String {
     page + &sentence + "\n"
 }
 
-fn wave_line(view: &RolloutView, wave: &RolloutWave) -> String {
+fn wave_line(look: Look, view: &RolloutView, wave: &RolloutWave) -> String {
     let done = view.clusters.iter().filter(|c| c.wave == wave.name);
     let done = done.filter(|c| matches!(c.state.as_str(), "Done" | "Soaking"));
     let longest = view.waves.iter().map(|w| w.name.chars().count()).max();
-    let width = longest.unwrap_or(0).min(24);
+    let width = longest.unwrap_or(0).min(24).min(look.width / 3);
     let mut line = format!(
-        "  {:<width$}  {:<8} {}/{}",
+        "{:<width$}  {}/{}  {}",
         cut(&wave.name, width),
-        wave.state,
         done.count(),
-        wave.clusters.len()
+        wave.clusters.len(),
+        wave.state
     );
     if let Some(soak) = wave.soak.as_ref().filter(|_| wave.state == "soaking") {
         let elapsed = millis(soak.elapsed_ms.min(soak.needed_ms));
@@ -191,14 +191,16 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
         let place = (v.state.clone(), v.wave.clone(), v.stage.clone());
         (place, v.attempt, v.why.code.clone())
     };
+    let mut told = "";
     if before.is_none_or(|old| what(old) != what(view)) {
+        told = &view.why.message;
         let known = before.map_or("", |old| &old.why.message);
         let reason = news(known, &view.why.message);
         lines.push(format!("{at} {} {}{reason}", named(view), stands(view)));
     }
     for cluster in &view.clusters {
         let old = before.and_then(|b| b.clusters.iter().find(|c| c.cluster == cluster.cluster));
-        lines.extend(cluster_change(old, cluster).map(|line| format!("{at} {line}")));
+        lines.extend(cluster_change(old, cluster, told).map(|line| format!("{at} {line}")));
     }
     lines
 }
@@ -216,7 +218,12 @@ fn news(known: &str, message: &str) -> String {
     }
 }
 
-fn cluster_change(old: Option<&RolloutCluster>, new: &RolloutCluster) -> Option<String> {
+/// What changed in one cluster; not its reason again where `told` has said it just before.
+fn cluster_change(
+    old: Option<&RolloutCluster>,
+    new: &RolloutCluster,
+    told: &str,
+) -> Option<String> {
     let what = |c: &RolloutCluster| {
         let place = (c.state.clone(), c.phase.clone(), c.weight);
         (place, c.why.code.clone(), c.connected, c.failed_checks)
@@ -237,7 +244,9 @@ fn cluster_change(old: Option<&RolloutCluster>, new: &RolloutCluster) -> Option<
         line += &format!(" ({failed})");
     }
     let known = old.map_or("", |old| &old.why.message);
-    line += &news(known, &new.why.message);
+    if !told.contains(&new.why.message) {
+        line += &news(known, &new.why.message);
+    }
     Some(line)
 }
 

@@ -151,3 +151,15 @@ pub fn count(number: usize, what: &str) -> String {
         format!("{number} {what}s")
     }
 }
+
+/// So many names are read in a sentence; of more, the rest is counted.
+const NAMED: usize = 12;
+
+/// Names in a sentence; of many only the first, unless everything is wanted.
+pub fn several(look: Look, names: &[String]) -> String {
+    if names.len() <= NAMED || look.wide {
+        return names.join(", ");
+    }
+    let (first, rest) = names.split_at(NAMED);
+    format!("{} and {} more", first.join(", "), rest.len())
+}

@@ -15,10 +15,11 @@ use crate::{
     cli::{
         args::Why,
         client::{changes::Changes, segment},
+        complete,
         context::Session,
         exit::{CliError, Exit, without_hub},
         output::{print, show},
-        refs,
+        refs::{self, Kind},
         render::abort as text,
     },
 };
@@ -66,10 +67,10 @@ pub struct ScopeArgs {
     #[arg(long, group = "scope")]
     fleet: bool,
     /// One plan
-    #[arg(long, group = "scope", value_name = "PROJECT/NAME")]
+    #[arg(long, group = "scope", value_name = "PROJECT/NAME", add = complete::of(Kind::Plan))]
     plan: Option<String>,
     /// One rollout
-    #[arg(long, group = "scope", value_name = "PROJECT/ID")]
+    #[arg(long, group = "scope", value_name = "PROJECT/ID", add = complete::of(Kind::Rollout))]
     rollout: Option<String>,
     /// One workload, in every cluster
     #[arg(long, group = "scope", value_name = "NAMESPACE/KIND/NAME")]
@@ -272,7 +273,7 @@ impl Screen {
             return Ok(());
         }
         if self.live {
-            let page = text::page(session.look, view, session.now());
+            let page = text::picture(session.look, view, session.now());
             let up = match self.drawn {
                 0 => String::new(),
                 lines => format!("\x1b[{lines}A"),

@@ -22,9 +22,10 @@ use files::{Source, sources};
 
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
-All plans are checked on the hub, against the fleet as it is now, before the first is stored. What is
-wrong is said with line and column, and then nothing is stored. Running rollouts keep the plan that they
-started with. --prune removes the plans that the hub has in the same projects and the files have not.
+All plans are checked on the hub, against the fleet as it is now, before the first is stored.
+What is wrong is said with line and column, and then nothing is stored. Running rollouts keep the
+plan that they started with. --prune removes plans that the hub has in the same projects and the
+files have not.
 Exit codes: 0 stored, or nothing to do; 2 refused; with --dry-run: 8 something would change.
 
 Examples:

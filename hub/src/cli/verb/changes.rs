@@ -17,8 +17,8 @@ use crate::{
 
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
-What people changed and what the hub decided, from the audit log. The first question when something
-broke: what was changed just before?
+What people changed and what the hub decided, from the audit log. The first question when
+something broke: what was changed just before?
 
 Examples:
   flagship changes --since 2h

@@ -8,9 +8,11 @@ use crate::{
     cli::{
         args::Why,
         client::segment,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::show,
+        refs::Kind,
     },
 };
 
@@ -37,6 +39,7 @@ enum Verb {
     /// Let a cluster in that waits for it
     Approve {
         /// Its name
+        #[arg(add = complete::of(Kind::Cluster))]
         name: String,
         #[command(flatten)]
         why: Why,
@@ -47,7 +50,8 @@ enum Verb {
         #[arg(
             required_unless_present = "all",
             conflicts_with = "all",
-            value_name = "NAME"
+            value_name = "NAME",
+            add = complete::of(Kind::Cluster)
         )]
         names: Vec<String>,
         /// All that wait to be confirmed
@@ -59,6 +63,7 @@ enum Verb {
     /// End the hold or retreat of a person on the spot; moves nothing by itself
     Release {
         /// Its name
+        #[arg(add = complete::of(Kind::Cluster))]
         name: String,
         /// Which workload: NAMESPACE/KIND/NAME, or NAME where only one has it
         workload: String,
@@ -68,6 +73,7 @@ enum Verb {
     /// Close its sessions and refuse its certificate from now on
     Remove {
         /// Its name
+        #[arg(add = complete::of(Kind::Cluster))]
         name: String,
         /// Also while a release is in flight there; its workloads stay as they are
         #[arg(long)]

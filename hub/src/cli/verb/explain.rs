@@ -7,6 +7,7 @@ use crate::{
     api::types::{HistoryView, List, RolloutCluster, RolloutView},
     cli::{
         client::pages,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::{cut, show},
@@ -17,8 +18,8 @@ use crate::{
 
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
-Every decision has its reason, and these are the same words as in the log, the history and the API. Of
-what has not happened it says what it waits for: the wave before, a place, a connection, a person.
+Every decision has its reason, in the same words as in the log, the history and the API. Of what
+has not happened it says what it waits for: the wave before, a place, a connection, a person.
 
 Examples:
   flagship explain checkout
@@ -28,8 +29,10 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The rollout, PROJECT/ID; or a plan, for its newest rollout
+    #[arg(add = complete::rollout())]
     rollout: String,
     /// Only what concerns this cluster
+    #[arg(add = complete::of(refs::Kind::Cluster))]
     cluster: Option<String>,
 }
 

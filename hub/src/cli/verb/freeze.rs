@@ -14,17 +14,19 @@ use crate::{
     cli::{
         args::Why,
         client::segment,
+        complete,
         context::Session,
         exit::{CliError, Exit, without_hub},
         output::show,
+        refs::Kind,
         render::{abort, freeze as text},
     },
 };
 
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
-What is in flight holds its weight, nothing starts; checks go on, and a failure still takes its cluster
-back. It ends by itself at its end, or by `flagship unfreeze`: flagship help stop.
+What is in flight holds its weight, nothing starts; checks go on, and a failure still takes its
+cluster back. It ends by itself at its end, or by `flagship unfreeze`: flagship help stop.
 
 Examples:
   flagship freeze --fleet --until 2026-11-30T08:00:00Z --reason 'black friday'
@@ -109,6 +111,7 @@ impl Freeze {
 #[derive(Debug, Args)]
 pub struct Unfreeze {
     /// The freeze's id; may be left out where only one stands
+    #[arg(add = complete::of(Kind::Freeze))]
     freeze: Option<String>,
     #[command(flatten)]
     why: Why,

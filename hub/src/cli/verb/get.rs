@@ -10,6 +10,7 @@ use crate::{
     },
     cli::{
         client::segment,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::{print, show},
@@ -21,8 +22,8 @@ use crate::{
 
 /// Examples for the help.
 pub const GET_EXAMPLES: &str = "\
-A list as JSON is {items, seq}: -o jsonpath='$.items[*].name' picks names (RFC 9535; texts are printed
-without quotes). -o wide has more columns and cuts nothing.
+A list as JSON is {items, seq}: -o jsonpath='$.items[*].name' picks names (RFC 9535; texts are
+printed without quotes). -o wide has more columns and cuts nothing.
 
 Examples:
   flagship get rollouts --project shop
@@ -42,8 +43,10 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Get {
     /// plans, rollouts, clusters, aborts, freezes, tokens or enrol-tokens; or KIND/NAME
+    #[arg(add = complete::kind_and_name())]
     kind: String,
     /// One by name
+    #[arg(add = complete::name_after_kind())]
     name: Option<String>,
     /// What has ended too: rollouts that ended, aborts that were lifted, freezes that ended
     #[arg(long, short)]
@@ -56,8 +59,10 @@ pub struct Get {
 #[derive(Debug, Args)]
 pub struct Describe {
     /// KIND/NAME, as in rollout/checkout-3, plan/shop/checkout, cluster/eu-1, abort/ID, freeze/ID
+    #[arg(add = complete::kind_and_name())]
     what: String,
     /// The name, if the kind stands alone
+    #[arg(add = complete::name_after_kind())]
     name: Option<String>,
     /// A rollout's history too
     #[arg(long)]

@@ -4,9 +4,10 @@ use clap::{Args, CommandFactory as _};
 
 use crate::cli::{
     args::Cli,
+    complete,
     exit::{CliError, Exit},
     output::print,
-    topics::TOPICS,
+    topics::{TOPICS, topic},
 };
 
 /// Examples for the help.
@@ -18,7 +19,8 @@ Examples:
 /// What can be typed after `help`.
 #[derive(Debug, Args)]
 pub struct Help {
-    /// A topic (stop, plan, limits, exit-codes), or a verb and its own verbs
+    /// A topic (stop, plan, gates, exit-codes, limits), or a verb and its own verbs
+    #[arg(add = complete::topic())]
     words: Vec<String>,
 }
 
@@ -30,17 +32,17 @@ impl Help {
     }
 
     fn text(&self) -> Result<String, CliError> {
-        if let [topic] = self.words.as_slice()
-            && let Some((_, text)) = TOPICS.iter().find(|(name, _)| name == topic)
+        if let [word] = self.words.as_slice()
+            && let Some(found) = topic(word)
         {
-            return Ok((*text).to_owned());
+            return Ok(found.text.to_owned());
         }
         let mut command = Cli::command();
         command.build();
         let mut found = &mut command;
         for word in &self.words {
             found = found.find_subcommand_mut(word).ok_or_else(|| {
-                let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
+                let topics: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
                 CliError::bad(format!("there is no help on {word:?}")).remedy(format!(
                     "topics are {}; `flagship --help` lists the verbs",
                     topics.join(", ")

@@ -8,6 +8,7 @@ use crate::{
     cli::{
         args::Why,
         client::segment,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::show,
@@ -29,6 +30,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Lift {
     /// The abort's id; may be left out where only one stands
+    #[arg(add = complete::of(refs::Kind::Abort))]
     abort: Option<String>,
     /// Where it goes on standing: project/P, plan/P/N, rollout/P/ID, workload/NS/KIND/NAME or
     /// KEY=VALUE for clusters with a label; repeat it for more

@@ -46,7 +46,7 @@ pub struct Login {
 impl Login {
     /// Checks the hub and the token first, then keeps both.
     pub async fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let token = self.token(global)?;
+        let token = given(token_of(global, self.token_stdin, true)?)?;
         let (ca, client) = self.trust(global, &token).await?;
         let who: WhoAmI = client.get("/api/v1/whoami").await?;
         let path = config::path()?;
@@ -79,28 +79,6 @@ impl Login {
             path.display()
         ))?;
         Ok(Exit::Done)
-    }
-
-    fn token(&self, global: &Global) -> Result<String, CliError> {
-        let mut text = String::new();
-        let failed = |error| CliError::new(Exit::Error, format!("cannot read stdin: {error}"));
-        if self.token_stdin {
-            io::stdin().read_to_string(&mut text).map_err(failed)?;
-        } else if let Some(token) = token(global)? {
-            text = token;
-        } else if io::stdin().is_terminal() {
-            remark("Token (it is not kept on the screen's history if you clear it):");
-            io::stdin().lock().read_line(&mut text).map_err(failed)?;
-        } else {
-            return Err(CliError::bad("no token was given")
-                .remedy("give --token-stdin, --token-file FILE, or FLAGSHIP_TOKEN"));
-        }
-        let token = text.trim();
-        if token.is_empty() {
-            return Err(CliError::bad("the token is empty")
-                .remedy("give what `flagship-hub init` or `flagship token create` printed"));
-        }
-        Ok(token.to_owned())
     }
 
     async fn trust(
@@ -146,6 +124,36 @@ impl Login {
         let client = Client::new(&self.url, Some(&ca), token)?;
         Ok((Some(ca), client))
     }
+}
+
+/// The token that comes with a command: from stdin, a file or the environment; on a terminal it may be
+/// asked for.
+pub fn token_of(global: &Global, stdin: bool, ask: bool) -> Result<Option<String>, CliError> {
+    let mut text = String::new();
+    let failed = |error| CliError::new(Exit::Error, format!("cannot read stdin: {error}"));
+    if stdin {
+        io::stdin().read_to_string(&mut text).map_err(failed)?;
+    } else if let Some(token) = token(global)? {
+        text = token;
+    } else if ask && io::stdin().is_terminal() {
+        remark("Token (it is not kept on the screen's history if you clear it):");
+        io::stdin().lock().read_line(&mut text).map_err(failed)?;
+    } else {
+        return Ok(None);
+    }
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(CliError::bad("the token is empty")
+            .remedy("give what `flagship-hub init` or `flagship token create` printed"));
+    }
+    Ok(Some(token.to_owned()))
+}
+
+fn given(token: Option<String>) -> Result<String, CliError> {
+    token.ok_or_else(|| {
+        CliError::bad("no token was given")
+            .remedy("give --token-stdin, --token-file FILE, or FLAGSHIP_TOKEN")
+    })
 }
 
 fn pem(der: &[u8]) -> String {

@@ -7,6 +7,7 @@ use crate::{
     cli::{
         args::Why,
         client::segment,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::show,
@@ -44,6 +45,7 @@ enum Verb {
     /// Send a test message to a channel, now
     Test {
         /// Its name
+        #[arg(add = complete::channel())]
         channel: String,
     },
 }

@@ -10,6 +10,7 @@ use crate::{
     api::types::{AcceptRequest, Empty, RetreatRequest, RolloutView},
     cli::{
         args::Why,
+        complete,
         context::Session,
         exit::{CliError, Exit, without_hub},
         output::show,
@@ -64,6 +65,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Target {
     /// The rollout, PROJECT/ID; or a plan, for its newest rollout
+    #[arg(add = complete::rollout())]
     rollout: String,
     #[command(flatten)]
     why: Why,

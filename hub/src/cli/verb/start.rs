@@ -9,10 +9,11 @@ use crate::{
     api::types::{RolloutView, StartRequest},
     cli::{
         args::Why,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::show,
-        refs::{self, RolloutRef},
+        refs::{self, Kind, RolloutRef},
         render::words,
     },
 };
@@ -28,6 +29,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Start {
     /// The plan, PROJECT/NAME
+    #[arg(add = complete::of(Kind::Plan))]
     plan: String,
     /// The version to release
     #[arg(long, value_name = "VERSION")]

@@ -13,6 +13,7 @@ use crate::{
     api::types::RolloutView,
     cli::{
         client::changes::Changes,
+        complete,
         context::Session,
         exit::{CliError, Exit},
         output::print,
@@ -34,6 +35,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Watch {
     /// The rollout, PROJECT/ID; or a plan, for its newest rollout
+    #[arg(add = complete::rollout())]
     rollout: String,
     /// Until when: done, soaked (the last wave has soaked), or wave=NAME for that wave's end
     #[arg(long, default_value = "done", value_name = "done|soaked|wave=NAME")]

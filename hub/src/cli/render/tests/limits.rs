@@ -1,9 +1,9 @@
 //! Small terminals, long names and large fleets: every page stays readable.
 
 use super::{
-    super::{explain, fleet, rollout, watching},
+    super::{abort, explain, fleet, rollout, watching},
     WIDE,
-    fixture::{at, line, rolling, status},
+    fixture::{at, held_up, line, rolling, status},
 };
 use crate::{api::types::RolloutView, cli::output::Look};
 
@@ -108,4 +108,25 @@ fn a_cluster_without_a_place_is_told_who_has_them() {
     view.state = "Paused".into();
     let text = explain::cluster_not_yet(&view, &view.clusters[3], at(300)).unwrap();
     assert!(text.contains("Paused"), "{text}");
+}
+
+#[test]
+fn an_abort_of_ten_thousand_clusters_fits_its_terminal_with_those_that_did_not_stop() {
+    let mut view = held_up();
+    let like = view.clusters[3].clone();
+    let fixed = view.not_fixed.first().cloned();
+    for number in 0..10_000 {
+        let mut cluster = like.clone();
+        cluster.cluster = format!("us-{number:05}");
+        view.clusters.insert(0, cluster);
+        view.not_fixed.extend(fixed.clone());
+    }
+    let look = Look {
+        height: 60,
+        ..Look::plain(120)
+    };
+    let picture = abort::picture(look, &view, at(12));
+    assert!(look.rows(&picture) <= 60, "{picture}");
+    assert!(picture.contains("NOT STOPPED"), "{picture}");
+    assert!(picture.contains("more cluster"), "{picture}");
 }

@@ -1,0 +1,135 @@
+//! `flagship man`: manual pages, made from the same text as the help.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Command, CommandFactory as _};
+use clap_mangen::Man as Page;
+
+use crate::cli::{
+    args::Cli,
+    exit::{CliError, Exit},
+    output::print,
+    topics::{TOPICS, Topic},
+};
+
+/// Examples for the help.
+pub const EXAMPLES: &str = "\
+One page a verb (flagship-abort.1) and one a topic (flagship-stop.7).
+
+Examples:
+  flagship man --dir ~/.local/share/man
+  flagship man --dir /usr/local/share/man";
+
+/// What can be typed after `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The folder that gets man1 and man7
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+}
+
+impl Man {
+    /// Writes all pages.
+    pub fn run(self) -> Result<Exit, CliError> {
+        let mut command = Cli::command();
+        command.build();
+        let mut pages = Vec::new();
+        verbs(&command, "flagship", &mut pages)?;
+        pages.extend(TOPICS.iter().map(topic));
+        for (name, text) in &pages {
+            let path = self.dir.join(name);
+            write(&path, text).map_err(|error| {
+                CliError::bad(format!("cannot write {}: {error}", path.display()))
+            })?;
+        }
+        let count = pages.len();
+        print(&format!(
+            "{count} manual pages are in {}\n",
+            self.dir.display()
+        ))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
+}
+
+type Written = (String, Vec<u8>);
+
+/// A verb's page, and those of its own verbs.
+fn verbs(command: &Command, name: &str, pages: &mut Vec<Written>) -> Result<(), CliError> {
+    let mut text = Vec::new();
+    let named = command.clone().display_name(name.to_owned());
+    Page::new(named)
+        .manual("Flagship")
+        .render(&mut text)
+        .map_err(|error| CliError::new(Exit::Error, format!("cannot write {name}: {error}")))?;
+    pages.push((format!("man1/{name}.1"), text));
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        verbs(verb, &format!("{name}-{}", verb.get_name()), pages)?;
+    }
+    Ok(())
+}
+
+/// A topic's page: its text as it is, since it is set already.
+fn topic(topic: &Topic) -> Written {
+    let title = format!("flagship-{}", topic.name);
+    let mut page = format!(
+        ".TH {title} 7 \"\" \"flagship {}\" Flagship\n.SH NAME\n{title} \\- {}\n.SH DESCRIPTION\n.nf\n",
+        env!("CARGO_PKG_VERSION"),
+        roff(topic.about)
+    );
+    for line in topic.text.lines() {
+        // A dot or a quote at the beginning of a line is a command there.
+        if line.starts_with(['.', '\'']) {
+            page += "\\&";
+        }
+        page += &roff(line);
+        page.push('\n');
+    }
+    page += ".fi\n";
+    (format!("man7/{title}.7"), page.into_bytes())
+}
+
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_and_every_topic_has_its_page_with_its_examples() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().to_owned();
+        Man { dir: dir.clone() }.run().unwrap();
+        let page = |name: &str| {
+            fs::read_to_string(dir.join(name))
+                .unwrap()
+                .replace("\\-", "-")
+        };
+        let abort = page("man1/flagship-abort.1");
+        assert!(abort.contains("flagship abort --fleet --reason"), "{abort}");
+        assert!(page("man1/flagship-token-create.1").contains("--cluster"));
+        let stop = page("man7/flagship-stop.7");
+        assert!(stop.contains("WORDS THAT STOP"), "{stop}");
+        for topic in TOPICS {
+            assert!(
+                dir.join(format!("man7/flagship-{}.7", topic.name))
+                    .is_file()
+            );
+        }
+        for verb in Cli::command().get_subcommands() {
+            let name = format!("man1/flagship-{}.1", verb.get_name());
+            assert!(verb.is_hide_set() || dir.join(&name).is_file(), "{name}");
+        }
+    }
+}
