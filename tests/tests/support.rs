@@ -57,15 +57,7 @@ async fn planted(folder: &Path) -> (Fleet, Vec<String>) {
         format!("enrolled with {enrol}"),
         "password=planted-by-hand, sorry".to_owned(),
     ] {
-        let freeze = [
-            "freeze",
-            "--project",
-            "shop",
-            "--for",
-            "1h",
-            "--reason",
-            &reason,
-        ];
+        let freeze = ["freeze", "--fleet", "--for", "1h", "--reason", &reason];
         cli.ok(&freeze).unwrap();
     }
     let admin = fleet.hub.admin_token.clone();
