@@ -26,10 +26,11 @@ use crate::cli::{
 
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
-The file holds versions, the hub's settings, health, metrics, clusters, rollouts and their last history,
-aborts, freezes, notifications and the end of the audit log. It holds no token, no key, no plan, and no
-address of a channel; what looks like a secret in a reason or a message is masked. MANIFEST.json names
-every file with its SHA-256, and what could not be had.
+The file holds versions, the hub's settings, health, metrics, clusters, rollouts and their
+last history, aborts, freezes, notifications and the end of the audit log. It holds no
+token, no key, no plan, and no address of a channel; what looks like a secret in a reason or
+a message is masked. MANIFEST.json names every file with its SHA-256, and what could not be
+had.
 
 Examples:
   flagship support-bundle
