@@ -175,12 +175,15 @@ impl<'a> Work<'a> {
     }
 
     /// Asks for a version at a scale, unless the platform was told already. A version that was to be
-    /// stopped no longer is.
+    /// stopped no longer is: one of which nothing is wanted is on its way out.
     pub(crate) fn ensure(&mut self, revision: &Revision, scale: Scale) {
         self.next
             .stopping
             .retain(|old| old.version != revision.version);
-        let told = self.version(revision).map(|seen| seen.scale);
+        let told = self
+            .version(revision)
+            .filter(|seen| seen.wanted > 0)
+            .map(|seen| seen.scale);
         if told != Some(scale) {
             self.actions.push(Action::EnsureVersion {
                 revision: revision.clone(),

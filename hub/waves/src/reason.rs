@@ -104,6 +104,9 @@ reasons! {
     ClusterSkipped { cluster: ClusterName, reason: String, } => "{cluster} is skipped: {reason}";
     /// A skipped cluster came back while its wave runs (S12).
     ClusterRejoined { cluster: ClusterName, } => "{cluster} is back and starts again from step 0";
+    /// A cluster that had succeeded has begun nothing of it: its agent's data were put back.
+    ClusterForgot { cluster: ClusterName, version: String, }
+        => "{cluster} had succeeded, and its agent knows nothing of it any more; {version} has no traffic there";
     /// A cluster joined a wave that had not started.
     ClusterJoined { cluster: ClusterName, wave: WaveName, } => "{cluster} joined wave {wave}";
     /// A cluster came after its wave had started (P25).

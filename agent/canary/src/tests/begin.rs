@@ -6,7 +6,7 @@ use flagship_proto::model::{Intent, Phase, Weight};
 use serde_json::json;
 
 use super::plant::{Plant, revision, spec, usual};
-use crate::Reason;
+use crate::{Reason, Scale, VersionSeen};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -45,6 +45,23 @@ fn no_route_names_a_version_before_it_is_told_to_run() {
     });
     plant.settle();
     assert_eq!(plant.live("1.0.0"), 100);
+}
+
+#[test]
+fn a_version_that_is_on_its_way_out_is_told_to_run_again() {
+    let mut plant = Plant::serving(usual());
+    let leaving = VersionSeen {
+        scale: Scale::Canary,
+        wanted: 0,
+        ready: 1,
+        crash_loop: None,
+        not_startable: None,
+        in_flight: None,
+    };
+    plant.versions.insert("1.1.0".to_owned(), leaving);
+    plant.order("1.1.0", 1);
+    plant.look();
+    assert_eq!(plant.versions["1.1.0"].wanted, 1);
 }
 
 #[test]

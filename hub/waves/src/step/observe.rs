@@ -36,6 +36,25 @@ pub(super) fn is_off(status: &WorkloadStatus, change: &Change) -> bool {
     weight_on(status, change) == Weight::ZERO && !in_flight && !unread
 }
 
+/// Whether a status shows a canary of `change` that was ordered and never begun, read back at zero.
+fn has_forgotten(status: &WorkloadStatus, change: &Change) -> bool {
+    let about = is_about(status.version.as_deref(), change);
+    let is_read = !about || status.observed.is_some();
+    match status.phase {
+        Phase::Waiting | Phase::Initializing | Phase::Initialized => {
+            weight_on(status, change) == Weight::ZERO && is_read
+        }
+        Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Promoting
+        | Phase::Finalising
+        | Phase::Succeeded
+        | Phase::Failed
+        | Phase::Terminating
+        | Phase::Terminated => false,
+    }
+}
+
 fn is_about(version: Option<&str>, change: &Change) -> bool {
     match change {
         Change::Version(wanted) | Change::Delivered(wanted) => version == Some(wanted),
@@ -66,7 +85,7 @@ impl Turn<'_> {
                     self.observe_in_flight(&uid, member, status);
                 }
                 ClusterPhase::Soaking | ClusterPhase::Done if !over => {
-                    self.observe_succeeded(&uid, status);
+                    self.observe_succeeded(&uid, member, status);
                 }
                 ClusterPhase::Retreating { .. } => self.observe_return(&uid, member, answer),
                 ClusterPhase::Failed { .. } if !returned && !over => {
@@ -172,15 +191,46 @@ impl Turn<'_> {
 
     /// A cluster that succeeded must stay so: a failed check in the soak, or somebody who takes it
     /// back on the spot, is this cluster's failure (S5).
-    fn observe_succeeded(&mut self, uid: &ClusterUid, status: Option<&WorkloadStatus>) {
+    fn observe_succeeded(
+        &mut self,
+        uid: &ClusterUid,
+        member: &Member,
+        status: Option<&WorkloadStatus>,
+    ) {
         let Some(status) = status else { return };
         let off = is_off(status, &self.state.change);
         let by_abort = status.aborted_by.is_some() && self.covered(uid);
+        if has_forgotten(status, &self.state.change)
+            && member.local_control().is_none()
+            && !by_abort
+        {
+            return self.start_over(uid, member);
+        }
         if (status.phase == Phase::Failed || off) && !by_abort {
             self.fail(uid, words(status));
             if off {
                 self.mark_returned(uid);
             }
+        }
+    }
+
+    /// Nothing of it failed, so it is as one that comes back (S12): an ordinary slot while its wave
+    /// runs, else the catch-up lane.
+    fn start_over(&mut self, uid: &ClusterUid, member: &Member) {
+        let version = self.state.change.to_string();
+        self.reasons.push(Reason::ClusterForgot {
+            cluster: member.name.clone(),
+            version,
+        });
+        let Some(cluster) = self.state.clusters.get_mut(uid) else {
+            return;
+        };
+        cluster.touched = false;
+        let wave = self.state.waves.get(cluster.wave);
+        if wave.is_some_and(|wave| wave.finished.is_none()) {
+            self.set(uid, ClusterPhase::Waiting);
+        } else {
+            self.skip(uid, "its agent forgot that it had succeeded".to_owned());
         }
     }
 

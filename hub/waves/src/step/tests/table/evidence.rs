@@ -95,3 +95,46 @@ fn rule_9_a_done_cluster_that_fails_later_goes_back_and_is_listed_before_success
     assert_eq!(world.state.phase, RolloutPhase::Succeeded);
     assert_eq!(world.phase("p").word(), "Skipped");
 }
+
+#[test]
+fn rule_9_who_forgot_that_it_succeeded_starts_again_and_the_soak_with_it() {
+    let forgets = |world: &mut World, name: &str| {
+        world.take(name);
+        let agent = world.agents.get_mut(&uid(name)).unwrap();
+        agent.phase = Phase::Waiting;
+        agent.weight = 0;
+        OLD.clone_into(&mut agent.primary);
+        world.report(name);
+    };
+    let plan = plan(
+        "soak: {for: 30s}",
+        "",
+        "onFailure: {maxFailures: 0, then: halt}",
+    );
+    let mut world = World::new(plan, &[("p", "pilot"), ("a", "prod")]);
+    world.settle();
+    world.succeeds("p");
+    world.settle();
+    assert_eq!(*world.phase("p"), ClusterPhase::Soaking);
+    forgets(&mut world, "p");
+    world.settle();
+    assert!(world.phase("p").in_flight(), "{:?}", world.phase("p"));
+    assert_eq!(intent(&mut world, "p"), Some(Intent::Run));
+    assert_eq!(world.state.clusters[&uid("p")].attempt, 2);
+    world.succeeds("p");
+    world.settle();
+    for _ in 0..5 {
+        world.pass(10);
+        world.take("p");
+        world.settle();
+    }
+    assert_eq!(
+        intent(&mut world, "a"),
+        Some(Intent::Run),
+        "after a soak of its own"
+    );
+    forgets(&mut world, "p");
+    world.settle();
+    let skipped = matches!(world.phase("p"), ClusterPhase::Skipped { .. });
+    assert!(skipped, "its wave is over: the catch-up lane has it");
+}
