@@ -1,7 +1,7 @@
 //! Which orders are taken, and from when they are obeyed (P12, P13, P21).
 
 use super::*;
-use crate::link::{Session, Why};
+use crate::link::{Session, Then, Why};
 
 #[test]
 fn p13_a_run_order_is_obeyed_only_once_it_is_on_disk() {
@@ -106,6 +106,7 @@ fn p21_a_second_hub_under_the_same_term_is_refused_even_after_a_restart() {
         panic!("{:?}", again.link.session());
     };
     assert!(hangup.reason.contains("h2"), "{hangup}");
+    assert_eq!(hangup.then, Then::Again, "the right one may be back soon");
     again.link.disconnected();
     again.meet(1, "h1", restarted(secs(2), 2)).unwrap();
     assert!(matches!(again.link.session(), Session::Welcomed { .. }));

@@ -8,12 +8,15 @@ use std::{sync::Arc, time::Duration};
 
 use super::fixture;
 use crate::{
-    fleet::{Config, Effect, Fleet, Follower, Job, Next, SessionId, Stored, rows},
+    fleet::{
+        Config, Effect, Fleet, Follower, Job, KeptReceipt, Next, ReportedStatus, SessionId, Stored,
+        rows,
+    },
     records::{
         AbortRow, ClusterRow, ClusterState, Enrolled, LiftRow, OrderRow, PublicKey, ReportRow,
         Stored as Read, key,
     },
-    store::{Outcome, Store, Txn},
+    store::{MemoryStore, Outcome, Store, Txn},
 };
 
 struct Hub {
@@ -303,4 +306,47 @@ fn p05_an_abort_that_is_stored_late_carries_the_lease_that_its_bound_rests_on() 
         .unwrap()
         .unwrap();
     assert_eq!(row.lease_ms, 120_000);
+}
+
+#[test]
+fn trap_12_a_receipt_is_stored_on_a_nearly_full_disk_and_a_status_is_not() {
+    let memory = MemoryStore::new(1);
+    let store = Store::Memory(memory.clone());
+    memory.set_disk_low(true);
+    let now = Tick {
+        wall: "2026-01-01T00:00:00Z".parse().unwrap(),
+        mono: Mono { run: 1, millis: 0 },
+    };
+    let commit = |job: &Job| {
+        let txn = rows::transaction(&store, job, now).unwrap().unwrap();
+        store.txn(txn).now_or_never().unwrap()
+    };
+    let signed = SignedReceipt {
+        receipt: super::aborts::receipt("a-1", 1, ReceiptState::Returned),
+        body: Vec::new(),
+        signature: Vec::new(),
+        serial: "01".into(),
+    };
+    let receipt = Job::Receipt {
+        uid: fixture::uid("eu-1"),
+        receipt: Box::new(KeptReceipt {
+            signed,
+            certificate: Arc::from([2].as_slice()),
+            taken: now.wall,
+        }),
+        read: None,
+    };
+    assert!(matches!(commit(&receipt), Ok(Outcome::Committed { .. })));
+    let status = Job::Report {
+        uid: fixture::uid("eu-1"),
+        cluster: "eu-1".parse().unwrap(),
+        reported: Box::new(ReportedStatus {
+            incarnation: Incarnation(1),
+            seq: 1,
+            at: now.wall,
+            status: fixture::status(Fence::default(), Phase::Progressing, 10),
+        }),
+        read: None,
+    };
+    assert!(commit(&status).is_err());
 }
