@@ -142,19 +142,24 @@ fn names(kind: Kind) -> Vec<String> {
                 list.items.into_iter().map(|cluster| cluster.name).collect()
             }
             Kind::Abort => {
-                let list: List<AbortView> = client.get("/api/v1/aborts").await?;
+                let list: List<AbortView> =
+                    client.get(&format!("/api/v1/aborts?limit={MOST}")).await?;
                 list.items.into_iter().map(|abort| abort.id).collect()
             }
             Kind::Freeze => {
-                let list: List<FreezeView> = client.get("/api/v1/freezes").await?;
+                let list: List<FreezeView> =
+                    client.get(&format!("/api/v1/freezes?limit={MOST}")).await?;
                 list.items.into_iter().map(|freeze| freeze.id).collect()
             }
             Kind::Token => {
-                let list: List<TokenView> = client.get("/api/v1/tokens").await?;
+                let list: List<TokenView> =
+                    client.get(&format!("/api/v1/tokens?limit={MOST}")).await?;
                 list.items.into_iter().map(|token| token.id).collect()
             }
             Kind::EnrolToken => {
-                let list: List<EnrolTokenView> = client.get("/api/v1/enrol-tokens").await?;
+                let list: List<EnrolTokenView> = client
+                    .get(&format!("/api/v1/enrol-tokens?limit={MOST}"))
+                    .await?;
                 list.items.into_iter().map(|token| token.id).collect()
             }
         })

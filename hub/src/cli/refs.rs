@@ -3,7 +3,7 @@
 use flagship_proto::model::{InvalidId, PlanRef, ProjectName, Scope, Selector};
 
 use super::{
-    client::segment,
+    client::{pages, segment},
     context::Session,
     exit::{CliError, Exit},
 };
@@ -162,7 +162,7 @@ pub async fn plan(session: &Session, text: &str) -> Result<PlanRef, CliError> {
             .parse()
             .map_err(|error: InvalidId| CliError::bad(error.to_string()));
     }
-    let list: List<PlanView> = session.client.get("/api/v1/plans?limit=1000").await?;
+    let list: List<PlanView> = pages(&session.client, "/api/v1/plans").await?;
     let found: Vec<_> = list.items.iter().filter(|plan| plan.name == text).collect();
     match found.as_slice() {
         [one] => format!("{}/{}", one.project, one.name)

@@ -105,7 +105,7 @@ async fn abort(api: &Api, stage: &Stage, agents: &mut Child) -> anyhow::Result<R
     // An agent may answer twice: first that it stopped, then that it also keeps the abort.
     let last = loop {
         let last = receipts.settled(stage.count, QUIET, SETTLE).await?;
-        let all: List<ReceiptView> = api.get(&format!("{path}/receipts")).await?;
+        let all: List<ReceiptView> = api.get(&format!("{path}/receipts?limit=10000")).await?;
         if all.items.iter().filter(|receipt| receipt.last).count() == stage.count {
             break last;
         }

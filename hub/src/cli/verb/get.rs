@@ -9,7 +9,7 @@ use crate::{
         AbortView, Banner, ClusterView, FreezeView, HistoryView, List, PlanView, RolloutView,
     },
     cli::{
-        client::segment,
+        client::{pages, segment},
         complete,
         context::Session,
         exit::{CliError, Exit},
@@ -100,10 +100,8 @@ impl Describe {
         let exit = one(session, kind, &name, false).await?;
         if self.history && kind == Kind::Rollout {
             let found = refs::rollout(session, &name).await?;
-            let list: List<HistoryView> = session
-                .client
-                .get(&format!("{}/history", found.path()))
-                .await?;
+            let list: List<HistoryView> =
+                pages(&session.client, &format!("{}/history", found.path())).await?;
             show(session.format, &list, || {
                 format!(
                     "\nHistory:\n{}",

@@ -61,9 +61,9 @@ const ASKED: [(&str, &str); 13] = [
     ("settings.json", "/api/v1/settings"),
     ("status.json", "/api/v1/status"),
     ("clusters.json", "/api/v1/clusters?limit=10000"),
-    ("aborts.json", "/api/v1/aborts"),
-    ("freezes.json", "/api/v1/freezes"),
-    ("notices.json", "/api/v1/notices"),
+    ("aborts.json", "/api/v1/aborts?limit=10000"),
+    ("freezes.json", "/api/v1/freezes?limit=10000"),
+    ("notices.json", "/api/v1/notices?limit=10000"),
     ("channels.json", "/api/v1/notify-channels"),
     ("audit-verify.json", "/api/v1/audit/verify"),
     ("openapi-paths.json", "/api/v1/openapi.json"),
@@ -120,7 +120,7 @@ impl SupportBundle {
         }
         let from = format!("/api/v1/audit?limit={AUDIT}");
         bundle.ask(session, "audit.json", &from).await;
-        let from = format!("/api/v1/rollouts?limit={ROLLOUTS}");
+        let from = format!("/api/v1/rollouts?all=true&limit={ROLLOUTS}");
         bundle.ask(session, "rollouts.json", &from).await;
         for (name, from) in bundle.histories(self.history.into()) {
             bundle.ask(session, &name, &from).await;
