@@ -123,10 +123,13 @@ fn named(text: &str, masked: &mut usize) -> String {
 /// Where the value is that belongs to a name which ends at `at`, if one follows it.
 fn value_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let rest = &text[at..];
+    // What people wrote may hold JSON of its own, whose quotes are escaped here.
     let value = rest
-        .trim_start_matches(['"', '\'', ' '])
+        .trim_start_matches(['"', '\'', ' ', '\\'])
         .strip_prefix(['=', ':'])?;
-    let value = value.trim_start_matches(' ');
+    let spaced = value.trim_start_matches(' ');
+    let value = spaced.trim_start_matches('\\');
+    let depth = spaced.len() - value.len();
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
     let value = quote.map_or(value, |quote| &value[quote.len_utf8()..]);
     // The word before a credential is no secret.
@@ -134,7 +137,11 @@ fn value_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let bare = schemes.iter().find_map(|scheme| value.strip_prefix(scheme));
     let value = bare.unwrap_or(value);
     let end = match quote {
-        Some(quote) => value.find(quote),
+        Some(quote) => value.match_indices(quote).find_map(|(at, _)| {
+            let slashes = at - value[..at].trim_end_matches('\\').len();
+            let is_end = slashes <= depth || depth == 0 && slashes % 2 == 0;
+            is_end.then(|| at - slashes.min(depth))
+        }),
         None => value.find(is_end),
     };
     let end = end.unwrap_or(value.len());
@@ -219,6 +226,14 @@ mod tests {
             (
                 r#""password": "pa55","x": 1"#.into(),
                 r#""password": "[masked]","x": 1"#,
+            ),
+            (
+                r#"curl -d '{\"password\":\"hunter2\",\"x\":1}'"#.into(),
+                r#"curl -d '{\"password\":\"[masked]\",\"x\":1}'"#,
+            ),
+            (
+                r#""token": "ab\"rest","x": 1"#.into(),
+                r#""token": "[masked]","x": 1"#,
             ),
             (
                 "smtp://bob:pa55@mail.example.com:587".into(),
