@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Client, DEADLINE};
+use super::Client;
 use crate::{
     api::types::Problem,
     cli::exit::{CliError, Exit},
@@ -82,14 +82,14 @@ impl Client {
             source = inner.source();
         }
         if error.is_timeout() {
-            let how_long = if error.is_connect() {
-                "took no connection".to_owned()
+            let what = if error.is_connect() {
+                "took no connection"
             } else {
-                format!("did not answer within {} s", DEADLINE.as_secs())
+                "did not answer in time"
             };
             return CliError::new(
                 Exit::Unreachable,
-                format!("the hub at {} {how_long}", self.base),
+                format!("the hub at {} {what}", self.base),
             )
             .remedy("it may be busy or cut off: try again, or look at its log");
         }

@@ -56,10 +56,15 @@ impl Look {
         Self::of(io::stderr().is_terminal(), no_colour)
     }
 
+    /// Whether a picture may be drawn over: on a terminal that can, whose columns are counted.
+    pub fn is_live(self) -> bool {
+        !self.wide && io::stdout().is_terminal() && !is_dumb()
+    }
+
     fn of(terminal: bool, no_colour: bool) -> Self {
         let unwanted = no_colour
             || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var("TERM").is_ok_and(|term| term == "dumb");
+            || is_dumb();
         let (width, height) = if terminal {
             size()
         } else {
@@ -125,6 +130,10 @@ impl Look {
             super::cut(text, width)
         }
     }
+}
+
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
 fn size() -> (usize, usize) {

@@ -13,6 +13,8 @@ use crate::{
 
 /// Below so many columns a picture has names, weights and states only.
 const NARROW: usize = 60;
+/// A reason that is cut to fewer columns says nothing.
+const SHORTEST_REASON: usize = 8;
 /// The rows of a terminal that are left alone: the prompt, and what was typed.
 const MARGIN: usize = 2;
 /// So many rows a long sentence may take.
@@ -127,20 +129,30 @@ fn line(
         return look.paint(tone(&cluster.state), &cut(&line, look.width));
     }
     let cells = if look.width >= 100 { 20 } else { 10 };
+    let rest = cells + 4 + 6 + 14;
+    let (waves, names) = if waves + names + rest > look.width {
+        (waves.min(look.width / 6), names.min(look.width / 4))
+    } else {
+        (waves, names)
+    };
     let left = format!(
         "{:<waves$}  {:<names$}  ",
         cut(&cluster.wave, waves),
         cut(&cluster.cluster, names)
     );
     let share = bar(cluster.weight.unwrap_or(0), cells);
-    let fixed = waves + names + cells + 4 + 6 + 14;
-    let room = look.width.saturating_sub(fixed);
+    let room = look.width.saturating_sub(waves + names + rest);
+    let reason = if room < SHORTEST_REASON {
+        String::new()
+    } else {
+        cut(&said(cluster, now), room)
+    };
     let line = format!(
         "{left}{} {:>4}  {}  {}",
         look.paint(tone(&cluster.state), &share),
         weight(cluster),
         state(look, label, 11),
-        look.paint(Tone::Dim, &cut(&said(cluster, now), room))
+        look.paint(Tone::Dim, &reason)
     );
     line.trim_end().to_owned()
 }

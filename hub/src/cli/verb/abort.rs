@@ -1,9 +1,6 @@
 //! `flagship abort`: stops a scope, and shows that it stopped.
 
-use std::{
-    io::{self, IsTerminal as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use clap::Args;
 use flagship_proto::model::{AbortMode, Scope};
@@ -262,7 +259,7 @@ struct Screen {
 impl Screen {
     fn new(session: &Session) -> Self {
         Self {
-            live: session.format.for_people() && io::stdout().is_terminal(),
+            live: session.format.for_people() && session.look.is_live(),
             drawn: 0,
             printed: Vec::new(),
         }

@@ -173,6 +173,7 @@ fn ask_for_waves() -> Result<Vec<String>, CliError> {
         let usual = WAVES.get(waves.len()).copied().unwrap_or_default();
         let question = format!("Wave {} (- ends the list)", waves.len() + 1);
         match ask(&question, usual)?.as_str() {
+            "" | "-" if waves.is_empty() => return Err(CliError::bad("a plan needs a wave")),
             "" | "-" => return Ok(waves),
             wave => waves.push(wave.to_owned()),
         }

@@ -1,10 +1,6 @@
 //! `flagship watch`: follows a rollout, as a live picture on a terminal and as lines otherwise.
 
-use std::{
-    io::{self, IsTerminal as _},
-    str::FromStr,
-    time::Duration,
-};
+use std::{str::FromStr, time::Duration};
 
 use clap::Args;
 use tokio::time::Instant;
@@ -211,9 +207,8 @@ struct Screen {
 
 impl Screen {
     fn new(session: &Session) -> Self {
-        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         Self {
-            live: session.format.for_people() && io::stdout().is_terminal() && !dumb,
+            live: session.format.for_people() && session.look.is_live(),
             drawn: 0,
         }
     }

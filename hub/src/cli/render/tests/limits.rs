@@ -40,6 +40,28 @@ fn a_picture_fits_its_terminal_with_ten_thousand_clusters() {
 }
 
 #[test]
+fn no_line_of_a_picture_is_wider_than_its_terminal_whatever_the_names() {
+    let mut view = rolling();
+    for cluster in &mut view.clusters {
+        cluster.wave = "w".repeat(40);
+        cluster.cluster = format!("{}-{}", cluster.cluster, "c".repeat(40));
+    }
+    for width in 60..=130 {
+        let look = Look {
+            height: 40,
+            ..Look::plain(width)
+        };
+        let picture = watching::picture(look, &view, at(300));
+        let clusters = picture.lines().filter(|line| line.starts_with("www"));
+        let widest = clusters.map(|line| line.chars().count()).max();
+        assert!(
+            widest.is_some_and(|widest| widest <= width),
+            "{width}\n{picture}"
+        );
+    }
+}
+
+#[test]
 fn pages_of_ten_thousand_clusters_name_those_that_matter_and_count_the_others() {
     let view = large(10_000);
     let described = rollout::describe(WIDE, &view, at(300));
