@@ -184,7 +184,6 @@ impl Fleet {
             AgentMessage::Report(report) => {
                 if self.hears(id, now) {
                     self.report(id, report, now);
-                    self.note_told(id, now);
                 }
             }
             AgentMessage::LeaseRequest(request) => {
@@ -236,8 +235,10 @@ impl Fleet {
     /// changed, and who has none left says so with the request for its lease (P31).
     fn note_told(&mut self, id: SessionId, now: Tick) {
         if let Some(session) = self.sessions.get(&id) {
-            let uid = session.peer.uid.clone();
-            self.peers.entry(uid).or_default().told = Some(now);
+            let peer = self.peers.entry(session.peer.uid.clone()).or_default();
+            if !peer.refused {
+                peer.told = Some(now);
+            }
         }
     }
 

@@ -200,7 +200,7 @@ impl Fleet {
             .filter(|stored| stored.lift.is_some() && !stored.over)
             .filter(|stored| {
                 stored.is_past_bound(stored.lease.unwrap_or(self.config.lease), now)
-                    || self.all_stopped(stored)
+                    || self.view.unanswered(stored).next().is_none()
             })
             .map(|stored| stored.abort.id.clone())
             .collect();
@@ -210,14 +210,5 @@ impl Fleet {
             }
             self.fan_out(&abort, now);
         }
-    }
-
-    fn all_stopped(&self, stored: &StoredAbort) -> bool {
-        let receipts = self.view.receipts.get(&stored.abort.id);
-        self.view.have_to_answer(stored).iter().all(|uid| {
-            receipts
-                .and_then(|by_cluster| by_cluster.get(uid))
-                .is_some_and(|receipt| receipt.is_final)
-        })
     }
 }

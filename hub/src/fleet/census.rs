@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flagship_proto::model::{ClusterUid, Tick};
 
-use super::{Fleet, Offence, session::Stage};
+use super::{Fleet, Offence};
 
 /// What happened since the process began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,13 +58,11 @@ pub struct Census {
 impl Fleet {
     /// Counts it.
     pub fn census(&self, now: Tick) -> Census {
-        let live = |stage: &Stage| match stage {
-            Stage::Live(_) => true,
-            Stage::Opened | Stage::Ending(_) | Stage::Ended => false,
-        };
+        let live = self.sessions.values();
+        let live = live.filter(|session| session.incarnation().is_some());
         let mut census = Census {
             streams: self.sessions.len(),
-            sessions: self.sessions.values().filter(|s| live(&s.stage)).count(),
+            sessions: live.count(),
             members: self.view.members.len(),
             is_behind: self.behind.is_some(),
             view_age_ms: self
@@ -74,11 +72,13 @@ impl Fleet {
             tally: self.tally.clone(),
             ..Census::default()
         };
+        let is_leased = |until: Tick| {
+            let left = until.mono.since(now.mono);
+            left.is_some_and(|left| !left.is_zero())
+        };
         for uid in self.view.members.keys() {
             let presence = self.presence(uid);
             census.connected += usize::from(presence.connected);
-            let is_leased =
-                |until: Tick| until.mono.run == now.mono.run && until.mono.millis > now.mono.millis;
             census.leased += usize::from(presence.lease_until.is_some_and(is_leased));
             census.quarantined += usize::from(self.quarantine(uid).is_some());
             census.unconfirmed += usize::from(self.unconfirmed(uid).is_some());
@@ -91,8 +91,7 @@ impl Fleet {
             let of = |uid: &ClusterUid| receipts.and_then(|of| of.get(uid));
             let members = self.view.members.keys();
             not_stopped.extend(members.filter(|uid| of(uid).is_some_and(|r| r.not_stopped)));
-            let asked = self.view.have_to_answer(stored).into_iter();
-            unanswered.extend(asked.filter(|uid| of(uid).is_none_or(|r| !r.is_final)));
+            unanswered.extend(self.view.unanswered(stored));
         }
         census.not_stopped = not_stopped.len();
         census.unanswered = unanswered.len();

@@ -123,14 +123,22 @@ impl Fleet {
         self.end_for(id, Offence::Flood, &problem, now);
     }
 
-    /// Whether a cluster speaks of one workload more than it can have: those that are stored and
-    /// those on their way count. What it had long ago must not lock it out, so its session goes on.
-    pub(super) fn is_too_much(&self, uid: &ClusterUid, workload: &WorkloadRef) -> bool {
+    /// How many more workloads a cluster may speak of: those that are stored and those on their way
+    /// count. What it had long ago must not lock it out, so its session goes on.
+    pub(super) fn room(&self, uid: &ClusterUid) -> usize {
         let rows = self.view.reports.get(uid);
-        let is_known = rows.is_some_and(|rows| rows.contains_key(workload));
         let peer = self.peers.get(uid);
         let on_their_way = peer.map_or(0, |peer| peer.ledger.new_workloads(rows));
-        !is_known && rows.map_or(0, BTreeMap::len) + on_their_way >= MOST_WORKLOADS
+        MOST_WORKLOADS.saturating_sub(rows.map_or(0, BTreeMap::len) + on_their_way)
+    }
+
+    /// Whether a workload of a cluster is stored or on its way.
+    pub(super) fn has_workload(&self, uid: &ClusterUid, workload: &WorkloadRef) -> bool {
+        let rows = self.view.reports.get(uid);
+        let subject = Subject::Report(workload.clone());
+        let peer = self.peers.get(uid);
+        rows.is_some_and(|rows| rows.contains_key(workload))
+            || peer.is_some_and(|peer| peer.ledger.newest(&subject).is_some())
     }
 
     /// Ends a session with a word about what was wrong, and writes it down.

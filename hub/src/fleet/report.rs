@@ -25,18 +25,11 @@ impl Fleet {
             return;
         }
         let uid = session.peer.uid.clone();
-        let peer = self.peers.entry(uid.clone()).or_default();
         let ack = Ack {
             incarnation: report.incarnation,
             seq: report.seq,
         };
-        let is_new = peer
-            .ledger
-            .received
-            .is_none_or(|last| last.incarnation != ack.incarnation || last.seq < ack.seq);
-        if is_new {
-            peer.ledger.received = Some(ack);
-        }
+        let (mut room, mut all) = (self.room(&uid), true);
         for status in report.workloads {
             let reported = ReportedStatus {
                 incarnation: report.incarnation,
@@ -44,13 +37,27 @@ impl Fleet {
                 at: report.at,
                 status,
             };
-            if self.is_too_much(&uid, &reported.status.workload) {
-                let why = format!("{} is one workload too many", reported.status.workload);
-                self.offend(&uid, Offence::Excess, &why, now);
-                continue;
+            if !self.has_workload(&uid, &reported.status.workload) {
+                if room == 0 {
+                    let why = format!("{} is one workload too many", reported.status.workload);
+                    self.offend(&uid, Offence::Excess, &why, now);
+                    continue;
+                }
+                room -= 1;
             }
-            self.consider(&uid, reported, now);
+            all &= self.consider(&uid, reported, now);
         }
+        let peer = self.peers.entry(uid.clone()).or_default();
+        peer.refused = !all;
+        if !all {
+            // Not acknowledged: the agent says it again.
+            return;
+        }
+        let last = peer.ledger.received;
+        if last.is_none_or(|last| last.incarnation != ack.incarnation || last.seq < ack.seq) {
+            peer.ledger.received = Some(ack);
+        }
+        self.note_told(id, now);
         // Where some of it is on its way to the store, the answer follows the commit.
         let safe = self.peers.get(&uid).and_then(|peer| peer.ledger.ack());
         let acked = self.sessions.get(&id).and_then(|session| session.acked);
@@ -59,8 +66,9 @@ impl Fleet {
         }
     }
 
-    /// Stores a status that is newer than what is stored or on its way, and says something new.
-    fn consider(&mut self, uid: &ClusterUid, reported: ReportedStatus, now: Tick) {
+    /// Stores a status that is newer than what is stored or on its way, and says something new; false
+    /// if it is to come again later.
+    fn consider(&mut self, uid: &ClusterUid, reported: ReportedStatus, now: Tick) -> bool {
         let workload = &reported.status.workload;
         let subject = Subject::Report(workload.clone());
         let ledger = self.peers.get(uid).map(|peer| &peer.ledger);
@@ -76,7 +84,7 @@ impl Fleet {
         if last.is_some_and(|(incarnation, seq, status)| {
             (incarnation, seq) >= age || !is_transition(status, &reported.status)
         }) {
-            return;
+            return true;
         }
         let acts = local::new_acts(last.map(|(.., status)| status), &reported.status).count();
         let acts = u32::try_from(acts).unwrap_or(u32::MAX);
@@ -86,9 +94,11 @@ impl Fleet {
             .get_or_insert_with(|| Bucket::full(ACTS, now.mono));
         if !left.take(acts, ACTS, now.mono) {
             let why = format!("too many acts on the spot came for {workload}: wait a minute");
-            return self.offend(uid, Offence::Excess, &why, now);
+            self.offend(uid, Offence::Excess, &why, now);
+            return false;
         }
         self.put(uid, subject, Value::Report(Box::new(reported)));
+        true
     }
 
     /// Stores an abort that no row holds yet.

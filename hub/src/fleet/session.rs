@@ -104,6 +104,8 @@ pub(crate) struct Peer {
     /// The highest incarnation that was seen (P2).
     pub(crate) highest: Incarnation,
     pub(crate) last_heard: Option<Tick>,
+    /// Whether some of its last report was refused and has to come again.
+    pub(super) refused: bool,
     /// When it last told all that it knew (P31).
     pub(crate) told: Option<Tick>,
     /// Until when the last grant counts, at the latest.

@@ -284,20 +284,31 @@ impl View {
 
     /// Members that have something to stop under an abort: a lift waits for their answers (P8), as
     /// the operation that lifts says.
-    pub(crate) fn have_to_answer(&self, stored: &StoredAbort) -> Vec<ClusterUid> {
+    fn have_to_answer<'a>(
+        &'a self,
+        stored: &'a StoredAbort,
+    ) -> impl Iterator<Item = &'a ClusterUid> + 'a {
         let scope = &stored.abort.scope;
-        let is_ordered = |uid: &&ClusterUid| {
-            let orders = self.orders.get(*uid).into_iter().flat_map(BTreeMap::values);
-            orders
-                .into_iter()
-                .any(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+        let is_ordered = move |uid: &&ClusterUid| {
+            let mut orders = self.orders.get(*uid).into_iter().flat_map(BTreeMap::values);
+            orders.any(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
         };
-        self.members
-            .keys()
-            .filter(|uid| self.matches(stored, uid))
+        let members = self.members.keys();
+        members
+            .filter(move |uid| self.matches(stored, uid))
             .filter(is_ordered)
-            .cloned()
-            .collect()
+    }
+
+    /// Those of them that have not proved yet that they stopped.
+    pub(crate) fn unanswered<'a>(
+        &'a self,
+        stored: &'a StoredAbort,
+    ) -> impl Iterator<Item = &'a ClusterUid> + 'a {
+        let receipts = self.receipts.get(&stored.abort.id);
+        self.have_to_answer(stored).filter(move |uid| {
+            let receipt = receipts.and_then(|receipts| receipts.get(*uid));
+            receipt.is_none_or(|receipt| !receipt.is_final)
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Local control over a store: audited once each, bounded, and ended by a person on the hub.
 
 use super::*;
-use crate::fleet::offence::ACTS;
+use crate::fleet::{offence::ACTS, tests::fixture::uid};
 
 fn said(id: &str, verb: LocalVerb) -> LocalAct {
     LocalAct {
@@ -124,4 +124,40 @@ fn acts_on_the_spot_without_end_do_not_fill_the_audit_log() {
     hub.now = hub.now.plus(Duration::from_secs(60));
     reports(&mut hub, id, 9_000, &[said("later", LocalVerb::Hold)]);
     assert_eq!(audited(&hub).len(), most / 16 * 16 + 1);
+}
+
+#[test]
+fn p31_a_report_whose_acts_were_refused_is_not_acknowledged_and_told_nothing_until_it_comes_again()
+{
+    let mut hub = Hub::new();
+    hub.write(Txn::new().put(&cluster("eu-1-uid", ClusterState::Active)));
+    let id = join(&mut hub);
+    let acts = |n: u64| -> Vec<_> {
+        let names = (0..16).map(|i| format!("l{n}-{i}"));
+        names.map(|id| said(&id, LocalVerb::Hold)).collect()
+    };
+    let most = u64::from(ACTS.burst) / 16;
+    for n in 1..=most {
+        reports(&mut hub, id, n, &acts(n));
+    }
+    let told = hub.fleet.presence(&uid("eu-1")).told;
+    assert_eq!(told, Some(hub.now));
+    hub.told(id);
+
+    hub.now = hub.now.plus(Duration::from_millis(10));
+    reports(&mut hub, id, most + 1, &acts(most + 1));
+    assert_eq!(acks(&hub.told(id)), 0);
+    assert_eq!(hub.fleet.presence(&uid("eu-1")).told, told);
+
+    hub.now = hub.now.plus(Duration::from_secs(60));
+    reports(&mut hub, id, most + 2, &acts(most + 1));
+    assert_eq!(acks(&hub.told(id)), 1);
+    assert_eq!(hub.fleet.presence(&uid("eu-1")).told, Some(hub.now));
+}
+
+fn acks(told: &[HubMessage]) -> usize {
+    let acks = told
+        .iter()
+        .filter(|message| matches!(message, HubMessage::Ack(_)));
+    acks.count()
 }
