@@ -235,20 +235,16 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
                     );
                 }
                 Effect::Event {
-                    warning: true,
+                    warning,
                     code,
                     message,
                 } => {
                     self.counters.told(workload, code);
-                    tracing::warn!(%workload, code, reason = message, "decided");
-                }
-                Effect::Event {
-                    warning: false,
-                    code,
-                    message,
-                } => {
-                    self.counters.told(workload, code);
-                    tracing::info!(%workload, code, reason = message, "decided");
+                    if warning {
+                        tracing::warn!(%workload, code, reason = message, "decided");
+                    } else {
+                        tracing::info!(%workload, code, reason = message, "decided");
+                    }
                 }
             }
         }

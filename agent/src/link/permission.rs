@@ -178,8 +178,7 @@ impl fmt::Display for Why {
                 reason,
                 stands,
             } => {
-                // What was stopped says so after the lift too: nothing here may depend on whether the
-                // abort still stands.
+                // Said of one that stands, these words outlive its lift: they must not say that it stands.
                 let state = if *stands { "" } else { " voided the order" };
                 write!(f, "abort {abort} by {actor} ({mode}){state}: {reason}")
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flagship_proto::{
     model::{AgentMessage, HubMessage},
-    process::retry::Backoff,
+    process::{metrics::counted, retry::Backoff},
     wire,
 };
 use tokio::sync::mpsc;
@@ -142,12 +142,8 @@ impl SessionTask {
     }
 
     fn count_down(&self) {
-        let ends = self.identity.not_after.as_second();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "seconds since 1970 stay far below 2^53"
-        )]
-        self.counters.certificate_ends.set(ends as f64);
+        let ends = u64::try_from(self.identity.not_after.as_second()).unwrap_or_default();
+        self.counters.certificate_ends.set(counted(ends));
     }
 
     async fn session(&mut self, mut client: Client) -> Ended {

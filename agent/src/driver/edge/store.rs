@@ -1,8 +1,11 @@
 //! The status of a workload on disk. It is written by a thread of its own, one write at a time, and the
-//! wait for it ends early when the workload is told to go back: nothing that returns traffic waits for
-//! a disk (P13).
+//! wait for it ends early when the workload is told to go back, and after a moment when it is going back:
+//! nothing that returns traffic waits for a disk (P13).
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use flagship_canary::CanaryStatus;
 use flagship_proto::{
@@ -13,6 +16,9 @@ use tokio::task::JoinHandle;
 
 use super::{Drive, LinkPort};
 use crate::platform::Platform;
+
+/// How long a turn that goes back waits for the disk: the next one says and does what is left (P13).
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Largest status file that is read.
 const LARGEST_STATUS: u64 = 4 << 20;
@@ -74,6 +80,7 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
             let ended = tokio::select! {
                 ended = write => ended,
                 () = self.until_told_back(workload), if !goes_back => return false,
+                () = tokio::time::sleep(MOMENT), if goes_back => return false,
             };
             *writing = None;
             let (status, written) = ended.expect("writing a status does not panic");

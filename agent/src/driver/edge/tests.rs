@@ -204,3 +204,18 @@ async fn p13_a_disk_that_does_not_answer_holds_no_retreat_up() {
         assert!(writing.is_some(), "one write at a time");
     }
 }
+
+#[tokio::test]
+async fn p13_a_turn_that_goes_back_waits_a_moment_for_the_disk_and_no_longer() {
+    let link = Link {
+        intent: Intent::Retreat,
+        may_advance: false,
+    };
+    let mut drive = a_drive(Told::default(), link);
+    let mut writing: Option<Writing> = Some(tokio::spawn(std::future::pending()));
+    let workload = workload();
+    let stored = drive.store(&workload, &mut writing, true);
+    let ended = tokio::time::timeout(Duration::from_secs(5), stored).await;
+    assert_eq!(ended.ok(), Some(false));
+    assert!(writing.is_some(), "one write at a time");
+}

@@ -2,7 +2,7 @@
 
 use flagship_proto::{
     model::{Intent, Tick, WorkloadRef},
-    process::metrics::{Labels, Page, counted},
+    process::metrics::{Labels, Page, size, yes},
 };
 
 use super::Watched;
@@ -73,10 +73,6 @@ pub(super) fn page<P: Platform>(watched: &Watched<P>) -> Page {
     page
 }
 
-fn yes(is: bool) -> f64 {
-    f64::from(u8::from(is))
-}
-
 #[derive(Default)]
 struct OfLink {
     is_member: bool,
@@ -108,7 +104,7 @@ impl OfLink {
 
 fn hub(page: &mut Page, link: &OfLink) {
     let left = link.lease_left.unwrap_or_default();
-    let aborts = counted(u64::try_from(link.aborts).unwrap_or(u64::MAX));
+    let aborts = size(link.aborts);
     for (name, help, value) in [
         (
             "member",
@@ -162,7 +158,8 @@ impl OfWorkload {
             Intent::Retreat | Intent::Remove => true,
             Intent::Run | Intent::Hold => false,
         });
-        let in_flight = status.phase.is_active();
+        let is_active = status.phase.is_active();
+        // A canary that goes back is Failed from the first moment on, as Flagger has it.
         let returning = matches!(status.reason.as_str(), "Returning" | "CannotReturn");
         let local = link.local_record(name).and_then(|record| record.standing());
         Some(Self {
@@ -171,8 +168,8 @@ impl OfWorkload {
             seen: status.observed.map(|seen| f64::from(seen.get())),
             phase: status.phase.to_string(),
             failed: f64::from(status.failed_checks),
-            in_flight,
-            retreat_pending: in_flight && (ordered_back || returning),
+            in_flight: is_active || returning,
+            retreat_pending: returning || (is_active && ordered_back),
             aborted: ruling.is_some_and(|ruling| ruling.aborted_by.is_some()),
             local: local.is_some(),
         })
@@ -247,7 +244,7 @@ fn proxies(page: &mut Page, platform: &impl Platform, names: &[WorkloadRef]) {
         };
         let count = |of: fn(&crate::platform::ProxySeen) -> bool| {
             let found = seen.proxies.iter().filter(|proxy| of(proxy)).count();
-            counted(u64::try_from(found).unwrap_or(u64::MAX))
+            size(found)
         };
         let labels = || vec![("workload", name.to_string())];
         connected.push((labels(), count(|proxy| proxy.connected)));

@@ -177,6 +177,27 @@ async fn a_thousand_rollouts_make_not_one_series_more() {
 }
 
 #[tokio::test]
+async fn a_way_back_is_pending_until_its_end_also_once_the_canary_has_failed() {
+    let agent = agent().await;
+    agent.join();
+    let name = WORKLOADS[0];
+    for (reason, pending) in [("Returning", 1), ("CannotReturn", 1), ("Returned", 0)] {
+        let now = agent.link.now();
+        let failed = WorkloadStatus {
+            phase: Phase::Failed,
+            reason: reason.to_owned(),
+            ..status(name, 1, now)
+        };
+        agent.link.observe(failed, 2, now);
+        let (_, page) = agent.get("/metrics").await;
+        for what in ["retreat_pending", "canary_in_flight"] {
+            let line = format!("flagship_agent_{what}{{workload=\"{name}\"}} {pending}.0");
+            assert!(page.contains(&line), "{reason}: {line}\n{page}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn it_is_alive_at_once_and_ready_once_it_is_a_member() {
     let agent = agent().await;
     assert_eq!(agent.get("/healthz").await, (200, "ok\n".to_owned()));

@@ -71,10 +71,10 @@ impl Replica {
                 Some((known, record)) if !record.stopping => {
                     // One that is above the scale ends under traffic; one that is not is to run again,
                     // and its wish will say so.
-                    let is_wanted = self.key.number < known.count(record);
-                    match is_wanted {
-                        true => Err("it is wanted again".to_owned()),
-                        false => Ok(()),
+                    if self.key.number < known.count(record) {
+                        Err("it is wanted again".to_owned())
+                    } else {
+                        Ok(())
                     }
                 }
                 Some(_) | None => state.is_without_traffic(workload, version),

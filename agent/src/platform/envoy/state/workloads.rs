@@ -216,21 +216,15 @@ impl WorkloadState {
     fn kept<'a>(&self, node: &'a NodeState, route: &Route) -> Option<(&'a String, Weight)> {
         let (version, weight) = node.served.get(self.workload())?;
         let nobody_else = self.ports(&route.primary).is_empty() && !self.ports(version).is_empty();
-        nobody_else.then_some((version, *weight))
+        (nobody_else && !is_named(route, version)).then_some((version, *weight))
     }
 
     /// What the routes of a proxy that has just connected give a version that the route does not name.
     fn served(&self, node: &NodeState) -> Option<(String, Weight)> {
         let route = self.record.route.as_ref()?;
         let read = node.routes.as_ref().ok()?;
-        let is_named = |version: &&String| {
-            route.primary == **version || route.canary.as_ref() == Some(*version)
-        };
-        let others = self
-            .record
-            .versions
-            .keys()
-            .filter(|version| !is_named(version));
+        let versions = self.record.versions.keys();
+        let others = versions.filter(|version| !is_named(route, version));
         let shares = others.filter_map(|version| {
             let share = Weight::saturating(read.share(&self.cluster(version)?).into());
             (share > Weight::ZERO).then(|| (version.clone(), share))
@@ -253,6 +247,10 @@ impl WorkloadState {
             Ok(_) | Err(_) => Some((canary, Weight::ZERO)),
         }
     }
+}
+
+fn is_named(route: &Route, version: &String) -> bool {
+    route.primary == *version || route.canary.as_ref() == Some(version)
 }
 
 impl State {
