@@ -42,7 +42,6 @@ use crate::{
 use once::{Ages, Once};
 
 pub use abort::{AbortAnswer, AbortOrder};
-pub use audit::AuditPage;
 pub use cluster::{ClusterAnswer, RemoveCluster};
 pub use enrol_token::{CreateEnrolToken, CreatedEnrolToken};
 pub use error::{OpError, OpErrorKind};

@@ -41,16 +41,11 @@ pub async fn list(
     Asked { page, which }: Asked<Which>,
 ) -> Result<Listing<AbortView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let mut rows: Vec<Stored<AbortRow>> = if which.all {
-        state.store().read_all(key::ABORTS)?
-    } else {
-        seen.standing.clone()
-    };
+    let mut rows = seen.standing.clone();
     if which.all {
-        let unstored = seen.standing.iter();
-        let unstored = unstored.filter(|row| rows.iter().all(|known| known.id() != row.id()));
-        let unstored: Vec<_> = unstored.cloned().collect();
-        rows.extend(unstored);
+        let stored: Vec<Stored<AbortRow>> = state.store().read_all(key::ABORTS)?;
+        rows.retain(|row| stored.iter().all(|known| known.id() != row.id()));
+        rows.extend(stored);
     }
     page.pick(rows)?
         .try_show(seen.seq, |row| Ok(abort::view(&state, &seen, row)?))

@@ -1,11 +1,6 @@
 //! `/metrics`: what an on-call engineer alerts on, for Prometheus. Nothing in it names a cluster, a
 //! rollout or a person, so that the number of series does not grow with the fleet.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 use axum::{
     extract::{MatchedPath, Request, State},
     http::header,
@@ -13,10 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flagship_notify::outbox;
-use flagship_proto::{
-    model::Position,
-    process::metrics::{CONTENT_TYPE, Page, counted},
-};
+use flagship_proto::process::metrics::{CONTENT_TYPE, Page, counted, size, yes};
 use flagship_waves::RolloutPhase;
 use tokio::time::Instant;
 
@@ -25,8 +17,8 @@ use crate::{
     fleet::{Census, Offence},
     metrics::Counters,
     ops::standing_freezes,
-    records::{self, NoticeRow, RolloutRow, key},
-    store::{Key, Store, StoreError},
+    records::{NoticeRow, RolloutRow, key},
+    store::StoreError,
 };
 
 /// Where it is.
@@ -39,17 +31,12 @@ pub struct Metrics {
     pub counters: Counters,
     /// Whether it is shown to those without a token too.
     pub open: bool,
-    phases: Arc<Mutex<Phases>>,
 }
 
 impl Metrics {
     /// A page of these counters.
     pub fn new(counters: Counters, open: bool) -> Self {
-        Self {
-            counters,
-            open,
-            phases: Arc::default(),
-        }
+        Self { counters, open }
     }
 }
 
@@ -95,10 +82,6 @@ pub(crate) fn page(state: &ApiState) -> Result<Page, StoreError> {
     Ok(page)
 }
 
-fn size(number: usize) -> f64 {
-    counted(u64::try_from(number).unwrap_or(u64::MAX))
-}
-
 #[rustfmt::skip]
 fn fleet(page: &mut Page, census: &Census) {
     for (name, help, value) in [
@@ -117,7 +100,7 @@ fn fleet(page: &mut Page, census: &Census) {
     ] {
         page.gauge(name, help, size(value));
     }
-    let behind = f64::from(u8::from(census.is_behind));
+    let behind = yes(census.is_behind);
     page.gauge("behind", "1 while the hub gives no orders and no leases because its store is behind what it once signed.", behind);
     let age = census.view_age_ms.map(|age| counted(age) / 1000.0);
     page.gauge("view_age_seconds", "Age of the view of the store on which leases are granted; Inf while it is not known.", age.unwrap_or(f64::INFINITY));
@@ -146,41 +129,13 @@ fn happened(page: &mut Page, census: &Census) {
 }
 
 fn rollouts(page: &mut Page, state: &ApiState) -> Result<(), StoreError> {
-    let mut phases = state
-        .metrics
-        .phases
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    phases.refresh(state.store())?;
+    let rows = state.store().read_all::<RolloutRow>(key::ROLLOUTS)?;
     let series = RolloutPhase::WORDS.map(|word| {
-        let found = phases.0.values().filter(|(_, phase)| *phase == word);
+        let found = rows.iter().filter(|row| row.state.phase.word() == word);
         (vec![("state", word.to_owned())], size(found.count()))
     });
     page.gauges("rollouts", "Rollouts that are stored, by state.", series);
     Ok(())
-}
-
-/// The phase of every rollout, decoded once a change.
-#[derive(Debug, Default)]
-struct Phases(BTreeMap<Key, (Position, &'static str)>);
-
-impl Phases {
-    fn refresh(&mut self, store: &Store) -> Result<(), StoreError> {
-        let mut next = BTreeMap::new();
-        for (key, row) in store.list(key::ROLLOUTS)?.rows {
-            let known = self.0.remove(&key).filter(|(at, _)| *at == row.modified);
-            let phase = match known {
-                Some((_, phase)) => phase,
-                None => records::decode::<RolloutRow>(&key, &row)?
-                    .state
-                    .phase
-                    .word(),
-            };
-            next.insert(key, (row.modified, phase));
-        }
-        self.0 = next;
-        Ok(())
-    }
 }
 
 fn stored(page: &mut Page, state: &ApiState) -> Result<(), StoreError> {

@@ -48,15 +48,13 @@ impl Page {
     const NAMES: [&str; 4] = ["limit", "cursor", "selector", "fields"];
 
     /// The page cut out of all items, put in their order first.
-    pub fn pick<I: Listed>(self, items: Vec<I>) -> Result<Picked<I>, ApiError> {
-        let cut = self.cut::<I>()?;
-        let mut placed: Vec<(Place, I)> = items
-            .into_iter()
-            .filter(|item| cut.select.matches(item))
-            .map(|item| (item.place(), item))
-            .collect();
-        placed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        cut.take(placed.into_iter().map(|(_, item)| Ok(item)))
+    pub fn pick<I: Listed>(self, mut items: Vec<I>) -> Result<Picked<I>, ApiError> {
+        let mut cut = self.cut::<I>()?;
+        // What is taken below is selected already.
+        let select = std::mem::take(&mut cut.select);
+        items.retain(|item| select.matches(item));
+        items.sort_by_cached_key(Listed::place);
+        cut.take(items.into_iter().map(Ok))
     }
 
     /// What is asked for, checked.

@@ -44,15 +44,7 @@ impl Select {
                     .and_then(|labels| labels.get(&one.key))
                     .cloned(),
             };
-            let listed = value
-                .as_ref()
-                .is_some_and(|value| one.values.contains(value));
-            match one.operator {
-                Operator::In => listed,
-                Operator::NotIn => !listed,
-                Operator::Exists => value.is_some(),
-                Operator::DoesNotExist => value.is_none(),
-            }
+            one.holds(value.as_ref())
         })
     }
 }

@@ -163,10 +163,9 @@ impl Known {
 }
 
 fn is_about_rollouts(key: &Key) -> bool {
-    *key == key::guard()
-        || PREFIXES
-            .iter()
-            .any(|prefix| key.as_str().starts_with(prefix))
+    let mut prefixes = PREFIXES.iter();
+    prefixes.any(|prefix| key.as_str().starts_with(prefix))
+        || (key.as_str().starts_with(key::META) && *key == key::guard())
 }
 
 impl Loaded {

@@ -243,11 +243,12 @@ impl Ops {
         };
         let mut next = IdempotencyRow::clone(&row);
         next.response = Some(response);
-        self.store
-            .txn(Txn::new().unchanged(&row).put(&next))
-            .await?;
+        // Before the write: who waits for it may give up, and the write goes on.
         self.ages.change(&self.store, |sizes| {
             sizes.set(next.at, next.hash, next.size())
-        })
+        })?;
+        let txn = Txn::new().unchanged(&row).put(&next);
+        self.store.txn(txn).await?;
+        Ok(())
     }
 }

@@ -237,9 +237,10 @@ impl Hub {
     fn audited(&self) -> Vec<String> {
         let export = self.ops.audit_export().unwrap();
         verify(&export.to_text(), None).unwrap();
-        let page = self.ops.audit_page(None, usize::MAX).unwrap();
-        let actions = page.entries.into_iter().rev();
-        actions.map(|record| record.entry.action).collect()
+        let store = &self.ops.store;
+        let records =
+            (0..store.audit_head().count).filter_map(|index| store.audit_entry(index).unwrap());
+        records.map(|record| record.entry.action).collect()
     }
 }
 

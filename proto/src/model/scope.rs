@@ -72,7 +72,11 @@ impl Selector {
 
 impl Expression {
     fn matches(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.key);
+        self.holds(labels.get(&self.key))
+    }
+
+    /// Whether it holds for this value of its key; none where there is none.
+    pub fn holds(&self, value: Option<&String>) -> bool {
         let listed = value.is_some_and(|value| self.values.contains(value));
         match self.operator {
             Operator::In => listed,

@@ -134,6 +134,16 @@ pub fn counted(value: u64) -> f64 {
     value as f64
 }
 
+/// How many there are, as [`counted`].
+pub fn size(number: usize) -> f64 {
+    counted(u64::try_from(number).unwrap_or(u64::MAX))
+}
+
+/// 1 while it is so, else 0.
+pub fn yes(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
 #[derive(Debug)]
 struct Lines(Vec<Line>);
 

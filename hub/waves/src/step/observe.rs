@@ -30,20 +30,20 @@ pub(super) fn is_fully_on(status: &WorkloadStatus, change: &Change) -> bool {
 /// Whether a status shows no traffic on `change` and nothing in flight towards it. A proxy that
 /// cannot be read may still serve it (trap 4).
 pub(super) fn is_off(status: &WorkloadStatus, change: &Change) -> bool {
-    let about = is_about(status.version.as_deref(), change);
-    let in_flight = about && status.phase.is_active();
-    let unread = about && status.observed.is_none();
-    weight_on(status, change) == Weight::ZERO && !in_flight && !unread
+    let in_flight = is_about(status.version.as_deref(), change) && status.phase.is_active();
+    is_at_zero(status, change) && !in_flight
+}
+
+/// Whether a status shows no traffic on `change`, read back where it may have some.
+fn is_at_zero(status: &WorkloadStatus, change: &Change) -> bool {
+    let unread = is_about(status.version.as_deref(), change) && status.observed.is_none();
+    weight_on(status, change) == Weight::ZERO && !unread
 }
 
 /// Whether a status shows a canary of `change` that was ordered and never begun, read back at zero.
 fn has_forgotten(status: &WorkloadStatus, change: &Change) -> bool {
-    let about = is_about(status.version.as_deref(), change);
-    let is_read = !about || status.observed.is_some();
     match status.phase {
-        Phase::Waiting | Phase::Initializing | Phase::Initialized => {
-            weight_on(status, change) == Weight::ZERO && is_read
-        }
+        Phase::Waiting | Phase::Initializing | Phase::Initialized => is_at_zero(status, change),
         Phase::Progressing
         | Phase::WaitingPromotion
         | Phase::Promoting

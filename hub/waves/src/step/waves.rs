@@ -83,10 +83,7 @@ impl Turn<'_> {
                 && (cluster.holds_slot() || cluster.phase == ClusterPhase::Waiting)
         });
         if !open.is_empty() {
-            if let Some(wave) = self.state.waves.get_mut(index) {
-                wave.soak.stop();
-            }
-            self.show(index, Stage::Running);
+            self.run_on(index);
             self.explain_open(index, &open);
             return false;
         }
@@ -99,10 +96,7 @@ impl Turn<'_> {
             return false;
         }
         if !self.has_quorum(index) {
-            if let Some(wave) = self.state.waves.get_mut(index) {
-                wave.soak.stop();
-            }
-            self.show(index, Stage::Running);
+            self.run_on(index);
             return false;
         }
         if !self.soak(index, &good) {
@@ -111,6 +105,14 @@ impl Turn<'_> {
         }
         self.finish_wave(index);
         true
+    }
+
+    /// The wave is not at its soak yet, or not any more.
+    fn run_on(&mut self, index: usize) {
+        if let Some(wave) = self.state.waves.get_mut(index) {
+            wave.soak.stop();
+        }
+        self.show(index, Stage::Running);
     }
 
     /// Whether enough of the wave was reached (`unreachable.quorum`, S18): who was skipped was not. One
@@ -124,7 +126,10 @@ impl Turn<'_> {
             let is_skipped = matches!(cluster.phase, ClusterPhase::Skipped { .. });
             cluster.wave == index && !cluster.late && is_skipped
         });
-        let (reached, needed) = (members - skipped.len().min(members), quorum.quorum(members));
+        let (reached, needed) = (
+            members.saturating_sub(skipped.len()),
+            quorum.quorum(members),
+        );
         if reached < needed {
             self.waiting.push(Reason::WaitingForQuorum {
                 wave: self.wave_name(index),

@@ -5,7 +5,7 @@ use std::fs;
 use prometheus_client::metrics::MetricType;
 use rustix::process::{Resource, getrlimit};
 
-use super::{Line, counted};
+use super::{Line, counted, size};
 
 /// Ticks a second of the times in `/proc`, the same on every Linux.
 const TICKS: f64 = 100.0;
@@ -21,7 +21,7 @@ pub(super) fn lines() -> Vec<Line> {
     };
     let open = fs::read_dir("/proc/self/fd")
         .ok()
-        .map(|open| counted(u64::try_from(open.count()).unwrap_or(u64::MAX)));
+        .map(|open| size(open.count()));
     let most = getrlimit(Resource::Nofile).current.map(counted);
     let began = stat.as_ref().and_then(|stat| stat.began());
     let found = [
