@@ -147,6 +147,12 @@ fn p31_a_report_whose_acts_were_refused_is_not_acknowledged_and_told_nothing_unt
     hub.now = hub.now.plus(Duration::from_millis(10));
     reports(&mut hub, id, most + 1, &acts(most + 1));
     assert_eq!(acks(&hub.told(id)), 0);
+    let request = LeaseRequest {
+        nonce: 1,
+        unsaid: false,
+    };
+    let request = AgentMessage::LeaseRequest(request);
+    hub.fleet.message(id, request, hub.now);
     assert_eq!(hub.fleet.presence(&uid("eu-1")).told, told);
 
     hub.now = hub.now.plus(Duration::from_secs(60));
