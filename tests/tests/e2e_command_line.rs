@@ -167,6 +167,7 @@ async fn folders_of_plans_are_compared_stored_and_pruned() {
     let pruned = run(&["apply", "-f", all, "--prune", "--yes"]);
     assert_eq!(pruned.code, 0, "{pruned}");
     assert_eq!(run(&["get", "plan/shop/cart"]).code, 2);
+    lists_are_narrowed_by_the_hub(&fleet);
     let changes = run(&["changes", "--since", "10m", "-o", "wide"]);
     assert!(changes.out.contains("plan.remove"), "{changes}");
 
@@ -186,6 +187,37 @@ async fn folders_of_plans_are_compared_stored_and_pruned() {
 
     names_are_completed(&fleet);
     contexts_keep_their_tokens(&fleet, &folder);
+}
+
+/// One plan, shop/checkout, is stored, and cluster eu-1 is a member.
+fn lists_are_narrowed_by_the_hub(fleet: &Fleet) {
+    let run = |words: &[&str]| fleet.cli.run(words).unwrap();
+    for (kind, selector, names) in [
+        ("plans", "project=shop", "checkout\n"),
+        ("plans", "name notin (cart,checkout)", ""),
+        ("clusters", "name in (eu-1,eu-2),!region", "eu-1\n"),
+        ("clusters", "region", ""),
+        ("plans", "!team", "checkout\n"),
+        ("aborts", "scope=fleet", ""),
+    ] {
+        let found = run(&[
+            "get",
+            kind,
+            "-l",
+            selector,
+            "-o",
+            "jsonpath=$.items[*].name",
+        ]);
+        assert_eq!(found.out, names, "{kind} {selector}: {found}");
+    }
+    for (kind, selector, says) in [
+        ("clusters", "region in eu", "key in (a,b)"),
+        ("freezes", "colour=red", "use id, scope"),
+        ("plan/shop/checkout", "project=shop", "leave out the name"),
+    ] {
+        let refused = run(&["get", kind, "-l", selector]);
+        assert!(refused.code == 2 && refused.err.contains(says), "{refused}");
+    }
 }
 
 /// What the script of bash asks, and the candidates that it gets.

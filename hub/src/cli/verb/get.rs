@@ -25,9 +25,13 @@ pub const GET_EXAMPLES: &str = "\
 A list as JSON is {items, seq}: -o jsonpath='$.items[*].name' picks names (RFC 9535; texts are
 printed without quotes). -o wide has more columns and cuts nothing.
 
+--selector picks by what a list shows and, for plans, their rollouts and clusters, by labels:
+KEY=VALUE, KEY!=VALUE, 'KEY in (A,B)', 'KEY notin (A,B)', KEY, '!KEY'. All must hold.
+
 Examples:
   flagship get rollouts --project shop
   flagship get clusters --selector region=eu -o wide
+  flagship get rollouts --all -l 'state in (Failed,Aborted),team=payments'
   flagship get cluster/eu-1 -o yaml
   flagship get clusters -o jsonpath='$.items[?@.connected==false].name'
   flagship get aborts --all";
@@ -84,6 +88,10 @@ impl Get {
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
         if self.name.is_some() || self.kind.contains('/') {
             let (kind, name) = Kind::with_name(&self.kind, self.name.as_deref())?;
+            if self.select.is_said() {
+                let what = format!("{name:?} is one thing, and --selector picks from a list");
+                return Err(CliError::bad(what).remedy("leave out the name, or --selector"));
+            }
             return one(session, kind, &name, true).await;
         }
         let kind = Kind::parse(&self.kind)?;

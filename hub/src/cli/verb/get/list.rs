@@ -25,29 +25,21 @@ pub(super) async fn list(
     select: &Select,
 ) -> Result<(), CliError> {
     let (look, now) = (session.look, session.now());
-    let client = &session.client;
     let project = session.project.iter();
     let project: String = project
         .map(|p| format!("&project={}", segment(p)))
         .collect();
-    let wanted = select.wanted()?;
     let or = |none, of_all| if ended { of_all } else { none };
     match kind {
         Kind::Plan => {
-            let mut list: List<PlanView> =
-                pages(client, &format!("/api/v1/plans?{}", bare(&project))).await?;
-            if let Some(wanted) = &wanted {
-                wanted.plans(&mut list);
-            }
+            let path = format!("plans?{}", bare(&project));
+            let list: List<PlanView> = fetch(session, select, &path).await?;
             let none = "No plan is stored; flagship apply -f FILE stores one.";
             tell(session, &list, none, |items| lists::plans(look, items, now))
         }
         Kind::Rollout => {
-            let path = format!("/api/v1/rollouts?all={ended}{project}");
-            let mut list: List<RolloutView> = pages(client, &path).await?;
-            if let Some(wanted) = &wanted {
-                wanted.rollouts(session, &mut list).await?;
-            }
+            let path = format!("rollouts?all={ended}{project}");
+            let list: List<RolloutView> = fetch(session, select, &path).await?;
             let none = or(
                 "No rollout is under way; --all lists those that ended.",
                 "There is no rollout.",
@@ -57,21 +49,15 @@ pub(super) async fn list(
             })
         }
         Kind::Cluster => {
-            let mut list: List<ClusterView> = pages(client, "/api/v1/clusters").await?;
-            if let Some(wanted) = &wanted {
-                wanted.clusters(&mut list);
-            }
+            let list: List<ClusterView> = fetch(session, select, "clusters").await?;
             let none = "No cluster is enrolled; flagship token create --cluster NAME makes a token for one.";
             tell(session, &list, none, |items| {
                 fleet::clusters(look, items, now)
             })
         }
-        Kind::Abort | Kind::Freeze | Kind::Token | Kind::EnrolToken if wanted.is_some() => Err(
-            CliError::bad("these have no labels, so that none can be selected")
-                .remedy("--selector is for plans, rollouts and clusters"),
-        ),
         Kind::Abort => {
-            let list: List<AbortView> = fetch(session, &format!("aborts?all={ended}")).await?;
+            let path = format!("aborts?all={ended}");
+            let list: List<AbortView> = fetch(session, select, &path).await?;
             let none = or(
                 "No abort stands; --all lists those that were lifted.",
                 "There was no abort.",
@@ -79,7 +65,8 @@ pub(super) async fn list(
             tell(session, &list, none, |items| abort::list(look, items, now))
         }
         Kind::Freeze => {
-            let list: List<FreezeView> = fetch(session, &format!("freezes?all={ended}")).await?;
+            let path = format!("freezes?all={ended}");
+            let list: List<FreezeView> = fetch(session, select, &path).await?;
             let none = or(
                 "No freeze stands; --all lists those that have ended.",
                 "There was no freeze.",
@@ -87,13 +74,13 @@ pub(super) async fn list(
             tell(session, &list, none, |items| freeze::list(look, items, now))
         }
         Kind::Token => {
-            let list: List<TokenView> = fetch(session, "tokens").await?;
+            let list: List<TokenView> = fetch(session, select, "tokens").await?;
             tell(session, &list, "There is no token.", |items| {
                 lists::tokens(look, items, now)
             })
         }
         Kind::EnrolToken => {
-            let list: List<EnrolTokenView> = fetch(session, "enrol-tokens").await?;
+            let list: List<EnrolTokenView> = fetch(session, select, "enrol-tokens").await?;
             tell(session, &list, "There is no enrolment token.", |items| {
                 lists::enrol_tokens(look, items, now)
             })
@@ -106,8 +93,13 @@ fn bare(parameter: &str) -> &str {
     parameter.strip_prefix('&').unwrap_or(parameter)
 }
 
-async fn fetch<T: DeserializeOwned>(session: &Session, what: &str) -> Result<List<T>, CliError> {
-    pages(&session.client, &format!("/api/v1/{what}")).await
+async fn fetch<T: DeserializeOwned>(
+    session: &Session,
+    select: &Select,
+    what: &str,
+) -> Result<List<T>, CliError> {
+    let path = select.onto(&format!("/api/v1/{what}"));
+    pages(&session.client, &path).await
 }
 
 fn tell<T: Serialize>(
