@@ -126,10 +126,8 @@ impl Turn<'_> {
             let is_skipped = matches!(cluster.phase, ClusterPhase::Skipped { .. });
             cluster.wave == index && !cluster.late && is_skipped
         });
-        let (reached, needed) = (
-            members.saturating_sub(skipped.len()),
-            quorum.quorum(members),
-        );
+        let reached = members.saturating_sub(skipped.len());
+        let needed = quorum.quorum(members);
         if reached < needed {
             self.waiting.push(Reason::WaitingForQuorum {
                 wave: self.wave_name(index),
