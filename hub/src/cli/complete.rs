@@ -5,6 +5,7 @@ use std::{ffi::OsStr, time::Duration};
 
 use clap::Parser;
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
+use serde::de::DeserializeOwned;
 
 use super::{
     args::Global, client::segment, config, context::Session, exit::CliError, output::Format,
@@ -34,16 +35,12 @@ struct Typed {
 
 /// Completes the name of a rollout, or of a plan for its newest one.
 pub fn rollout() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let mut found = names(Kind::Rollout);
-        found.extend(names(Kind::Plan));
-        matching(found, typed)
-    })
+    ArgValueCompleter::new(|typed: &OsStr| matching(names(&[Kind::Rollout, Kind::Plan]), typed))
 }
 
 /// Completes a name of this kind.
 pub fn of(kind: Kind) -> ArgValueCompleter {
-    ArgValueCompleter::new(move |typed: &OsStr| matching(names(kind), typed))
+    ArgValueCompleter::new(move |typed: &OsStr| matching(names(&[kind]), typed))
 }
 
 /// Completes a kind, `KIND/NAME`, and the kinds alone.
@@ -54,8 +51,11 @@ pub fn kind_and_name() -> ArgValueCompleter {
             let kinds = Kind::WORDS.iter().map(ToString::to_string);
             return matching(kinds.collect(), typed);
         };
-        let found = Kind::parse(word).map(names).unwrap_or_default();
-        let found = found.into_iter().map(|name| format!("{word}/{name}"));
+        let found = Kind::parse(word).map(|kind| names(&[kind]));
+        let found = found
+            .unwrap_or_default()
+            .into_iter()
+            .map(|name| format!("{word}/{name}"));
         matching(found.collect(), typed)
     })
 }
@@ -65,17 +65,15 @@ pub fn name_after_kind() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let words = std::env::args().skip_while(|word| word != "get" && word != "describe");
         let kind = words.skip(1).find_map(|word| Kind::parse(&word).ok());
-        matching(kind.map(names).unwrap_or_default(), typed)
+        matching(names(kind.as_slice()), typed)
     })
 }
 
 /// Completes the name of a channel of notifications.
 pub fn channel() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
-        let found = ask(async |session| {
-            let list: List<ChannelView> = session.client.get("/api/v1/notify-channels").await?;
-            Ok(list.items.into_iter().map(|channel| channel.name).collect())
-        });
+        let name = |channel: ChannelView| channel.name;
+        let found = ask(async |session| listed("notify-channels", session, name).await);
         matching(found, typed)
     })
 }
@@ -115,55 +113,49 @@ fn matching(mut names: Vec<String>, typed: &OsStr) -> Vec<CompletionCandidate> {
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// Names of a kind, as they are typed.
-fn names(kind: Kind) -> Vec<String> {
+/// Names of these kinds, as they are typed.
+fn names(kinds: &[Kind]) -> Vec<String> {
     ask(async |session| {
-        let project = session.project.iter();
-        let project: String = project
-            .map(|p| format!("&project={}", segment(p)))
-            .collect();
-        let client = &session.client;
-        Ok(match kind {
-            Kind::Plan => {
-                let path = format!("/api/v1/plans?limit={MOST}{project}");
-                let list: List<PlanView> = client.get(&path).await?;
-                let name = |plan: PlanView| format!("{}/{}", plan.project, plan.name);
-                list.items.into_iter().map(name).collect()
-            }
-            Kind::Rollout => {
-                let path = format!("/api/v1/rollouts?limit={MOST}{project}");
-                let list: List<RolloutView> = client.get(&path).await?;
-                let name = |rollout: RolloutView| format!("{}/{}", rollout.project, rollout.id);
-                list.items.into_iter().map(name).collect()
-            }
-            Kind::Cluster => {
-                let path = format!("/api/v1/clusters?limit={MOST}");
-                let list: List<ClusterView> = client.get(&path).await?;
-                list.items.into_iter().map(|cluster| cluster.name).collect()
-            }
-            Kind::Abort => {
-                let list: List<AbortView> =
-                    client.get(&format!("/api/v1/aborts?limit={MOST}")).await?;
-                list.items.into_iter().map(|abort| abort.id).collect()
-            }
-            Kind::Freeze => {
-                let list: List<FreezeView> =
-                    client.get(&format!("/api/v1/freezes?limit={MOST}")).await?;
-                list.items.into_iter().map(|freeze| freeze.id).collect()
-            }
-            Kind::Token => {
-                let list: List<TokenView> =
-                    client.get(&format!("/api/v1/tokens?limit={MOST}")).await?;
-                list.items.into_iter().map(|token| token.id).collect()
-            }
-            Kind::EnrolToken => {
-                let list: List<EnrolTokenView> = client
-                    .get(&format!("/api/v1/enrol-tokens?limit={MOST}"))
-                    .await?;
-                list.items.into_iter().map(|token| token.id).collect()
-            }
-        })
+        let mut found = Vec::new();
+        for kind in kinds {
+            found.extend(names_of(*kind, session).await?);
+        }
+        Ok(found)
     })
+}
+
+async fn names_of(kind: Kind, session: &Session) -> Result<Vec<String>, CliError> {
+    match kind {
+        Kind::Plan => {
+            let name = |plan: PlanView| format!("{}/{}", plan.project, plan.name);
+            listed("plans", session, name).await
+        }
+        Kind::Rollout => {
+            let name = |rollout: RolloutView| format!("{}/{}", rollout.project, rollout.id);
+            listed("rollouts", session, name).await
+        }
+        Kind::Cluster => listed("clusters", session, |cluster: ClusterView| cluster.name).await,
+        Kind::Abort => listed("aborts", session, |abort: AbortView| abort.id).await,
+        Kind::Freeze => listed("freezes", session, |freeze: FreezeView| freeze.id).await,
+        Kind::Token => listed("tokens", session, |token: TokenView| token.id).await,
+        Kind::EnrolToken => listed("enrol-tokens", session, |token: EnrolTokenView| token.id).await,
+    }
+}
+
+/// Names in a list of the hub; of the meant project, where what is listed has one.
+async fn listed<T: DeserializeOwned>(
+    list: &str,
+    session: &Session,
+    name: impl Fn(T) -> String,
+) -> Result<Vec<String>, CliError> {
+    let has_project = matches!(list, "plans" | "rollouts");
+    let project = session.project.as_deref().filter(|_| has_project);
+    let project = project.map_or_else(String::new, |project| {
+        format!("&project={}", segment(project))
+    });
+    let path = format!("/api/v1/{list}?limit={MOST}{project}");
+    let all: List<T> = session.client.get(&path).await?;
+    Ok(all.items.into_iter().map(name).collect())
 }
 
 /// Asks the hub that the typed command line means; nothing where it does not answer in time.
@@ -186,7 +178,7 @@ fn ask(question: impl AsyncFnOnce(&Session) -> Result<Vec<String>, CliError>) ->
 fn session() -> Option<Session> {
     let words = std::env::args().skip_while(|word| word != "--").skip(2);
     let typed = Typed::try_parse_from(told(words)).ok()?;
-    Session::open(&typed.global).ok()
+    Session::find(&typed.global).ok()
 }
 
 /// The options of every verb among the words, each with its value.

@@ -32,8 +32,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds hub, CA and token: options first, then the environment, then the context.
+    /// Finds hub, CA and token: options first, then the environment, then the context. Says so where
+    /// others can read the file that holds tokens.
     pub fn open(global: &Global) -> Result<Self, CliError> {
+        if let Ok(path) = config::path() {
+            warn_if_exposed(&path);
+        }
+        Self::find(global)
+    }
+
+    /// The same without a word.
+    pub fn find(global: &Global) -> Result<Self, CliError> {
         let context = chosen(global)?;
         let hub = global
             .hub
@@ -131,7 +140,6 @@ fn chosen(global: &Global) -> Result<Option<Context>, CliError> {
         return Ok(None);
     };
     let config = config::load(&path)?;
-    warn_if_exposed(&path);
     let Some(name) = global.context.as_ref().or(config.current_context.as_ref()) else {
         return Ok(None);
     };

@@ -1,6 +1,7 @@
 //! What reaches the terminal. Text goes to stdout, progress and remarks to stderr.
 
 mod format;
+mod live;
 mod look;
 mod table;
 
@@ -9,6 +10,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 pub use format::{Format, Pick};
+pub use live::Live;
 pub use look::{Look, Tone};
 pub use table::table;
 

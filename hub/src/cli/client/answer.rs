@@ -110,6 +110,7 @@ impl Client {
 /// Reads JSON; texts in it lose what would move a terminal's cursor or change its colours.
 fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     let suspect = bytes.windows(4).any(|four| four == br"\u00")
+        || bytes.windows(2).any(|two| two == br"\r")
         || bytes.contains(&0x7f)
         || bytes.windows(2).any(|two| two[0] == 0xc2 && two[1] < 0xa0);
     if !suspect {
@@ -130,7 +131,8 @@ fn scrub(value: &mut Value) {
 }
 
 fn clean(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t' | '\r');
+    let text = text.replace("\r\n", "\n");
+    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
     let chars = text.chars();
     chars
         .map(|c| if harmless(c) { c } else { '\u{fffd}' })
@@ -150,11 +152,12 @@ mod tests {
 
     #[test]
     fn a_reason_cannot_draw_on_the_terminal_of_who_reads_it() {
-        let text = serde_json::json!({"a": ["\u{1b}[2Jgone\u{7}", "\u{9b}1A", "two\nlines\t"]});
+        let text = serde_json::json!({"a": ["\u{1b}[2Jgone\u{7}", "\u{9b}1A", "two\nlines\t", "one\r\ntwo\rthree"]});
         let read: Value = understood(text.to_string().as_bytes()).unwrap();
         let shown = read["a"].as_array().unwrap();
         assert_eq!(shown[0], "\u{fffd}[2Jgone\u{fffd}");
         assert_eq!(shown[1], "\u{fffd}1A");
         assert_eq!(shown[2], "two\nlines\t");
+        assert_eq!(shown[3], "one\ntwo\u{fffd}three");
     }
 }

@@ -56,10 +56,7 @@ pub fn page(
     }
     let word = if view.ended { "ended" } else { "it waits for" };
     text += &format!("  {word}: {}\n", why(&view.why, now));
-    let missing = match cluster {
-        Some(cluster) => cluster_not_yet(view, cluster, now).into_iter().collect(),
-        None => not_yet(view, now),
-    };
+    let missing = missing(view, cluster, now);
     if !missing.is_empty() {
         text += "\nWhat has not happened, and why:\n";
         for line in missing {
@@ -167,8 +164,20 @@ fn here(cluster: &RolloutCluster, now: Timestamp) -> String {
     format!("{text}: {}", why(&cluster.why, now))
 }
 
+/// What has not happened in the rollout, or in this cluster of it, each with the reason.
+pub fn missing(
+    view: &RolloutView,
+    cluster: Option<&RolloutCluster>,
+    now: Timestamp,
+) -> Vec<String> {
+    match cluster {
+        Some(cluster) => cluster_not_yet(view, cluster, now).into_iter().collect(),
+        None => not_yet(view, now),
+    }
+}
+
 /// What the rollout has not done yet, each with the reason; nothing once it has ended.
-pub fn not_yet(view: &RolloutView, now: Timestamp) -> Vec<String> {
+fn not_yet(view: &RolloutView, now: Timestamp) -> Vec<String> {
     if view.ended {
         return Vec::new();
     }
@@ -181,9 +190,10 @@ pub fn not_yet(view: &RolloutView, now: Timestamp) -> Vec<String> {
         ));
         if wave_runs(wave) {
             let members = view.clusters.iter().filter(|c| c.wave == wave.name);
-            let open = members.filter(|c| !matches!(c.state.as_str(), "Done" | "Soaking"));
-            let mut open = open.filter_map(|cluster| cluster_not_yet(view, cluster, now));
-            lines.extend(open.by_ref().take(NAMED).map(|line| format!("  {line}")));
+            let mut open = members.filter(|c| has_to_go(&c.state));
+            let first = open.by_ref().take(NAMED);
+            let first = first.filter_map(|cluster| cluster_not_yet(view, cluster, now));
+            lines.extend(first.map(|line| format!("  {line}")));
             let more = open.count();
             if more > 0 {
                 lines.push(format!(
@@ -194,6 +204,20 @@ pub fn not_yet(view: &RolloutView, now: Timestamp) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Whether a cluster in this state has something before it, or is amiss.
+fn has_to_go(state: &str) -> bool {
+    const OPEN: &[&str] = &[
+        "Waiting",
+        "Ordered",
+        "Running",
+        "Retreating",
+        "Failed",
+        "Skipped",
+        "Unreachable",
+    ];
+    OPEN.contains(&state)
 }
 
 fn wave_runs(wave: &RolloutWave) -> bool {
@@ -250,7 +274,7 @@ pub fn cluster_not_yet(
                 not_connected(cluster, now)
             }
         )),
-        "Running" | "Retreating" | "Failed" | "Skipped" | "Unreachable" => {
+        state if has_to_go(state) => {
             let doing = match cluster.state.as_str() {
                 "Running" => format!("stays at {}", weight(cluster)),
                 state => format!("is {state}"),

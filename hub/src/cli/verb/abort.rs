@@ -15,7 +15,7 @@ use crate::{
         complete,
         context::Session,
         exit::{CliError, Exit, without_hub},
-        output::{print, show},
+        output::{Live, print, show},
         refs::{self, Kind},
         render::abort as text,
     },
@@ -228,6 +228,7 @@ async fn wait(
             // The order is stored: a hub that restarts does not undo it.
             Err(error) if error.exit == Exit::Unreachable => {
                 session.say(&format!("{error}; still trying"));
+                screen.picture.leave();
                 tokio::time::sleep(left.min(Duration::from_millis(500))).await;
             }
             Err(error) => return Err(error),
@@ -252,7 +253,7 @@ pub fn ending(view: &AbortView) -> Exit {
 /// A line a cluster: drawn over on a terminal, printed once per change otherwise.
 struct Screen {
     live: bool,
-    drawn: usize,
+    picture: Live,
     printed: Vec<String>,
 }
 
@@ -260,7 +261,7 @@ impl Screen {
     fn new(session: &Session) -> Self {
         Self {
             live: session.format.for_people() && session.look.is_live(),
-            drawn: 0,
+            picture: Live::default(),
             printed: Vec::new(),
         }
     }
@@ -271,12 +272,7 @@ impl Screen {
         }
         if self.live {
             let page = text::picture(session.look, view, session.now());
-            let up = match self.drawn {
-                0 => String::new(),
-                lines => format!("\x1b[{lines}A"),
-            };
-            self.drawn = session.look.rows(&page);
-            return print(&format!("{up}{}\x1b[J", page.replace('\n', "\x1b[K\n")));
+            return self.picture.draw(session.look, &page);
         }
         if self.printed.is_empty() {
             print(&text::head(session.look, view, session.now()))?;

@@ -75,7 +75,9 @@ pub struct Diff {
 impl Apply {
     /// Checks all, then stores all that differ.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let work = Work::plan(session, &self.which).await?;
+        // People see the difference where nothing is stored, programs always.
+        let shows = self.dry_run || !session.format.for_people();
+        let work = Work::plan(session, &self.which, shows).await?;
         if self.dry_run {
             return work.tell(session);
         }
@@ -86,7 +88,8 @@ impl Apply {
 impl Diff {
     /// Checks all, and says what would change.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        Work::plan(session, &self.which).await?.tell(session)
+        let work = Work::plan(session, &self.which, true).await?;
+        work.tell(session)
     }
 }
 
@@ -120,14 +123,14 @@ struct Work {
 }
 
 impl Work {
-    /// Asks the hub about every plan; nothing is stored by that.
-    async fn plan(session: &Session, which: &Which) -> Result<Self, CliError> {
+    /// Asks the hub about every plan, and if it `shows`, for what it has; nothing is stored by that.
+    async fn plan(session: &Session, which: &Which, shows: bool) -> Result<Self, CliError> {
         let mut plans: Vec<Planned> = Vec::new();
         let mut faults = 0;
         let mut refused = Vec::new();
         for source in sources(&which.files)? {
             match check(session, &source).await {
-                Ok(answer) => plans.push(planned(session, source, answer).await?),
+                Ok(answer) => plans.push(planned(session, source, answer, shows).await?),
                 Err(error) if error.notes.is_empty() => return Err(error.within(&source.file)),
                 Err(error) => {
                     faults += error.notes.len();
@@ -156,7 +159,7 @@ impl Work {
             }
         }
         let pruned = if which.prune {
-            surplus(session, &plans).await?
+            surplus(session, &plans, shows).await?
         } else {
             Vec::new()
         };
@@ -247,10 +250,12 @@ async fn planned(
     session: &Session,
     source: Source,
     answer: ApplyAnswer,
+    shows: bool,
 ) -> Result<Planned, CliError> {
     let name = format!("{}/{}", answer.project, answer.name);
     let diff = match answer.outcome {
         ApplyOutcome::Unchanged => String::new(),
+        ApplyOutcome::Created | ApplyOutcome::Changed if !shows => String::new(),
         ApplyOutcome::Created => unified(
             session.look,
             ("/dev/null", ""),
@@ -276,7 +281,11 @@ async fn planned(
 }
 
 /// Plans of the same projects that are not among those that are applied.
-async fn surplus(session: &Session, plans: &[Planned]) -> Result<Vec<Surplus>, CliError> {
+async fn surplus(
+    session: &Session,
+    plans: &[Planned],
+    shows: bool,
+) -> Result<Vec<Surplus>, CliError> {
     let mut projects: Vec<&str> = plans.iter().map(|p| p.answer.project.as_str()).collect();
     projects.sort_unstable();
     projects.dedup();
@@ -291,14 +300,17 @@ async fn surplus(session: &Session, plans: &[Planned]) -> Result<Vec<Surplus>, C
             if plans.iter().any(kept) {
                 continue;
             }
-            let whole: PlanView = session
-                .client
-                .get(&path(&stored.project, &stored.name))
-                .await?;
-            let name = format!("plan/{}/{} on the hub", stored.project, stored.name);
-            let source = whole.source.unwrap_or_default();
+            let diff = if shows {
+                let path = path(&stored.project, &stored.name);
+                let whole: PlanView = session.client.get(&path).await?;
+                let name = format!("plan/{}/{} on the hub", stored.project, stored.name);
+                let source = whole.source.unwrap_or_default();
+                unified(session.look, (&name, &source), ("/dev/null", ""))
+            } else {
+                String::new()
+            };
             found.push(Surplus {
-                diff: unified(session.look, (&name, &source), ("/dev/null", "")),
+                diff,
                 project: stored.project,
                 name: stored.name,
             });

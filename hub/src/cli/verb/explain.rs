@@ -60,12 +60,7 @@ impl Explain {
         let answer = Explained {
             rollout: &view,
             history: &history.items,
-            not_yet: match cluster {
-                Some(cluster) => explain::cluster_not_yet(&view, cluster, now)
-                    .into_iter()
-                    .collect(),
-                None => explain::not_yet(&view, now),
-            },
+            not_yet: explain::missing(&view, cluster, now),
         };
         show(session.format, &answer, || {
             explain::page(session.look, &view, &history.items, cluster, now)

@@ -10,8 +10,8 @@ use std::{
 
 use clap::{Args, Subcommand};
 use flagship_proto::model::{PlanName, ProjectName, WaveName, WorkloadRef};
+use flagship_waves::plan::{InvalidPeriod, Period};
 
-use super::watch;
 use crate::cli::{
     args::Global,
     exit::{CliError, Exit},
@@ -64,8 +64,8 @@ struct New {
 const WAVES: &[&str] = &["pilot:tier=pilot", "rest"];
 const SOAK: &str = "30m";
 
-fn period(text: &str) -> Result<String, String> {
-    watch::duration(text).map(|_| text.to_owned())
+fn period(text: &str) -> Result<String, InvalidPeriod> {
+    text.parse::<Period>().map(|_| text.to_owned())
 }
 
 impl Plan {

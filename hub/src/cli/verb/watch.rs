@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use clap::Args;
+use flagship_waves::plan::{InvalidPeriod, Period};
 use tokio::time::Instant;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         complete,
         context::Session,
         exit::{CliError, Exit},
-        output::print,
+        output::{Live, print},
         refs::{self, RolloutRef},
         render::watching,
     },
@@ -67,24 +68,9 @@ impl FromStr for Until {
     }
 }
 
-/// Reads `500ms`, `90s`, `30m`, `2h`, `1d`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("write a number and ms, s, m, h or d, as in 90s or 2h".to_owned()),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "write a whole number and a unit, as in 90s or 2h".to_owned())?;
-    number
-        .checked_mul(unit)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "that is too long".to_owned())
+/// Reads a length of time as plans write it: `500ms`, `90s`, `1h30m`, `1d`.
+pub fn duration(text: &str) -> Result<Duration, InvalidPeriod> {
+    text.parse::<Period>().map(Period::get)
 }
 
 impl Watch {
@@ -123,7 +109,7 @@ pub async fn follow(
             Err(error) if error.exit == Exit::Unreachable && before.is_some() && failures < 30 => {
                 if failures == 0 {
                     session.say(&format!("{error}; still trying"));
-                    screen.drawn = 0;
+                    screen.picture.leave();
                 }
                 failures += 1;
             }
@@ -202,14 +188,14 @@ fn soaked(view: &RolloutView) -> bool {
 /// What was drawn and is drawn over.
 struct Screen {
     live: bool,
-    drawn: usize,
+    picture: Live,
 }
 
 impl Screen {
     fn new(session: &Session) -> Self {
         Self {
             live: session.format.for_people() && session.look.is_live(),
-            drawn: 0,
+            picture: Live::default(),
         }
     }
 
@@ -221,13 +207,7 @@ impl Screen {
     ) -> Result<(), CliError> {
         if self.live {
             let picture = watching::picture(session.look, view, session.now());
-            let up = match self.drawn {
-                0 => String::new(),
-                lines => format!("\x1b[{lines}A"),
-            };
-            self.drawn = session.look.rows(&picture);
-            let erased = picture.replace('\n', "\x1b[K\n");
-            return print(&format!("{up}{erased}\x1b[J"));
+            return self.picture.draw(session.look, &picture);
         }
         if session.format.for_people() {
             let lines = watching::changes(before, view, session.now());
