@@ -28,6 +28,7 @@ pub mod rollouts;
 pub mod scopes;
 pub mod select;
 pub mod settings;
+pub mod sight;
 pub mod status;
 pub mod tag;
 pub mod tokens;

@@ -23,6 +23,9 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who: a token's name, `hub`, or `agent <cluster>`.
     pub actor: String,
+    /// By what that person was let in: `token 1f0c2ab344`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// What was done, as a stable word (`rollout.start`, `abort.create`).
     pub action: String,
     /// To what (`rollout shop/checkout-3`).
@@ -46,6 +49,7 @@ impl AuditEntry {
         Self {
             at,
             actor: actor.to_owned(),
+            via: None,
             action: action.to_owned(),
             object: object.to_owned(),
             before: None,

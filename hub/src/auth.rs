@@ -1,8 +1,11 @@
-//! Who may do what: roles, the rights that each has, and the bearer tokens that carry them.
+//! Who may do what: roles, the rights that each has, where they hold, and the bearer tokens that
+//! carry them.
 //!
 //! A route needs one right, a role has a set of rights; both tables are here and nowhere else, so
 //! that a new role is one more row. Tokens are kept as hashes and compared in constant time.
 
+pub mod actor;
+pub mod grant;
 pub mod routes;
 pub mod token;
 
@@ -11,7 +14,9 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use routes::{Access, access};
+pub use actor::{Actor, Via};
+pub use grant::{Binding, Denied, Grants, Missing, Object};
+pub use routes::{Access, On, access};
 pub use token::{Presented, Secret, TokenHash};
 
 /// What a token may do.
@@ -24,8 +29,10 @@ pub enum Role {
     Viewer,
     /// Stops, holds, takes back and freezes anything; ships nothing, and ends no stop.
     Responder,
-    /// Ships, stops, lifts; takes no one into the fleet.
+    /// Ships and stops; ends no stop, takes no one into the fleet.
     Operator,
+    /// Says yes to what waits for a person: clusters that ask to be let in. Ships nothing.
+    Approver,
     /// Everything, tokens and clusters included.
     Admin,
 }
@@ -43,34 +50,43 @@ pub enum Right {
     Lift,
     /// End a freeze before its time.
     Unfreeze,
-    /// Take clusters in, let them go; make and revoke tokens.
+    /// Say yes to what waits for a person.
+    Approve,
+    /// Let clusters go; make and revoke tokens.
     Administer,
+}
+
+impl Right {
+    /// Every right.
+    pub const ALL: [Self; 7] = [
+        Self::View,
+        Self::Ship,
+        Self::Stop,
+        Self::Lift,
+        Self::Unfreeze,
+        Self::Approve,
+        Self::Administer,
+    ];
 }
 
 impl Role {
     /// Every role, the weakest first.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Responder, Self::Operator, Self::Admin];
+    pub const ALL: [Self; 5] = [
+        Self::Viewer,
+        Self::Responder,
+        Self::Operator,
+        Self::Approver,
+        Self::Admin,
+    ];
 
     /// The rights that this role has.
     pub fn rights(self) -> &'static [Right] {
         match self {
             Self::Viewer => &[Right::View],
             Self::Responder => &[Right::View, Right::Stop],
-            Self::Operator => &[
-                Right::View,
-                Right::Ship,
-                Right::Stop,
-                Right::Lift,
-                Right::Unfreeze,
-            ],
-            Self::Admin => &[
-                Right::View,
-                Right::Ship,
-                Right::Stop,
-                Right::Lift,
-                Right::Unfreeze,
-                Right::Administer,
-            ],
+            Self::Operator => &[Right::View, Right::Ship, Right::Stop],
+            Self::Approver => &[Right::View, Right::Approve],
+            Self::Admin => &Right::ALL,
         }
     }
 
@@ -94,6 +110,7 @@ impl fmt::Display for Role {
             Self::Viewer => "viewer",
             Self::Responder => "responder",
             Self::Operator => "operator",
+            Self::Approver => "approver",
             Self::Admin => "admin",
         })
     }
@@ -101,7 +118,7 @@ impl fmt::Display for Role {
 
 /// A text was not a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("role {0:?} is not known: use viewer, responder, operator or admin")]
+#[error("role {0:?} is not known: use viewer, responder, operator, approver or admin")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {
@@ -123,6 +140,7 @@ impl fmt::Display for Right {
             Self::Stop => "stop",
             Self::Lift => "lift",
             Self::Unfreeze => "unfreeze",
+            Self::Approve => "approve",
             Self::Administer => "administer",
         })
     }

@@ -80,6 +80,7 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("row-rollout", row::<records::RolloutRow>),
     Decoder::new("row-term", row::<records::TermRow>),
     Decoder::new("row-token", row::<records::TokenRow>),
+    Decoder::new("row-tokenuse", row::<records::TokenUseRow>),
     Decoder::new("hub-addresses", json::<run::Bound>),
     Decoder::new("hub-admin-request", json::<run::admin::Request>),
     Decoder::new("hub-admin-answer", json::<run::admin::Answer>),

@@ -17,11 +17,13 @@ mod local;
 mod once;
 mod plan;
 mod preview;
+mod reach;
 mod remove_plan;
 mod scope;
 mod standing;
 mod start;
 mod token;
+mod uses;
 mod wish;
 
 #[cfg(test)]
@@ -37,9 +39,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     audit::AuditEntry,
+    auth::{Denied, Grants, Object, Right, Via},
     store::{Key, Outcome, Precondition, Store, StoreError, Txn},
 };
 use once::{Ages, Once};
+use uses::Uses;
 
 pub use abort::{AbortAnswer, AbortOrder};
 pub use cluster::{ClusterAnswer, RemoveCluster};
@@ -56,6 +60,7 @@ pub use remove_plan::RemovedPlan;
 pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
 pub use token::{CreateToken, CreatedToken};
+pub use uses::WRITTEN_EVERY;
 pub use wish::{RolloutName, WishAnswer};
 
 /// How often an operation decides again when others write in between.
@@ -64,8 +69,12 @@ const TRIES: u32 = 16;
 /// Who asks, and what they say of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose token it is.
+    /// What the audit log calls them.
     pub actor: String,
+    /// By what they were let in; none for the hub itself.
+    pub via: Option<Via>,
+    /// What they may do.
+    pub grants: Grants,
     /// Why; may be empty where an operation does not insist.
     pub reason: String,
     /// A ticket's number.
@@ -79,12 +88,29 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller without reason, ticket and key.
+    /// A caller without reason, ticket and key, who may do everything: the hub itself.
     pub fn new(actor: &str) -> Self {
         Self {
             actor: actor.to_owned(),
+            grants: Grants::everything(),
             ..Self::default()
         }
+    }
+
+    /// Whether this caller may do something to an object; what may not be seen is answered as given,
+    /// like what is not there.
+    fn may(
+        &self,
+        right: Right,
+        object: Object<'_>,
+        unseen: impl FnOnce() -> OpError,
+    ) -> Result<(), OpError> {
+        self.grants
+            .decide(right, object)
+            .map_err(|denied| match denied {
+                Denied::Unseen => unseen(),
+                Denied::Missing(missing) => OpError::forbidden(&self.actor, &missing),
+            })
     }
 
     /// With a reason.
@@ -118,6 +144,7 @@ pub struct Ops {
     store: Store,
     lease: Duration,
     ages: Ages,
+    uses: Uses,
 }
 
 /// What an attempt decided: committed, it gives its answer.
@@ -168,6 +195,7 @@ impl Ops {
             store,
             lease: DEFAULT_LEASE,
             ages: Ages::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -233,6 +261,7 @@ impl Ops {
                 &prepared.object,
                 &caller.reason,
             );
+            entry.via = caller.via.as_ref().map(ToString::to_string);
             entry.ticket.clone_from(&caller.ticket);
             entry.before = prepared.before;
             entry.after = prepared.after;

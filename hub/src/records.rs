@@ -34,7 +34,7 @@ pub use order::OrderRow;
 pub use rollout::{
     ClaimRow, GoodVersion, HistoryRow, LastGoodRow, PlanRow, RejectedRow, RolloutRow,
 };
-pub use token::{EnrolTokenRow, EnrolUse, IdempotencyRow, KeptAnswer, TokenRow, TokenScope};
+pub use token::{EnrolTokenRow, EnrolUse, IdempotencyRow, KeptAnswer, TokenRow, TokenUseRow};
 
 /// A kind of row.
 pub trait Record:

@@ -8,6 +8,7 @@ mod people;
 mod recover;
 mod restore;
 mod serve;
+mod uses;
 
 #[cfg(test)]
 mod tests;

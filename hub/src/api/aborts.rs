@@ -9,14 +9,16 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     body::{Body, Names, named},
-    caller::By,
+    caller::{By, Who},
     error::ApiError,
     page::{Asked, Listing, Page},
+    sight::Sight,
     tag::Tagged,
     types::{AbortRequest, AbortView, LiftRequest, List, ReceiptView},
     view::{Seen, abort},
 };
 use crate::{
+    auth::Grants,
     ops::{AbortOrder, LiftOrder},
     records::{AbortRow, ReceiptRow, Stored, key},
 };
@@ -38,6 +40,7 @@ pub struct Which {
     responses((status = 200, description = "a page of the aborts that stand", body = List<AbortView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, which }: Asked<Which>,
 ) -> Result<Listing<AbortView>, ApiError> {
     let seen = Seen::read(&state)?;
@@ -47,21 +50,26 @@ pub async fn list(
         rows.retain(|row| stored.iter().all(|known| known.id() != row.id()));
         rows.extend(stored);
     }
+    let sight = Sight::of(&state, &actor.grants)?;
+    rows.retain(|row| sight.scope(&row.unplaced().scope));
     page.pick(rows)?
-        .try_show(seen.seq, |row| Ok(abort::view(&state, &seen, row)?))
+        .try_show(seen.seq, |row| Ok(abort::view(&state, &seen, &sight, row)?))
 }
 
-fn show(state: &ApiState, id: &AbortId) -> Answer {
+fn show(state: &ApiState, grants: &Grants, id: &AbortId) -> Answer {
     let seen = Seen::read(state)?;
+    let sight = Sight::of(state, grants)?;
     let row = match seen.standing.iter().find(|row| row.id() == id) {
-        Some(row) => row.clone(),
-        None => find(state, id)?,
+        Some(row) if sight.scope(&row.unplaced().scope) => row.clone(),
+        Some(_) | None => find(state, &sight, id)?,
     };
-    Ok(Tagged::new(abort::view(state, &seen, &row)?, row.modified))
+    let view = abort::view(state, &seen, &sight, &row)?;
+    Ok(Tagged::new(view, row.modified))
 }
 
-fn find(state: &ApiState, id: &AbortId) -> Result<Stored<AbortRow>, ApiError> {
+fn find(state: &ApiState, sight: &Sight<'_>, id: &AbortId) -> Result<Stored<AbortRow>, ApiError> {
     let row: Option<Stored<AbortRow>> = state.store().read(&key::abort(id))?;
+    let row = row.filter(|row| sight.scope(&row.unplaced().scope));
     row.ok_or_else(|| {
         ApiError::not_found("abort.notFound", format!("there is no abort {id}"))
             .field("id")
@@ -83,11 +91,11 @@ pub async fn create(
     };
     let answer = state.ops.abort(&caller, order, state.now()).await?;
     let Some(why) = answer.why_not else {
-        return show(&state, &answer.abort.id);
+        return show(&state, &caller.grants, &answer.abort.id);
     };
     // The store cannot be written: whoever is connected is told all the same (P7).
     state.fleet.abort_provisionally(answer.abort.clone());
-    let mut shown = show(&state, &answer.abort.id)?;
+    let mut shown = show(&state, &caller.grants, &answer.abort.id)?;
     let view = &mut shown.view;
     if !view.durable {
         view.bound_at = answer.nothing_advances_after;
@@ -99,8 +107,12 @@ pub async fn create(
 /// Reads an abort: per cluster how far it has stopped, and what is not fixed.
 #[utoipa::path(get, path = "/api/v1/aborts/{id}", tag = "aborts", params(("id" = String, Path)),
     responses((status = 200, description = "the abort", body = AbortView)))]
-pub async fn get(State(state): State<ApiState>, Names(id): Names<String>) -> Answer {
-    show(&state, &named("id", &id)?)
+pub async fn get(
+    State(state): State<ApiState>,
+    Who(actor): Who,
+    Names(id): Names<String>,
+) -> Answer {
+    show(&state, &actor.grants, &named("id", &id)?)
 }
 
 /// Reads the receipts as they were signed.
@@ -108,11 +120,16 @@ pub async fn get(State(state): State<ApiState>, Names(id): Names<String>) -> Ans
     responses((status = 200, description = "the newest receipt of each cluster", body = List<ReceiptView>)))]
 pub async fn receipts(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Names(id): Names<String>,
     Asked { page, .. }: Asked,
 ) -> Result<Listing<ReceiptView>, ApiError> {
     let id: AbortId = named("id", &id)?;
-    find(&state, &id)?;
+    let sight = Sight::of(&state, &actor.grants)?;
+    let row = find(&state, &sight, &id)?;
+    // Signed bytes cannot be cut.
+    let scope = &row.unplaced().scope;
+    state.ops.sees_all_of(&actor, scope, row.matched.as_ref())?;
     let seq = state.store().position().seq;
     let rows: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&id))?;
     page.pick(rows)?.show(seq, |row| receipt(row))
@@ -143,7 +160,9 @@ pub async fn lift(
     Body(request): Body<LiftRequest>,
 ) -> Answer {
     let id: AbortId = named("id", &id)?;
-    if find(&state, &id).is_err() && !show(&state, &id)?.view.durable {
+    let sight = Sight::of(&state, &caller.grants)?;
+    let is_stored = find(&state, &sight, &id).is_ok();
+    if !is_stored && !show(&state, &caller.grants, &id)?.view.durable {
         let why = format!("abort {id} stands and is not stored yet, so it cannot be lifted (P7)");
         return Err(ApiError::new(StatusCode::CONFLICT, "abort.notStored", why)
             .remedy("give the hub's disk room; it stores the abort by itself"));
@@ -153,5 +172,5 @@ pub async fn lift(
         except: request.except,
     };
     state.ops.lift(&caller, order, state.now()).await?;
-    show(&state, &id)
+    show(&state, &caller.grants, &id)
 }

@@ -9,9 +9,11 @@ use axum::{
 
 use super::{
     ApiState,
+    caller::Who,
     error::ApiError,
     listed::Listed as _,
     page::{Asked, Listing, Page, Place},
+    sight::Sight,
     types::{AuditEntryView, AuditVerdict, List},
     view::plain,
 };
@@ -26,10 +28,12 @@ const LOOKED_AT: u64 = 10_000;
     responses((status = 200, description = "a page of entries", body = List<AuditEntryView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, .. }: Asked,
 ) -> Result<Listing<AuditEntryView>, ApiError> {
     let store = state.store();
     let seq = store.position().seq;
+    let sight = Sight::of(&state, &actor.grants)?;
     let cut = page.cut::<AuditRecord>()?;
     let last = cut.after().and_then(Place::number);
     let end = store.audit_head().count;
@@ -38,6 +42,10 @@ pub async fn list(
     let entries = (lowest..from).rev().filter_map(|index| {
         let entry = store.audit_entry(index).map_err(ApiError::from);
         entry.transpose()
+    });
+    let entries = entries.filter(|entry| {
+        let object = entry.as_ref().map(|entry| &entry.entry.object);
+        object.map_or(true, |object| sight.audited(object))
     });
     let mut picked = cut.take(entries)?;
     if picked.next.is_none() && lowest > 0 {

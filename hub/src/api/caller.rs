@@ -8,15 +8,15 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{ApiState, error::ApiError, metrics, tag::if_match};
+use super::{ApiState, body::named, error::ApiError, metrics, tag::if_match};
 use crate::{
     api::types::common::{REASON, TICKET},
-    auth::{Access, Right, Role, access, routes::ROUTES},
+    auth::{Access, Actor, Denied, Missing, Object, On, Right, access, routes::ROUTES},
     door::Peer,
     limit::Origin,
     ops::Caller,
-    records::TokenRow,
 };
+use flagship_proto::model::ProjectName;
 
 /// The longest reason, ticket or key that is kept.
 const LONGEST: usize = 2000;
@@ -31,16 +31,16 @@ pub async fn authenticate(
     let path = matched.as_ref().map_or("", MatchedPath::as_str);
     let needed = match access(request.method(), path) {
         Some(Access::Open) => return next.run(request).await,
-        Some(Access::Needs(Right::View)) if path == metrics::PATH && state.metrics.open => {
+        Some(Access::Needs(..)) if path == metrics::PATH && state.metrics.open => {
             return next.run(request).await;
         }
-        Some(Access::Needs(right)) => Some(right),
+        Some(Access::Needs(right, on)) => Some((right, on)),
         // The path may be known for other methods: then the router says so, to those with a token.
         None if ROUTES.iter().any(|(_, known, _)| *known == path) => None,
         None => return unlisted().into_response(),
     };
-    let token = match identify(&state, request.headers()) {
-        Ok(token) => token,
+    let actor = match identify(&state, request.headers()) {
+        Ok(actor) => actor,
         Err(refusal) => {
             let peer = request.extensions().get::<Peer>();
             let came_with_one = request.headers().contains_key(header::AUTHORIZATION);
@@ -48,23 +48,56 @@ pub async fn authenticate(
             return unidentified(&state, from, refusal).await.into_response();
         }
     };
-    if let Some(right) = needed
-        && !token.role.may(right)
+    if let Some((right, on)) = needed
+        && let Err(refusal) = enter(&actor, right, on, path, request.uri().path())
     {
-        tracing::info!(code = "auth.forbidden", token = %token.id, actor = token.name, %right, path, "request refused");
-        return ApiError::new(
-            StatusCode::FORBIDDEN,
-            "auth.forbidden",
-            format!("{} may not {right}: its role is {}", token.name, token.role),
-        )
-        .remedy(&format!(
-            "use a token with the role {}",
-            Role::needed_for(right)
-        ))
-        .into_response();
+        tracing::info!(code = "auth.forbidden", via = %actor.via, actor = actor.name, %right, path, "request refused");
+        return refusal.into_response();
     }
-    request.extensions_mut().insert(token);
+    state.ops.note_use(actor.via.id(), state.now().wall);
+    request.extensions_mut().insert(actor);
     next.run(request).await
+}
+
+/// Whether a caller may enter a route at all: with its right over the fleet, over something in the
+/// project of the path, or over something. A project that is not theirs is none.
+fn enter(actor: &Actor, right: Right, on: On, route: &str, path: &str) -> Result<(), ApiError> {
+    let grants = &actor.grants;
+    let project = project(route, path)?;
+    let entered = match (on, &project) {
+        (On::Fleet, _) => grants.decide(right, Object::Fleet),
+        (On::Part, Some(project)) => grants.in_project(right, project),
+        (On::Part, None) => grants.somewhere(right).map_err(Denied::Missing),
+    };
+    entered.map_err(|denied| match denied {
+        Denied::Missing(missing) => forbidden(actor, &missing),
+        Denied::Unseen => {
+            let project = project.map_or_else(String::new, |project| project.to_string());
+            let what = format!("there is no project {project}");
+            ApiError::not_found("project.notFound", what)
+                .field("project")
+                .remedy("`flagship get projects` lists them; applying a plan makes its project")
+        }
+    })
+}
+
+/// Where a project stands in a path: `/api/v1/projects/{project}`.
+const PROJECT: usize = 4;
+
+/// The project that a path names, if its route does; one that is not valid is refused.
+fn project(route: &str, path: &str) -> Result<Option<ProjectName>, ApiError> {
+    if route.split('/').nth(PROJECT) != Some("{project}") {
+        return Ok(None);
+    }
+    let segment = path.split('/').nth(PROJECT).unwrap_or_default();
+    let text = percent_decode_str(segment).decode_utf8_lossy();
+    named("project", &text).map(Some)
+}
+
+/// The refusal of what somebody may not.
+pub fn forbidden(actor: &Actor, missing: &Missing) -> ApiError {
+    let what = format!("{} {missing}", actor.name);
+    ApiError::new(StatusCode::FORBIDDEN, "auth.forbidden", what).remedy(&missing.remedy)
 }
 
 /// Counts and writes down a wrong token; many of them from one address are told to wait.
@@ -95,7 +128,7 @@ fn unlisted() -> ApiError {
     )
 }
 
-fn identify(state: &ApiState, headers: &HeaderMap) -> Result<TokenRow, ApiError> {
+fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Actor, ApiError> {
     let unknown = |detail: &str| {
         ApiError::new(StatusCode::UNAUTHORIZED, "auth.token", detail)
             .field("Authorization")
@@ -110,19 +143,21 @@ fn identify(state: &ApiState, headers: &HeaderMap) -> Result<TokenRow, ApiError>
         return Err(unknown("the Authorization header carries no bearer token"));
     }
     let found = state.ops.authenticate(token.trim(), state.now().wall)?;
-    found.ok_or_else(|| unknown("the token is not known, was revoked, or has ended"))
+    found
+        .map(|row| row.actor())
+        .ok_or_else(|| unknown("the token is not known, was revoked, or has ended"))
 }
 
-/// The token that a request came with.
+/// Who asks.
 #[derive(Debug, Clone)]
-pub struct Who(pub TokenRow);
+pub struct Who(pub Actor);
 
 impl<S: Send + Sync> FromRequestParts<S> for Who {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let token = parts.extensions.get::<TokenRow>().cloned();
-        token.map(Self).ok_or_else(unlisted)
+        let actor = parts.extensions.get::<Actor>().cloned();
+        actor.map(Self).ok_or_else(unlisted)
     }
 }
 
@@ -134,13 +169,15 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Who(token) = Who::from_request_parts(parts, state).await?;
+        let Who(actor) = Who::from_request_parts(parts, state).await?;
         let key = given(&parts.headers, "idempotency-key")?;
         if parts.method == Method::GET {
             return Err(unlisted());
         }
         Ok(Self(Caller {
-            actor: token.name,
+            actor: actor.name,
+            via: Some(actor.via),
+            grants: actor.grants,
             reason: given(&parts.headers, REASON)?.unwrap_or_default(),
             ticket: given(&parts.headers, TICKET)?,
             idempotency_key: key,

@@ -8,15 +8,17 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     body::{Body, Names, Params, named},
-    caller::By,
+    caller::{By, Who},
     error::ApiError,
     listed::{Field, Listed},
     page::{Asked, Listing, Page, Place},
+    sight::Sight,
     tag::Tagged,
     types::{ClusterView, Empty, List, ReleaseLocalRequest},
     view::{Seen, cluster},
 };
 use crate::{
+    auth::Grants,
     ops::{ReleaseLocal, RemoveCluster},
     records::{ClusterRow, Stored},
 };
@@ -59,24 +61,30 @@ impl Listed for Member {
     responses((status = 200, description = "a page of clusters", body = List<ClusterView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, .. }: Asked,
 ) -> Result<Listing<ClusterView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let members = seen.clusters.values().map(|row| Member {
+    let sight = Sight::of(&state, &actor.grants)?;
+    let shown = seen.clusters.values().filter(|row| sight.cluster(row));
+    let members = shown.map(|row| Member {
         connected: seen.connected(&row.uid),
         quarantine: state.fleet.quarantine(&row.uid),
         row: row.clone(),
     });
     page.pick(members.collect())?.show(seen.seq, |one| {
-        cluster::view(&seen, &one.row, one.quarantine.clone())
+        let mut view = cluster::view(&seen, &one.row, one.quarantine.clone());
+        sight.cut_cluster(&mut view);
+        view
     })
 }
 
-fn show(state: &ApiState, name: &ClusterName) -> Answer {
-    let row = state.ops.cluster(name)?;
+fn show(state: &ApiState, grants: &Grants, name: &ClusterName) -> Answer {
+    let row = state.ops.cluster(grants, name)?;
     let seen = Seen::read(state)?;
     let quarantine = state.fleet.quarantine(&row.uid);
-    let view = cluster::view(&seen, &row, quarantine);
+    let mut view = cluster::view(&seen, &row, quarantine);
+    Sight::of(state, grants)?.cut_cluster(&mut view);
     Ok(Tagged::new(view, row.modified))
 }
 
@@ -84,8 +92,12 @@ fn show(state: &ApiState, name: &ClusterName) -> Answer {
 #[utoipa::path(get, path = "/api/v1/clusters/{name}", tag = "clusters",
     params(("name" = String, Path)),
     responses((status = 200, description = "the cluster", body = ClusterView)))]
-pub async fn get(State(state): State<ApiState>, Names(name): Names<String>) -> Answer {
-    show(&state, &named("name", &name)?)
+pub async fn get(
+    State(state): State<ApiState>,
+    Who(actor): Who,
+    Names(name): Names<String>,
+) -> Answer {
+    show(&state, &actor.grants, &named("name", &name)?)
 }
 
 /// Lets a cluster in that waits for it, or out of quarantine.
@@ -103,7 +115,7 @@ pub async fn approve(
         .ops
         .approve_cluster(&caller, name.clone(), state.now())
         .await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }
 
 /// Ends the local hold or retreat of a person on the spot. The agent obeys when it hears it; nothing
@@ -126,7 +138,7 @@ pub async fn release(
         .ops
         .release_local(&caller, request, state.now())
         .await?;
-    show(&state, &cluster)
+    show(&state, &caller.grants, &cluster)
 }
 
 /// How to remove.
@@ -158,5 +170,5 @@ pub async fn remove(
         .ops
         .remove_cluster(&caller, request, state.now())
         .await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }

@@ -22,12 +22,14 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    ApiState, attended::Attended, body::Params, caller::Who, error::ApiError, types::EventView,
+    ApiState, attended::Attended, body::Params, caller::Who, error::ApiError, sight::Sight,
+    types::EventView,
 };
 use crate::{
+    auth::Actor,
     door::Peer,
     records::key,
-    store::{self, Store, Watch, WatchError},
+    store::{self, Watch, WatchError},
 };
 
 /// Kinds of rows that people may see; tokens and remembered answers are none of them.
@@ -55,12 +57,12 @@ pub struct From {
         changes were missed", body = EventView, content_type = "text/event-stream")))]
 pub async fn events(
     State(state): State<ApiState>,
-    Who(token): Who,
+    Who(actor): Who,
     peer: Option<Extension<Peer>>,
     Params(params): Params<From>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let place = state.costs.read_events(&token.id)?;
+    let place = state.costs.read_events(actor.via.id())?;
     let last = headers.get("last-event-id").map(read_id).transpose()?;
     let store = state.store();
     let now = store.position();
@@ -76,7 +78,7 @@ pub async fn events(
     };
     let stop = state.stop.clone();
     let changes = stream::iter(first)
-        .chain(follow(store.clone(), watch.without_values_on_disk()))
+        .chain(follow(state.clone(), actor, watch.without_values_on_disk()))
         .map(Ok::<_, Infallible>)
         .take_until(stop.cancelled_owned());
     let changes = Attended::new(changes, place, peer.map(|Extension(peer)| peer.cut));
@@ -124,15 +126,22 @@ fn reset(from: u64, now: Position) -> Event {
         .data(text)
 }
 
-fn follow(store: Store, watch: Watch) -> impl Stream<Item = Event> {
+/// What this caller may see, for as long as they may.
+fn follow(state: ApiState, actor: Actor, watch: Watch) -> impl Stream<Item = Event> {
     stream::unfold(Some(watch), move |watch| {
-        let store = store.clone();
+        let (state, actor) = (state.clone(), actor.clone());
         async move {
             let mut watch = watch?;
+            let store = state.store();
             let epoch = store.epoch();
             match watch.next().await {
                 Ok(found) => {
-                    let shown = found.events.iter().filter_map(|event| change(epoch, event));
+                    if !state.ops.is_still_in(&actor.via, state.now().wall).ok()? {
+                        return None;
+                    }
+                    let sight = Sight::of(&state, &actor.grants).ok()?;
+                    let events = found.events.iter();
+                    let shown = events.filter_map(|event| change(epoch, event, &sight));
                     Some((shown.collect(), Some(watch)))
                 }
                 Err(WatchError::TooOld { from, .. } | WatchError::Ahead { from, .. }) => {
@@ -149,9 +158,9 @@ fn follow(store: Store, watch: Watch) -> impl Stream<Item = Event> {
     .flat_map(stream::iter)
 }
 
-fn change(epoch: u64, event: &store::Event) -> Option<Event> {
+fn change(epoch: u64, event: &store::Event, sight: &Sight<'_>) -> Option<Event> {
     let (kind, segments) = key::parse(&event.key)?;
-    if !SHOWN.contains(&kind) {
+    if !SHOWN.contains(&kind) || !sight.change(kind, &event.key, &segments) {
         return None;
     }
     let view = EventView {

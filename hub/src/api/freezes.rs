@@ -7,14 +7,16 @@ use super::{
     ApiState,
     aborts::Which,
     body::{Body, Names, named},
-    caller::By,
+    caller::{By, Who},
     error::ApiError,
     page::{Asked, Listing, Page},
+    sight::Sight,
     tag::Tagged,
     types::{Empty, FreezeRequest, FreezeView, List},
     view::{Seen, freeze},
 };
 use crate::{
+    auth::Grants,
     ops::{FreezeOrder, FreezeUntil},
     records::{FreezeRow, Stored, key},
 };
@@ -26,27 +28,33 @@ type Answer = Result<Tagged<FreezeView>, ApiError>;
     responses((status = 200, description = "a page of the freezes that stand", body = List<FreezeView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, which }: Asked<Which>,
 ) -> Result<Listing<FreezeView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let rows: Vec<Stored<FreezeRow>> = if which.all {
+    let mut rows: Vec<Stored<FreezeRow>> = if which.all {
         state.store().read_all(key::FREEZES)?
     } else {
         seen.frozen.clone()
     };
-    page.pick(rows)?
-        .show(seen.seq, |row| freeze::view(&state, &seen, row))
+    let sight = Sight::of(&state, &actor.grants)?;
+    rows.retain(|row| sight.scope(&row.scope));
+    page.pick(rows)?.show(seen.seq, |row| {
+        freeze::view(&state, &seen, &actor.grants, row)
+    })
 }
 
-fn show(state: &ApiState, id: &FreezeId) -> Answer {
+fn show(state: &ApiState, grants: &Grants, id: &FreezeId) -> Answer {
+    let sight = Sight::of(state, grants)?;
     let row: Option<Stored<FreezeRow>> = state.store().read(&key::freeze(id))?;
+    let row = row.filter(|row| sight.scope(&row.scope));
     let row = row.ok_or_else(|| {
         ApiError::not_found("freeze.notFound", format!("there is no freeze {id}"))
             .field("id")
             .remedy("`flagship get freezes --all` lists them")
     })?;
     let seen = Seen::read(state)?;
-    let view = freeze::view(state, &seen, &row);
+    let view = freeze::view(state, &seen, grants, &row);
     Ok(Tagged::new(view, row.modified))
 }
 
@@ -72,14 +80,18 @@ pub async fn create(
         end,
     };
     let row = state.ops.freeze(&caller, order, state.now()).await?;
-    show(&state, &row.id)
+    show(&state, &caller.grants, &row.id)
 }
 
 /// Reads a freeze: what it holds, and until when.
 #[utoipa::path(get, path = "/api/v1/freezes/{id}", tag = "freezes", params(("id" = String, Path)),
     responses((status = 200, description = "the freeze", body = FreezeView)))]
-pub async fn get(State(state): State<ApiState>, Names(id): Names<String>) -> Answer {
-    show(&state, &named("id", &id)?)
+pub async fn get(
+    State(state): State<ApiState>,
+    Who(actor): Who,
+    Names(id): Names<String>,
+) -> Answer {
+    show(&state, &actor.grants, &named("id", &id)?)
 }
 
 /// Ends a freeze before its time: what it held goes on from where it is.
@@ -94,5 +106,5 @@ pub async fn end(
 ) -> Answer {
     let id: FreezeId = named("id", &id)?;
     state.ops.unfreeze(&caller, id.clone(), state.now()).await?;
-    show(&state, &id)
+    show(&state, &caller.grants, &id)
 }

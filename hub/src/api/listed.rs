@@ -149,7 +149,7 @@ impl Listed for Stored<TokenRow> {
     const FIELDS: &'static [Field<Self>] = &[
         ("id", |row| text(&row.id)),
         ("name", |row| text(&row.name)),
-        ("role", |row| text(row.role)),
+        ("role", |row| text(row.grants.role())),
         ("createdBy", |row| text(&row.created_by)),
         ("revoked", |row| text(row.revoked.is_some())),
     ];

@@ -21,7 +21,7 @@ use super::{
     page::SOME_FIELDS,
     types::{LintLevel, LintNote, Problem, SomeFields},
 };
-use crate::auth::{Access, access};
+use crate::auth::{Access, On, access};
 
 /// The document as it is served, encoded once.
 #[derive(Debug, Clone)]
@@ -103,12 +103,16 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let too_large = ResponseBuilder::new().description("the head of the request is too large");
     let responses = &mut operation.responses.responses;
     responses.insert("431".to_owned(), too_large.build().into());
-    if let Some(Access::Needs(right)) = access(&name, path) {
+    if let Some(Access::Needs(right, on)) = access(&name, path) {
         operation.security = Some(vec![SecurityRequirement::new(
             "bearer",
             Vec::<String>::new(),
         )]);
-        let needs = format!("Needs the right to {right}.");
+        let over = match on {
+            On::Fleet => " over the whole fleet",
+            On::Part => "; what the caller may not see is not there",
+        };
+        let needs = format!("Needs the right to {right}{over}.");
         operation.description = Some(match operation.description.take() {
             Some(text) => format!("{text}\n\n{needs}"),
             None => needs,
@@ -116,7 +120,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         refusals.extend([
             (400, "the request is not valid"),
             (401, "no token, or not a good one"),
-            (403, "the token's role has not this right"),
+            (403, "the caller has not this right over what is meant"),
             (
                 429,
                 "too many wrong tokens from this address, or too many streams",

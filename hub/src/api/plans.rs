@@ -7,9 +7,10 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     body::{DocumentText, Names, Params, named},
-    caller::By,
+    caller::{By, Who},
     error::ApiError,
     page::{Asked, Listing, Page},
+    sight::Sight,
     tag::Tagged,
     types::{ApplyAnswer, ApplyOutcome, List, PlanView, RemovedPlan},
     view::plain,
@@ -34,6 +35,7 @@ pub struct Which {
     responses((status = 200, description = "a page of plans", body = List<PlanView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, which }: Asked<Which>,
 ) -> Result<Listing<PlanView>, ApiError> {
     let seq = state.store().position().seq;
@@ -41,7 +43,9 @@ pub async fn list(
         Some(name) => key::plans_of(&named::<ProjectName>("project", name)?),
         None => key::PLANS.to_owned(),
     };
-    let rows: Vec<Stored<PlanRow>> = state.store().read_all(&prefix)?;
+    let sight = Sight::of(&state, &actor.grants)?;
+    let mut rows: Vec<Stored<PlanRow>> = state.store().read_all(&prefix)?;
+    rows.retain(|row| sight.plan(row));
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
     page.pick(rows)?
         .show(seq, |row| plain::plan(row, &rollouts, false))
@@ -53,10 +57,13 @@ pub async fn list(
     responses((status = 200, description = "the plan", body = PlanView)))]
 pub async fn get(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Names((project, name)): Names<(String, String)>,
 ) -> Result<Tagged<PlanView>, ApiError> {
     let id = plan_ref(&project, &name)?;
-    let row: Stored<PlanRow> = state.store().read(&key::plan(&id))?.ok_or_else(|| {
+    let sight = Sight::of(&state, &actor.grants)?;
+    let row: Option<Stored<PlanRow>> = state.store().read(&key::plan(&id))?;
+    let row = row.filter(|row| sight.plan(row)).ok_or_else(|| {
         ApiError::not_found("plan.notFound", format!("there is no plan {id}"))
             .field("name")
             .remedy("`flagship get plans` lists them")

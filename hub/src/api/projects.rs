@@ -6,8 +6,10 @@ use flagship_proto::model::ProjectName;
 use super::{
     ApiState,
     body::{Names, named},
+    caller::Who,
     error::ApiError,
     page::{Asked, Listing, Page},
+    sight::Sight,
     tag::Tagged,
     types::{List, ProjectView},
     view::plain,
@@ -19,13 +21,18 @@ use crate::records::{PlanRow, ProjectRow, RolloutRow, Stored, key};
     responses((status = 200, description = "a page of projects", body = List<ProjectView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, .. }: Asked,
 ) -> Result<Listing<ProjectView>, ApiError> {
     let store = state.store();
     let seq = store.position().seq;
-    let rows: Vec<Stored<ProjectRow>> = store.read_all(key::PROJECTS)?;
-    let plans: Vec<Stored<PlanRow>> = store.read_all(key::PLANS)?;
-    let rollouts: Vec<Stored<RolloutRow>> = store.read_all(key::ROLLOUTS)?;
+    let sight = Sight::of(&state, &actor.grants)?;
+    let mut rows: Vec<Stored<ProjectRow>> = store.read_all(key::PROJECTS)?;
+    rows.retain(|row| sight.project(&row.project));
+    let mut plans: Vec<Stored<PlanRow>> = store.read_all(key::PLANS)?;
+    plans.retain(|row| sight.plan(row));
+    let mut rollouts: Vec<Stored<RolloutRow>> = store.read_all(key::ROLLOUTS)?;
+    rollouts.retain(|row| sight.rollout(row));
     page.pick(rows)?
         .show(seq, |row| plain::project(row, &plans, &rollouts))
 }
@@ -36,6 +43,7 @@ pub async fn list(
     responses((status = 200, description = "the project", body = ProjectView)))]
 pub async fn get(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Names(name): Names<String>,
 ) -> Result<Tagged<ProjectView>, ApiError> {
     let name: ProjectName = named("project", &name)?;
@@ -46,8 +54,11 @@ pub async fn get(
             .field("project")
             .remedy("GET /api/v1/projects lists them; applying a plan makes its project")
     })?;
-    let plans: Vec<Stored<PlanRow>> = store.read_all(&key::plans_of(&name))?;
-    let rollouts: Vec<Stored<RolloutRow>> = store.read_all(&key::rollouts_of(&name))?;
+    let sight = Sight::of(&state, &actor.grants)?;
+    let mut plans: Vec<Stored<PlanRow>> = store.read_all(&key::plans_of(&name))?;
+    plans.retain(|row| sight.plan(row));
+    let mut rollouts: Vec<Stored<RolloutRow>> = store.read_all(&key::rollouts_of(&name))?;
+    rollouts.retain(|row| sight.rollout(row));
     Ok(Tagged::new(
         plain::project(&row, &plans, &rollouts),
         row.modified,

@@ -11,15 +11,17 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     body::{Body, Names, named},
-    caller::By,
+    caller::{By, Who},
     error::ApiError,
     page::{Asked, Listing, Page},
     plans::plan_ref,
+    sight::Sight,
     tag::Tagged,
     types::{AcceptRequest, Empty, HistoryView, List, RetreatRequest, RolloutView, StartRequest},
     view::{Seen, plain, rollout},
 };
 use crate::{
+    auth::Grants,
     ops::{RolloutName, StartRollout},
     records::{HistoryRow, RolloutRow, Stored, key},
 };
@@ -45,6 +47,7 @@ type Answer = Result<Tagged<RolloutView>, ApiError>;
     responses((status = 200, description = "a page of rollouts", body = List<RolloutView>)))]
 pub async fn list(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Asked { page, which }: Asked<Which>,
 ) -> Result<Listing<RolloutView>, ApiError> {
     let seen = Seen::read(&state)?;
@@ -53,10 +56,12 @@ pub async fn list(
         None => key::ROLLOUTS.to_owned(),
     };
     let mut rows: Vec<Stored<RolloutRow>> = state.store().read_all(&prefix)?;
+    let sight = Sight::of(&state, &actor.grants)?;
     rows.retain(|row| match &which.name {
         Some(name) => row.id.as_str() == name || row.plan.metadata.name.as_str() == name,
         None => which.all || !row.state.is_over(),
     });
+    rows.retain(|row| sight.rollout(row));
     page.pick(rows)?
         .show(seen.seq, |row| rollout::view(&seen, row, false))
 }
@@ -68,9 +73,15 @@ fn rollout_name(project: &str, id: &str) -> Result<RolloutName, ApiError> {
     })
 }
 
-fn find(state: &ApiState, name: &RolloutName) -> Result<Stored<RolloutRow>, ApiError> {
+fn find(
+    state: &ApiState,
+    grants: &Grants,
+    name: &RolloutName,
+) -> Result<Stored<RolloutRow>, ApiError> {
     let row: Option<Stored<RolloutRow>> =
         state.store().read(&key::rollout(&name.project, &name.id))?;
+    let sight = Sight::of(state, grants)?;
+    let row = row.filter(|row| sight.rollout(row));
     row.ok_or_else(|| {
         ApiError::not_found("rollout.notFound", format!("there is no rollout {name}"))
             .field("id")
@@ -78,9 +89,9 @@ fn find(state: &ApiState, name: &RolloutName) -> Result<Stored<RolloutRow>, ApiE
     })
 }
 
-fn show(state: &ApiState, name: &RolloutName) -> Answer {
+fn show(state: &ApiState, grants: &Grants, name: &RolloutName) -> Answer {
     let seen = Seen::read(state)?;
-    let row = find(state, name)?;
+    let row = find(state, grants, name)?;
     Ok(Tagged::new(rollout::view(&seen, &row, true), row.modified))
 }
 
@@ -90,9 +101,10 @@ fn show(state: &ApiState, name: &RolloutName) -> Answer {
     responses((status = 200, description = "the rollout", body = RolloutView)))]
 pub async fn get(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Names((project, id)): Names<(String, String)>,
 ) -> Answer {
-    show(&state, &rollout_name(&project, &id)?)
+    show(&state, &actor.grants, &rollout_name(&project, &id)?)
 }
 
 /// Reads what happened in a rollout, oldest first.
@@ -101,12 +113,13 @@ pub async fn get(
     responses((status = 200, description = "a page of its history", body = List<HistoryView>)))]
 pub async fn history(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Names((project, id)): Names<(String, String)>,
     Asked { page, .. }: Asked,
 ) -> Result<Listing<HistoryView>, ApiError> {
     let name = rollout_name(&project, &id)?;
     let seq = state.store().position().seq;
-    find(&state, &name)?;
+    find(&state, &actor.grants, &name)?;
     let of = key::history_of(&name.project, &name.id);
     let rows: Vec<Stored<HistoryRow>> = state.store().read_all(&of)?;
     page.pick(rows)?.show(seq, |row| plain::history(row))
@@ -148,7 +161,7 @@ pub async fn start(
         project: started.project,
         id: started.rollout,
     };
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }
 
 /// Holds a rollout: weights stay, nothing new starts.
@@ -163,7 +176,7 @@ pub async fn pause(
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
     state.ops.pause(&caller, name.clone(), state.now()).await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }
 
 /// Lets a paused rollout go on.
@@ -178,7 +191,7 @@ pub async fn resume(
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
     state.ops.resume(&caller, name.clone(), state.now()).await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }
 
 /// Takes every cluster of a rollout back, Done ones too.
@@ -198,7 +211,7 @@ pub async fn retreat(
         .ops
         .retreat(&caller, name.clone(), to, request.now, now)
         .await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }
 
 /// A version or a digest (S6).
@@ -225,7 +238,7 @@ pub async fn retry(
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
     state.ops.retry(&caller, name.clone(), state.now()).await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }
 
 /// Takes a mixed state as final.
@@ -240,5 +253,5 @@ pub async fn accept(
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
     state.ops.accept(&caller, name.clone(), state.now()).await?;
-    show(&state, &name)
+    show(&state, &caller.grants, &name)
 }

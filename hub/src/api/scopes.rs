@@ -8,7 +8,9 @@ use flagship_proto::model::{AbortMode, Scope, Selector};
 use super::{
     ApiState,
     body::Body,
+    caller::Who,
     error::ApiError,
+    sight::Sight,
     types::{AbortPreview, AbortRequest, List, NotFixed, ScopeHit},
     view::Seen,
 };
@@ -25,13 +27,16 @@ const LABELS: usize = 24;
     responses((status = 200, description = "what it would do", body = AbortPreview)))]
 pub async fn preview(
     State(state): State<ApiState>,
+    Who(actor): Who,
     Body(request): Body<AbortRequest>,
 ) -> Result<Json<AbortPreview>, ApiError> {
     let order = AbortOrder {
         scope: request.scope,
         mode: request.mode,
     };
-    let found = state.ops.preview_abort(&order, state.now())?;
+    let found = state
+        .ops
+        .preview_abort(&actor.grants, &order, state.now())?;
     let seen = Seen::read(&state)?;
     Ok(Json(previewed(&seen, &found)))
 }
@@ -94,10 +99,14 @@ pub fn at(cluster: &PreviewCluster) -> String {
 /// Lists the scopes that there are, each with what an abort or a freeze of it would hit now.
 #[utoipa::path(get, path = "/api/v1/abort-scopes", tag = "aborts",
     responses((status = 200, description = "the scopes", body = List<ScopeHit>)))]
-pub async fn scopes(State(state): State<ApiState>) -> Result<Json<List<ScopeHit>>, ApiError> {
+pub async fn scopes(
+    State(state): State<ApiState>,
+    Who(actor): Who,
+) -> Result<Json<List<ScopeHit>>, ApiError> {
     let seen = Seen::read(&state)?;
-    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    let open: Vec<_> = rollouts.iter().filter(|row| !row.state.is_over()).collect();
+    let sight = Sight::of(&state, &actor.grants)?;
+    let mut open: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    open.retain(|row| !row.state.is_over() && sight.rollout(row));
     let mut known = vec![("--fleet".to_owned(), Scope::Fleet)];
     let mut add = |option: String, scope: Scope| {
         if !known.iter().any(|(_, other)| *other == scope) {
@@ -127,7 +136,8 @@ pub async fn scopes(State(state): State<ApiState>) -> Result<Json<List<ScopeHit>
             Scope::Workload(row.workload.clone()),
         );
     }
-    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    let members = seen.clusters.values().filter(|row| sight.cluster(row));
+    let members = members.filter(|row| row.state.is_member());
     let labels: BTreeSet<(&String, &String)> = members.flat_map(|row| &row.labels).collect();
     for (key, value) in labels.iter().take(LABELS) {
         let selector = Selector {
@@ -147,7 +157,7 @@ pub async fn scopes(State(state): State<ApiState>) -> Result<Json<List<ScopeHit>
             mode: AbortMode::Return,
         })
         .collect();
-    let found = state.ops.preview_all(&orders, state.now())?;
+    let found = state.ops.preview_all(&actor.grants, &orders, state.now())?;
     let mut items: Vec<ScopeHit> = options.into_iter().zip(&found).map(hit).collect();
     if labels.len() > LABELS {
         items.push(ScopeHit {

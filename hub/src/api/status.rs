@@ -6,6 +6,7 @@ use super::{
     ApiState,
     caller::Who,
     error::ApiError,
+    sight::Sight,
     types::{Banner, List, StatusView, WhoAmI},
     view::{Seen, cluster, rollout},
 };
@@ -21,11 +22,13 @@ fn fleet(state: &ApiState) -> Result<String, ApiError> {
     responses((status = 200, description = "who asks", body = WhoAmI)))]
 pub async fn whoami(
     State(state): State<ApiState>,
-    Who(token): Who,
+    Who(actor): Who,
 ) -> Result<Json<WhoAmI>, ApiError> {
     Ok(Json(WhoAmI {
-        name: token.name,
-        role: token.role,
+        name: actor.name,
+        via: actor.via.to_string(),
+        role: actor.grants.role(),
+        bindings: actor.grants.0.iter().map(Into::into).collect(),
         fleet: fleet(&state)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }))
@@ -34,18 +37,20 @@ pub async fn whoami(
 /// The fleet at a glance: standing aborts and freezes, clusters, rollouts under way.
 #[utoipa::path(get, path = "/api/v1/status", tag = "status",
     responses((status = 200, description = "the fleet", body = StatusView)))]
-pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, ApiError> {
+pub async fn status(
+    State(state): State<ApiState>,
+    Who(actor): Who,
+) -> Result<Json<StatusView>, ApiError> {
     let seen = Seen::read(&state)?;
+    let sight = Sight::of(&state, &actor.grants)?;
     let term: Option<Stored<TermRow>> = state.store().read(&key::term())?;
     let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    rollouts.retain(|row| !row.state.is_over());
+    rollouts.retain(|row| !row.state.is_over() && sight.rollout(row));
     rollouts.sort_by_key(|row| std::cmp::Reverse(row.created));
-    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    let shown = || seen.clusters.values().filter(|row| sight.cluster(row));
+    let members = shown().filter(|row| row.state.is_member());
     let (here, away): (Vec<_>, Vec<_>) = members.partition(|row| seen.connected(&row.uid));
-    let pending = seen
-        .clusters
-        .values()
-        .filter(|row| row.state == ClusterState::Pending);
+    let pending = shown().filter(|row| row.state == ClusterState::Pending);
     let names = |rows: Vec<String>| {
         let mut rows = rows;
         rows.sort();
@@ -56,7 +61,7 @@ pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, A
         fleet: fleet(&state)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         term: term.map_or_else(|| "-".to_owned(), |row| row.term.to_string()),
-        banners: standing(&state, &seen),
+        banners: standing(&state, &seen, &sight),
         clusters: count(here.len() + away.len()),
         connected: count(here.len()),
         not_heard: names(away.iter().map(|row| row.name.to_string()).collect()),
@@ -72,14 +77,24 @@ pub async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, A
 /// Lists what everybody has to know before they read on: aborts and freezes that stand.
 #[utoipa::path(get, path = "/api/v1/banners", tag = "status",
     responses((status = 200, description = "what stands", body = List<Banner>)))]
-pub async fn banners(State(state): State<ApiState>) -> Result<Json<List<Banner>>, ApiError> {
+pub async fn banners(
+    State(state): State<ApiState>,
+    Who(actor): Who,
+) -> Result<Json<List<Banner>>, ApiError> {
     let seen = Seen::read(&state)?;
-    Ok(Json(List::whole(standing(&state, &seen), seen.seq)))
+    let sight = Sight::of(&state, &actor.grants)?;
+    Ok(Json(List::whole(standing(&state, &seen, &sight), seen.seq)))
 }
 
-fn standing(state: &ApiState, seen: &Seen) -> Vec<Banner> {
-    let mut banners = seen.banners();
-    banners.extend(cluster::unconfirmed_banner(seen));
+fn standing(state: &ApiState, seen: &Seen, sight: &Sight<'_>) -> Vec<Banner> {
+    let mut banners = of_the_hub(state, seen);
+    banners.retain(|banner| sight.banner(banner));
+    banners.splice(..0, seen.banners(|scope| sight.scope(scope)));
+    banners
+}
+
+fn of_the_hub(state: &ApiState, seen: &Seen) -> Vec<Banner> {
+    let mut banners: Vec<Banner> = cluster::unconfirmed_banner(seen).into_iter().collect();
     banners.extend(cluster::local_banners(seen));
     let complaints = state.fleet.audit_complaints();
     banners.extend(complaints.into_iter().map(|(cluster, what)| Banner {

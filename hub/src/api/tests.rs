@@ -6,84 +6,19 @@ mod fixture;
 mod freezes;
 mod lists;
 mod metrics;
+mod rights;
 mod stopped;
 mod unstored;
 
 use axum::http::{Method, StatusCode};
 use fixture::Api;
 
-use crate::{
-    api::{MAX_BODY, document},
-    auth::{Access, Role, access, routes::ROUTES},
-};
+use crate::{api::MAX_BODY, auth::Role};
 
 fn filled(path: &str) -> String {
     path.replace("{project}", "shop")
         .replace("{name}", "eu-1")
         .replace("{id}", "x-1")
-}
-
-#[tokio::test]
-async fn every_route_asks_every_role_for_its_right() {
-    let api = Api::new().await;
-    for (method, path, access) in ROUTES {
-        let method: Method = method.parse().unwrap();
-        let url = filled(path);
-        let bare = api.send(&method, &url, None, "", "").await;
-        let Access::Needs(right) = access else {
-            assert_eq!(bare.status, StatusCode::OK, "{method} {path} is open");
-            continue;
-        };
-        assert_eq!(bare.status, StatusCode::UNAUTHORIZED, "{method} {path}");
-        assert_eq!(bare.problem().code, "auth.token");
-        let wrong = api.send(&method, &url, Some("flagship_ab_c"), "", "").await;
-        assert_eq!(wrong.status, StatusCode::UNAUTHORIZED, "{method} {path}");
-        for role in Role::ALL {
-            if path.ends_with("/events") {
-                continue;
-            }
-            // The body is not valid, so that nothing happens where the right is there.
-            let token = api.token(role).await;
-            let answer = api
-                .send(&method, &url, Some(&token), "text/html", "{")
-                .await;
-            let refused = answer.status == StatusCode::FORBIDDEN;
-            assert_eq!(refused, !role.may(*right), "{method} {path} as {role}");
-            assert!(
-                !answer.status.is_server_error(),
-                "{method} {path} as {role}"
-            );
-            if refused {
-                assert!(answer.problem().remedy.unwrap().contains("role"));
-            }
-        }
-    }
-}
-
-#[test]
-fn the_document_and_the_table_of_rights_list_the_same_routes() {
-    let document = document();
-    let mut described = vec![("GET".to_owned(), "/api/v1/openapi.json".to_owned())];
-    for (path, item) in &document.paths.paths {
-        for (method, operation) in [
-            ("GET", &item.get),
-            ("POST", &item.post),
-            ("DELETE", &item.delete),
-        ] {
-            let Some(operation) = operation else { continue };
-            described.push((method.to_owned(), path.clone()));
-            let asked = access(&method.parse().unwrap(), path);
-            assert!(asked.is_some(), "{method} {path} is not in the table");
-            let guarded = matches!(asked, Some(Access::Needs(_)));
-            let responses = &operation.responses.responses;
-            assert_eq!(responses.contains_key("401"), guarded, "{method} {path}");
-        }
-        assert!(item.put.is_none() && item.patch.is_none(), "{path}");
-    }
-    for (method, path, _) in ROUTES {
-        let row = ((*method).to_owned(), (*path).to_owned());
-        assert!(described.contains(&row), "{method} {path} is not described");
-    }
 }
 
 #[tokio::test]

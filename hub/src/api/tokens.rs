@@ -12,16 +12,20 @@ use super::{
     page::{Asked, Listing, Page},
     tag::Tagged,
     types::{
-        CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView, List, TokenRequest,
-        TokenView,
+        BindingRequest, CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView, List,
+        TokenRequest, TokenView,
     },
     view::plain,
 };
 use crate::{
+    auth::{Binding, Grants, Role},
     ops::{CreateEnrolToken, CreateToken},
-    records::{EnrolTokenRow, Stored, TokenRow, TokenScope, key},
+    records::{EnrolTokenRow, Stored, TokenRow, key},
 };
 use flagship_proto::model::TokenId;
+
+/// So many roles one token may have.
+const MOST_BINDINGS: usize = 32;
 
 /// Lists the tokens of people and programs, without their secrets.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(Page),
@@ -32,7 +36,9 @@ pub async fn list(
 ) -> Result<Listing<TokenView>, ApiError> {
     let seq = state.store().position().seq;
     let rows = state.ops.tokens()?;
-    page.pick(rows)?.show(seq, |row| plain::token(row))
+    page.pick(rows)?.try_show(seq, |row| {
+        Ok(plain::token(row, state.ops.last_use(&row.id)?))
+    })
 }
 
 /// Makes a token; its secret is in this answer and nowhere else.
@@ -44,9 +50,8 @@ pub async fn create(
     Body(request): Body<TokenRequest>,
 ) -> Result<Json<CreatedToken>, ApiError> {
     let request = CreateToken {
+        grants: asked(request.role, request.bindings)?,
         name: request.name,
-        role: request.role,
-        scope: TokenScope::default(),
         ttl: request.ttl_seconds.map(Duration::from_secs),
     };
     let made = state
@@ -54,15 +59,65 @@ pub async fn create(
         .create_token(&caller, request, state.now())
         .await?;
     Ok(Json(CreatedToken {
-        token: plain::token(&made.row),
+        token: plain::token(&made.row, None),
         secret: Some(made.secret.reveal()),
     }))
+}
+
+/// What a token is to give: one role over everything, or several with their places.
+fn asked(role: Option<Role>, bindings: Vec<BindingRequest>) -> Result<Grants, ApiError> {
+    let invalid = |field: &str, what: &str, remedy: &str| {
+        ApiError::bad("token.bindings", what)
+            .field(field)
+            .remedy(remedy)
+    };
+    let bindings: Vec<Binding> = match (role, bindings.len()) {
+        (Some(role), 0) => vec![Binding::of(role)],
+        (None, 1..=MOST_BINDINGS) => {
+            let bindings = bindings.into_iter().map(binding);
+            bindings.collect::<Result<_, _>>()?
+        }
+        (Some(_), _) => {
+            let what = "a token has a role over everything or bindings, not both";
+            return Err(invalid("role", what, "put the role into a binding"));
+        }
+        (None, 0) => {
+            let what = "what the token may do is not said";
+            return Err(invalid("bindings", what, "give a role, or bindings"));
+        }
+        (None, _) => {
+            let what = format!("a token has at most {MOST_BINDINGS} bindings");
+            return Err(invalid("bindings", &what, "make several tokens"));
+        }
+    };
+    Ok(Grants(bindings))
+}
+
+fn binding(asked: BindingRequest) -> Result<Binding, ApiError> {
+    let projects = asked.projects.iter();
+    let projects = projects.map(|project| named("bindings.projects", project));
+    let selector = asked.selector;
+    if let Some(selector) = &selector
+        && (selector.is_empty() || !selector.names.is_empty())
+    {
+        let what = "a binding's selector names labels, at least one of them";
+        return Err(ApiError::bad("token.selector", what)
+            .field("bindings.selector")
+            .remedy("use matchLabels or matchExpressions, or leave the selector away"));
+    }
+    Ok(Binding {
+        role: asked.role,
+        projects: projects.collect::<Result<_, _>>()?,
+        selector,
+        lift: asked.lift,
+    })
 }
 
 fn show(state: &ApiState, id: &TokenId) -> Result<Tagged<TokenView>, ApiError> {
     let row: Option<Stored<TokenRow>> = state.store().read(&key::token(id))?;
     let row = row.ok_or_else(|| gone(id))?;
-    Ok(Tagged::new(plain::token(&row), row.modified))
+    let last_used = state.ops.last_use(id)?;
+    Ok(Tagged::new(plain::token(&row, last_used), row.modified))
 }
 
 /// Reads a token of a person or a program, without its secret.

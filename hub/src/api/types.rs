@@ -5,6 +5,7 @@
 //! the end of the name. Requests refuse unknown fields; answers may gain fields.
 
 pub mod abort;
+pub mod access;
 pub mod audit;
 pub mod cluster;
 pub mod common;
@@ -23,6 +24,7 @@ pub use abort::{
     AbortCluster, AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortTotals, AbortView,
     LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
 };
+pub use access::{BindingRequest, BindingView};
 pub use audit::{AuditEntryView, AuditVerdict};
 pub use cluster::{ClusterView, LocalView, ReleaseLocalRequest, WorkloadView};
 pub use common::{Banner, List, Problem, SomeFields, Why};

@@ -140,12 +140,13 @@ impl Seen {
             .collect()
     }
 
-    /// Everything that stands as a banner, aborts first.
-    pub fn banners(&self) -> Vec<Banner> {
-        let aborts = self.standing.iter().map(banner);
-        aborts
-            .chain(self.frozen.iter().map(|freeze| freeze_banner(freeze)))
-            .collect()
+    /// What stands in scopes that are meant, as banners, aborts first.
+    pub fn banners(&self, meant: impl Fn(&Scope) -> bool) -> Vec<Banner> {
+        let mut aborts = self.standing.iter().collect::<Vec<_>>();
+        aborts.retain(|abort| meant(&abort.unplaced().scope));
+        let freezes = self.frozen.iter().filter(|freeze| meant(&freeze.scope));
+        let freezes = freezes.map(|freeze| freeze_banner(freeze));
+        aborts.into_iter().map(banner).chain(freezes).collect()
     }
 }
 

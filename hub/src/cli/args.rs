@@ -19,7 +19,7 @@ Start here:
   flagship start shop/checkout --to-version 1.9.0 --reason 'release 1.9' --wait
   flagship abort --fleet --reason 'errors everywhere' --wait
 
-More: flagship help stop | plan | gates | exit-codes | limits | VERB";
+More: flagship help stop | plan | gates | exit-codes | rights | limits | VERB";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -213,7 +213,7 @@ pub enum Verb {
     /// Print the completion script of a shell
     #[command(after_help = verb::completion::EXAMPLES)]
     Completion(verb::completion::Completion),
-    /// Explain a verb or a topic: stop, plan, gates, exit-codes, limits
+    /// Explain a verb or a topic: stop, plan, gates, exit-codes, rights, limits
     #[command(after_help = verb::help::EXAMPLES)]
     Help(verb::help::Help),
 }

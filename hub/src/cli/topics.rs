@@ -39,6 +39,11 @@ pub const TOPICS: &[Topic] = &[
         text: EXIT_CODES,
     },
     Topic {
+        name: "rights",
+        about: "roles, where they hold, and who may do what",
+        text: RIGHTS,
+    },
+    Topic {
         name: "limits",
         about: "what a hub lets anybody cost",
         text: LIMITS,
@@ -118,6 +123,39 @@ Without the hub, on a cluster's machine:
   flagship-agent ctl status
   flagship-agent ctl hold|retreat shop/Deployment/checkout
   flagship-agent ctl release shop/Deployment/checkout
+";
+
+const RIGHTS: &str = "\
+WHO MAY DO WHAT
+
+  role        view   stop   ship   approve   administer   lift
+  viewer      yes    -      -      -         -            -
+  responder   yes    yes    -      -         -            with --lift
+  operator    yes    yes    yes    -         -            with --lift
+  approver    yes    -      -      yes       -            with --lift
+  admin       yes    yes    yes    yes       yes          yes
+
+  view        read what the role covers
+  stop        abort, freeze, pause, retreat: always in the safe direction
+  ship        apply and remove plans; start, resume, retry, accept rollouts
+  approve     let in what waits for a person: clusters that enrolled with --approval
+  administer  tokens; let clusters go
+  lift        end an abort, a freeze, or local control of a cluster; a right of its own, so that who
+              may stop and ship cannot also undo somebody else's stop
+
+A role holds over everything, or is bound: to projects, and to labels of plans (their rollouts with
+them) and of clusters. A token may have several roles:
+
+  flagship token create --name ci --role operator --project shop --expires 90d
+  flagship token create --name oncall --role responder --selector region=eu --also viewer
+
+Who is bound sees no other project: it is answered like one that is not there. An abort or a freeze of
+the fleet, of a workload everywhere, or of clusters by label needs the right to stop over all that it
+covers; the refusal says what may be stopped instead. Aborts and freezes that concern what somebody sees
+are shown to them, whoever ordered them. What is of the fleet as a whole (tokens, the whole audit log,
+metrics, settings, notifications) is for roles over everything.
+
+Tokens are shown once and kept as hashes; the hub notes when each was last used, to the minute.
 ";
 
 const LIMITS: &str = "\

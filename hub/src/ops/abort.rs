@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise};
 use crate::{
+    auth::Right,
     records::{AbortRow, Guard, Record as _, key},
     store::Txn,
 };
@@ -79,7 +80,7 @@ impl Ops {
     ) -> Result<Prepared<AbortAnswer>, OpError> {
         // read before the clusters: who joins in between changes it
         let guard = self.store.get(&key::guard())?;
-        let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
+        let matched = self.may_stop(caller, &args.scope)?;
         let is_selector = matched.is_some();
         let abort = self.draw_abort(caller, args, tries, now);
         let mut row = AbortRow::new(abort, matched, self.lease_in(&args.scope));
@@ -100,6 +101,15 @@ impl Ops {
         Ok(Prepared::new(txn, answer, object).digests(before, Some(&row)))
     }
 
+    /// Whom a scope means, to who may stop all of it.
+    fn may_stop(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+    ) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
+        self.reach(caller, Right::Stop, scope, NOT_STOPPED)
+    }
+
     /// What stops a fleet must not depend on a disk: the abort without a position.
     fn provisional(
         &self,
@@ -108,7 +118,7 @@ impl Ops {
         error: &OpError,
         now: Tick,
     ) -> Result<AbortAnswer, OpError> {
-        let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
+        let matched = self.may_stop(caller, &args.scope)?;
         let lease = self.lease_in(&args.scope);
         let abort = self.draw_abort(caller, args, 0, now);
         let row = AbortRow::new(abort, matched, lease);

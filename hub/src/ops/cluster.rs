@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named, join_standing_aborts};
 use crate::{
+    auth::{Grants, Right},
     records::{
         ClaimRow, ClusterRow, ClusterState, Guard, OrderRow, Record as _, ReportRow, RolloutRow,
         Stored, key,
@@ -38,18 +39,32 @@ impl Ops {
         Ok(self.store.read_all(key::CLUSTERS)?)
     }
 
-    /// One cluster.
-    pub fn cluster(&self, name: &ClusterName) -> Result<Stored<ClusterRow>, OpError> {
-        if let Some(row) = self.store.read(&key::cluster(name))? {
+    /// One cluster that a caller may see.
+    pub fn cluster(
+        &self,
+        grants: &Grants,
+        name: &ClusterName,
+    ) -> Result<Stored<ClusterRow>, OpError> {
+        let row: Option<Stored<ClusterRow>> = self.store.read(&key::cluster(name))?;
+        if let Some(row) = row.filter(|row| grants.sees(row.object())) {
             return Ok(row);
         }
-        let known = self.clusters()?;
+        let mut known = self.clusters()?;
+        known.retain(|row| grants.sees(row.object()));
         let known = named(known.iter().map(|row| &row.name));
-        Err(
-            OpError::not_found("cluster.notFound", &format!("there is no cluster {name}"))
-                .in_field("cluster")
-                .try_this(&format!("clusters here: {known}")),
-        )
+        Err(no_cluster(name).try_this(&format!("clusters here: {known}")))
+    }
+
+    /// One cluster over which a caller has a right.
+    pub(super) fn cluster_for(
+        &self,
+        caller: &Caller,
+        right: Right,
+        name: &ClusterName,
+    ) -> Result<Stored<ClusterRow>, OpError> {
+        let row = self.cluster(&caller.grants, name)?;
+        caller.may(right, row.object(), || no_cluster(name))?;
+        Ok(row)
     }
 
     /// Lets a pending cluster in, ends a quarantine, or confirms a member after history went back (the
@@ -72,7 +87,7 @@ impl Ops {
         name: &ClusterName,
         now: Tick,
     ) -> Result<Prepared<ClusterAnswer>, OpError> {
-        let row = self.cluster(name)?;
+        let row = self.cluster_for(caller, Right::Approve, name)?;
         match &row.state {
             ClusterState::Pending => {}
             ClusterState::Quarantined { reason } => {
@@ -120,7 +135,7 @@ impl Ops {
         args: &RemoveCluster,
         now: Tick,
     ) -> Result<Prepared<ClusterAnswer>, OpError> {
-        let row = self.cluster(&args.name)?;
+        let row = self.cluster_for(caller, Right::Administer, &args.name)?;
         if let ClusterState::Removed { at } = &row.state {
             let message = format!("cluster {} was removed at {at}", args.name);
             return Err(OpError::refused("cluster.removed", &message));
@@ -197,6 +212,11 @@ impl Ops {
         }
         Ok(found)
     }
+}
+
+fn no_cluster(name: &ClusterName) -> OpError {
+    OpError::not_found("cluster.notFound", &format!("there is no cluster {name}"))
+        .in_field("cluster")
 }
 
 fn changed(txn: Txn, row: &ClusterRow, next: &ClusterRow) -> Prepared<ClusterAnswer> {

@@ -2,6 +2,8 @@
 
 use flagship_waves::Finding;
 
+use crate::auth::Missing;
+
 /// The kinds of refusal; they lead to HTTP statuses and exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OpErrorKind {
@@ -11,6 +13,8 @@ pub enum OpErrorKind {
     NotFound,
     /// It is understood and not allowed as things stand.
     Refused,
+    /// Who asks may not.
+    Forbidden,
     /// It contradicts something that happened before or at the same time.
     Conflict,
     /// It is meant for a state that has gone.
@@ -59,6 +63,11 @@ impl OpError {
 
     pub(super) fn refused(code: &'static str, message: &str) -> Self {
         Self::new(OpErrorKind::Refused, code, message)
+    }
+
+    pub(super) fn forbidden(caller: &str, missing: &Missing) -> Self {
+        let message = format!("{caller} {missing}");
+        Self::new(OpErrorKind::Forbidden, "auth.forbidden", &message).try_this(&missing.remedy)
     }
 
     pub(super) fn conflict(code: &'static str, message: &str) -> Self {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named, scope::Otherwise};
 use crate::{
+    auth::Right,
     records::{FreezeEnd, FreezeRow, Guard, Record as _, Stored, key},
     store::{Store, StoreError, Txn},
 };
@@ -62,7 +63,7 @@ impl Ops {
             field: "scope",
             outcome: "nothing was frozen",
         };
-        self.evaluate(&args.scope, otherwise)?;
+        self.reach(caller, Right::Stop, &args.scope, otherwise)?;
         let id = self.draw('f', caller, args, now);
         let row = FreezeRow {
             id: id.parse().expect("hexadecimal digits make a freeze id"),
@@ -95,7 +96,7 @@ impl Ops {
     ) -> Result<FreezeRow, OpError> {
         caller.insist_on_reason("ending a freeze")?;
         self.transact(caller, "freeze.end", &id, now, || {
-            let row = self.standing_freeze(&id)?;
+            let row = self.standing_freeze(caller, &id)?;
             let ended = FreezeRow {
                 ended: Some(FreezeEnd {
                     at: now.wall,
@@ -112,15 +113,28 @@ impl Ops {
         .await
     }
 
-    fn standing_freeze(&self, id: &FreezeId) -> Result<Stored<FreezeRow>, OpError> {
-        let Some(row) = self.store.read::<FreezeRow>(&key::freeze(id))? else {
-            let standing = standing_freezes(&self.store)?;
+    fn standing_freeze(
+        &self,
+        caller: &Caller,
+        id: &FreezeId,
+    ) -> Result<Stored<FreezeRow>, OpError> {
+        let sees = |row: &FreezeRow| self.sees_scope(&caller.grants, &row.scope);
+        let row: Option<Stored<FreezeRow>> = self.store.read(&key::freeze(id))?;
+        let seen = match row {
+            Some(row) if sees(&row)? => Some(row),
+            Some(_) | None => None,
+        };
+        let Some(row) = seen else {
+            let mut standing = standing_freezes(&self.store)?;
+            standing.retain(|row| sees(row).unwrap_or(false));
             let standing = named(standing.iter().map(|row| &row.id));
             let message = format!("there is no freeze {id}");
             return Err(OpError::not_found("freeze.notFound", &message)
                 .in_field("id")
                 .try_this(&format!("standing freezes: {standing}")));
         };
+        let matched = self.matched_now(&row.scope)?;
+        self.may_in_scope(caller, Right::Unfreeze, &row.scope, matched.as_ref())?;
         match &row.ended {
             None => Ok(row),
             Some(end) => {

@@ -12,6 +12,7 @@ use super::{
     standing_aborts,
 };
 use crate::{
+    auth::Right,
     records::{
         AbortRow, ClusterRow, Guard, LiftRow, OrderRow, ReceiptRow, Record as _, RolloutRow,
         Stored, key,
@@ -64,7 +65,7 @@ impl Ops {
         args: &LiftOrder,
         now: Tick,
     ) -> Result<Prepared<LiftAnswer>, OpError> {
-        let abort = self.standing_abort(&args.abort, now)?;
+        let abort = self.standing_abort(caller, &args.abort, now)?;
         let waits_for = self.unanswered(&abort)?;
         let effective = if waits_for.is_empty() {
             now.wall
@@ -107,7 +108,29 @@ impl Ops {
         Ok(prepared.digests(Some(&*abort.value), Some(&row)))
     }
 
-    fn standing_abort(&self, id: &AbortId, now: Tick) -> Result<Stored<AbortRow>, OpError> {
+    fn standing_abort(
+        &self,
+        caller: &Caller,
+        id: &AbortId,
+        now: Tick,
+    ) -> Result<Stored<AbortRow>, OpError> {
+        let sees = |row: &AbortRow| self.sees_scope(&caller.grants, &row.unplaced().scope);
+        let row: Option<Stored<AbortRow>> = self.store.read(&key::abort(id))?;
+        let seen = match row {
+            Some(row) if sees(&row)? => Some(row),
+            Some(_) | None => None,
+        };
+        let Some(abort) = seen else {
+            let mut standing = standing_aborts(&self.store, now.wall)?;
+            standing.retain(|row| sees(row).unwrap_or(false));
+            let standing = named(standing.iter().map(|abort| abort.id()));
+            let message = format!("there is no abort {id}");
+            return Err(OpError::not_found("abort.notFound", &message)
+                .in_field("abort")
+                .try_this(&format!("standing aborts: {standing}")));
+        };
+        let scope = &abort.unplaced().scope;
+        self.may_in_scope(caller, Right::Lift, scope, abort.matched.as_ref())?;
         if let Some(lift) = self.store.read::<LiftRow>(&key::lift(id))? {
             let message = format!(
                 "abort {id} was lifted by {} at {}: {}",
@@ -119,16 +142,7 @@ impl Ops {
             };
             return Err(OpError::conflict("abort.lifted", &message).try_this(&remedy));
         }
-        if let Some(abort) = self.store.read(&key::abort(id))? {
-            return Ok(abort);
-        }
-        let standing = standing_aborts(&self.store, now.wall)?;
-        let standing = named(standing.iter().map(|abort| abort.id()));
-        Err(
-            OpError::not_found("abort.notFound", &format!("there is no abort {id}"))
-                .in_field("abort")
-                .try_this(&format!("standing aborts: {standing}")),
-        )
+        Ok(abort)
     }
 
     /// Who is in scope and has not said, finally, that it stopped.
@@ -171,7 +185,7 @@ impl Ops {
             field: "except",
             outcome: "nothing was lifted",
         };
-        let matched = self.evaluate(scope, otherwise)?;
+        let matched = self.evaluate(caller, scope, otherwise)?;
         if !self.lies_inside(scope, whole)? {
             let message = format!(
                 "{scope} does not lie inside {whole}, which abort {} covers",

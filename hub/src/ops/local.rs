@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named};
 use crate::{
+    auth::Right,
     records::{LocalReleaseRow, Record as _, ReportRow, Stored, key},
     store::Txn,
 };
@@ -49,7 +50,7 @@ impl Ops {
         args: &ReleaseLocal,
         now: Tick,
     ) -> Result<Prepared<LocalReleased>, OpError> {
-        let cluster = self.cluster(&args.cluster)?;
+        let cluster = self.cluster_for(caller, Right::Lift, &args.cluster)?;
         let report = self.report_on(args, &cluster.uid)?;
         let workload = report.status.workload.clone();
         let Some(act) = report.status.local_control().cloned() else {

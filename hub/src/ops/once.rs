@@ -136,7 +136,9 @@ impl Once {
             .in_field("Idempotency-Key")
             .try_this("draw one, such as a UUID"));
         }
-        let hash = Digest::of_document(&(&caller.actor, key));
+        // Two credentials of one name share no key: one may do what the other may not.
+        let via = caller.via.as_ref().map(ToString::to_string);
+        let hash = Digest::of_document(&(&caller.actor, via, key));
         let request = Digest::of_document(&(action, request));
         match (hash, request) {
             (Ok(hash), Ok(request)) => Ok(Self(Some(Identified {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, once::Once};
 use crate::{
+    auth::{Object, Right},
     records::{ClusterRow, PlanRow, ProjectRow, Record as _, Stored, key},
     store::{StoreError, Txn},
 };
@@ -85,6 +86,16 @@ impl Ops {
             Ok(_) => return Err(invalid(findings)),
             Err(errors) => return Err(invalid(errors)),
         };
+        let id = plan.id();
+        let before: Option<Stored<PlanRow>> = self.store.read(&key::plan(&id))?;
+        let wanted = Object::Plan(&id, &plan.metadata.labels);
+        for object in before.iter().map(|row| row.object()).chain([wanted]) {
+            if caller.grants.decide(Right::Ship, object).is_err() {
+                // Whether such a plan is there already is not told: it may be another's.
+                let missing = caller.grants.refusal(Right::Ship, &object);
+                return Err(OpError::forbidden(&caller.actor, &missing));
+            }
+        }
         let workload = plan.workload().map_err(|error| {
             OpError::bad_input("plan.invalid", &error.to_string()).in_field("spec.workload")
         })?;
@@ -92,8 +103,6 @@ impl Ops {
         if has_errors(&findings) {
             return Err(invalid(findings));
         }
-        let id = plan.id();
-        let before: Option<Stored<PlanRow>> = self.store.read(&key::plan(&id))?;
         let outcome = match &before {
             None => ApplyOutcome::Created,
             Some(row) if row.plan == plan => ApplyOutcome::Unchanged,

@@ -9,8 +9,9 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AbortOrder, OpError, Ops, RolloutName, abort::NOT_STOPPED};
+use super::{AbortOrder, Caller, OpError, Ops, RolloutName, abort::NOT_STOPPED};
 use crate::{
+    auth::Grants,
     records::{ClusterRow, OrderRow, ReportRow, RolloutRow, Stored, key},
     store::{Store, StoreError},
 };
@@ -70,28 +71,39 @@ impl AbortPreview {
 
 impl Ops {
     /// Says what an abort would do; stores nothing.
-    pub fn preview_abort(&self, args: &AbortOrder, now: Tick) -> Result<AbortPreview, OpError> {
-        self.preview_in(&Survey::of(&self.store)?, args, now)
+    pub fn preview_abort(
+        &self,
+        grants: &Grants,
+        args: &AbortOrder,
+        now: Tick,
+    ) -> Result<AbortPreview, OpError> {
+        self.preview_in(grants, &Survey::of(&self.store)?, args, now)
     }
 
     /// The same for many scopes of one moment.
     pub fn preview_all(
         &self,
+        grants: &Grants,
         orders: &[AbortOrder],
         now: Tick,
     ) -> Result<Vec<AbortPreview>, OpError> {
         let survey = Survey::of(&self.store)?;
-        let preview = |args| self.preview_in(&survey, args, now);
+        let preview = |args| self.preview_in(grants, &survey, args, now);
         orders.iter().map(preview).collect()
     }
 
     fn preview_in(
         &self,
+        grants: &Grants,
         survey: &Survey,
         args: &AbortOrder,
         now: Tick,
     ) -> Result<AbortPreview, OpError> {
-        let matched = self.evaluate(&args.scope, NOT_STOPPED)?;
+        let reader = Caller {
+            grants: grants.clone(),
+            ..Caller::default()
+        };
+        let matched = self.evaluate(&reader, &args.scope, NOT_STOPPED)?;
         let bound = Bound {
             lease: self.longest_lease(&args.scope, survey.orders.values().flatten()),
         };
@@ -134,7 +146,29 @@ impl Ops {
                 preview.idle.push(cluster.name.clone());
             }
         }
+        self.cut(grants, &survey.clusters, &mut preview)?;
         Ok(preview)
+    }
+
+    /// Leaves what a caller may see.
+    fn cut(
+        &self,
+        grants: &Grants,
+        clusters: &[Stored<ClusterRow>],
+        preview: &mut AbortPreview,
+    ) -> Result<(), StoreError> {
+        if grants.sees_everything() {
+            return Ok(());
+        }
+        let sees = |name: &RolloutName| self.sees_rollout(grants, name).unwrap_or(false);
+        preview.rollouts.retain(sees);
+        for list in [&mut preview.stops, &mut preview.done, &mut preview.outside] {
+            list.retain(|found| sees(&found.rollout));
+        }
+        let shown = clusters.iter().filter(|row| grants.sees(row.object()));
+        let shown: BTreeSet<&ClusterName> = shown.map(|row| &row.name).collect();
+        preview.idle.retain(|name| shown.contains(name));
+        Ok(())
     }
 }
 

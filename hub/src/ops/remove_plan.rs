@@ -7,8 +7,9 @@ use flagship_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, Ops, Prepared, error::named};
+use super::{Caller, OpError, Ops, Prepared, error::named, start::no_plan};
 use crate::{
+    auth::Right,
     epoch::NUMBERS,
     records::{RolloutRow, Stored, key},
     store::{StoreError, Txn},
@@ -33,13 +34,18 @@ impl Ops {
         now: Tick,
     ) -> Result<RemovedPlan, OpError> {
         self.transact(caller, "plan.remove", &plan, now, || {
-            self.prepare_removal(&plan)
+            self.prepare_removal(caller, &plan)
         })
         .await
     }
 
-    fn prepare_removal(&self, plan: &PlanRef) -> Result<Prepared<RemovedPlan>, OpError> {
-        let row = self.plan(plan)?;
+    fn prepare_removal(
+        &self,
+        caller: &Caller,
+        plan: &PlanRef,
+    ) -> Result<Prepared<RemovedPlan>, OpError> {
+        let row = self.plan(caller, plan)?;
+        caller.may(Right::Ship, row.object(), || no_plan(plan))?;
         let rollouts = self.rollouts_of(plan)?;
         let running = rollouts.iter().filter(|rollout| !rollout.state.is_over());
         let running: Vec<String> = running.map(|rollout| rollout.id.to_string()).collect();

@@ -5,8 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use flagship_proto::model::{ClusterUid, Order, Scope, Selector};
 
-use super::{OpError, Ops, RolloutName, error::named};
-use crate::records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, Stored, key};
+use super::{Caller, OpError, Ops, RolloutName, error::named};
+use crate::{
+    auth::Object,
+    records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, Stored, key},
+};
 
 /// What a refusal says did not happen, and in which field the scope stood.
 #[derive(Debug, Clone, Copy)]
@@ -20,40 +23,47 @@ impl Ops {
     /// a scope that names nothing: a mistyped abort must not look like one that stopped.
     pub(super) fn evaluate(
         &self,
+        caller: &Caller,
         scope: &Scope,
         otherwise: Otherwise,
     ) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
-        self.look_up(scope).map_err(|mut error| {
+        self.look_up(caller, scope).map_err(|mut error| {
             error.message = format!("{}: {}", error.message, otherwise.outcome);
             error.field = Some(otherwise.field.to_owned());
             error
         })
     }
 
-    fn look_up(&self, scope: &Scope) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
+    fn look_up(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+    ) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
         let nothing = |message: String, remedy: String| {
             Err(OpError::not_found("scope.nothing", &message).try_this(&remedy))
         };
         match scope {
             Scope::Fleet => Ok(None),
             Scope::Project(project) => {
-                if self.store.get(&key::project(project))?.is_some() {
+                let sees = |project: &_| caller.grants.sees(Object::Project(project));
+                if sees(project) && self.store.get(&key::project(project))?.is_some() {
                     return Ok(None);
                 }
-                let known: Vec<Stored<ProjectRow>> = self.store.read_all(key::PROJECTS)?;
+                let mut known: Vec<Stored<ProjectRow>> = self.store.read_all(key::PROJECTS)?;
+                known.retain(|row| sees(&row.project));
                 let known = named(known.iter().map(|row| &row.project));
                 nothing(
                     format!("there is no project {project}"),
                     format!("projects here: {known}; all of them: --fleet"),
                 )
             }
-            Scope::Plan(plan) => self.plan(plan).map(|_| None),
+            Scope::Plan(plan) => self.plan(caller, plan).map(|_| None),
             Scope::Rollout { project, id } => {
                 let name = RolloutName {
                     project: project.clone(),
                     id: id.clone(),
                 };
-                self.rollout(&name).map(|_| None)
+                self.rollout(caller, &name).map(|_| None)
             }
             Scope::Workload(workload) => {
                 let clusters = self.candidates(workload)?;
@@ -87,6 +97,21 @@ impl Ops {
                 }
                 Ok(Some(matched))
             }
+        }
+    }
+
+    /// Whom a selector meets now; none for the other scopes.
+    pub(super) fn matched_now(
+        &self,
+        scope: &Scope,
+    ) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
+        match scope {
+            Scope::Selector(selector) => self.matching(selector).map(Some),
+            Scope::Fleet
+            | Scope::Project(_)
+            | Scope::Plan(_)
+            | Scope::Rollout { .. }
+            | Scope::Workload(_) => Ok(None),
         }
     }
 

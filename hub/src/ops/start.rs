@@ -14,6 +14,7 @@ use super::{
     standing::{covering, standing_aborts},
 };
 use crate::{
+    auth::Right,
     records::{ClaimRow, Guard, PlanRow, Record as _, RejectedRow, RolloutRow, Stored, key},
     store::Txn,
 };
@@ -80,7 +81,8 @@ impl Ops {
     ) -> Result<Prepared<Started>, OpError> {
         // read first: what changes membership, aborts or rejections from here on conflicts (P15)
         let guard: Option<Stored<Guard>> = self.store.read(&key::guard())?;
-        let plan_row = self.plan(&args.plan)?;
+        let plan_row = self.plan(caller, &args.plan)?;
+        caller.may(Right::Ship, plan_row.object(), || no_plan(&args.plan))?;
         let plan = &plan_row.plan;
         check_change(plan, &args.change)?;
         let workload = plan.workload().map_err(|error| {
@@ -195,17 +197,16 @@ impl Ops {
         Ok(prepared.digests(before, Some(&frozen)))
     }
 
-    pub(super) fn plan(&self, id: &PlanRef) -> Result<Stored<PlanRow>, OpError> {
-        if let Some(row) = self.store.read(&key::plan(id))? {
+    /// A plan that the caller may see.
+    pub(super) fn plan(&self, caller: &Caller, id: &PlanRef) -> Result<Stored<PlanRow>, OpError> {
+        let row: Option<Stored<PlanRow>> = self.store.read(&key::plan(id))?;
+        if let Some(row) = row.filter(|row| caller.grants.sees(row.object())) {
             return Ok(row);
         }
-        let known: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
+        let mut known: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
+        known.retain(|row| caller.grants.sees(row.object()));
         let known = named(known.iter().map(|row| &row.id));
-        Err(
-            OpError::not_found("plan.notFound", &format!("there is no plan {id}"))
-                .in_field("plan")
-                .try_this(&format!("apply it first; plans here: {known}")),
-        )
+        Err(no_plan(id).try_this(&format!("apply it first; plans here: {known}")))
     }
 
     /// A rejected change starts again only by a person's word, which clears it (S8).
@@ -234,6 +235,10 @@ impl Ops {
         }
         Ok(txn)
     }
+}
+
+pub(super) fn no_plan(id: &PlanRef) -> OpError {
+    OpError::not_found("plan.notFound", &format!("there is no plan {id}")).in_field("plan")
 }
 
 fn check_change(plan: &flagship_waves::Plan, change: &Change) -> Result<(), OpError> {

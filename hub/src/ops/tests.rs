@@ -143,7 +143,7 @@ impl Hub {
     }
 
     fn rollout(&self, id: &str) -> Stored<RolloutRow> {
-        self.ops.rollout(&name(id)).unwrap()
+        self.ops.rollout(&caller(), &name(id)).unwrap()
     }
 
     /// Changes a rollout's row as the driver would.

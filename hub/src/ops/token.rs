@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Caller, OpError, Ops, Prepared, error::named};
 use crate::{
     audit::AuditEntry,
-    auth::{Presented, Role, Secret},
+    auth::{Grants, Object, Presented, Right, Secret, Via},
     limit::Origin,
-    records::{Record as _, Stored, TokenRow, TokenScope, key},
+    records::{Record as _, Stored, TokenRow, key},
     store::{StoreError, Txn},
 };
 
@@ -20,10 +20,8 @@ use crate::{
 pub struct CreateToken {
     /// Whose; what the audit log calls the actor.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// Where.
-    pub scope: TokenScope,
+    /// What it may do, and where.
+    pub grants: Grants,
     /// For how long; until revoked where nothing is said.
     pub ttl: Option<Duration>,
 }
@@ -52,8 +50,7 @@ impl Ops {
             id: id.clone(),
             hash: secret.hash(),
             name: args.name.clone(),
-            role: args.role,
-            scope: args.scope.clone(),
+            grants: args.grants.clone(),
             created: now.wall,
             created_by: caller.actor.clone(),
             expires: args.ttl.map(|ttl| now.plus(ttl).wall),
@@ -62,7 +59,7 @@ impl Ops {
         let stored = self
             .transact(&caller.shown_once(), "token.create", &args, now, || {
                 let txn = Txn::new().absent(row.key()).put(&row);
-                let object = format!("token {id} of {} ({})", row.name, row.role);
+                let object = format!("token {id} of {} ({})", row.name, row.grants);
                 Ok(Prepared::new(txn, id.clone(), object))
             })
             .await?;
@@ -96,6 +93,12 @@ impl Ops {
             .filter(|row| presented.is(&row.hash) && row.is_live(now)))
     }
 
+    /// Whether who was let in by this would be let in again.
+    pub fn is_still_in(&self, via: &Via, now: Timestamp) -> Result<bool, StoreError> {
+        let row: Option<Stored<TokenRow>> = self.store.read(&key::token(via.id()))?;
+        Ok(row.is_some_and(|row| row.is_live(now)))
+    }
+
     /// Refuses the token from now on.
     pub async fn revoke_token(
         &self,
@@ -122,7 +125,10 @@ impl Ops {
             let message = format!("token {id} was revoked at {at}");
             return Err(OpError::refused("token.revoked", &message));
         }
-        let is_admin = |row: &TokenRow| row.role == Role::Admin && row.is_live(now.wall);
+        let is_admin = |row: &TokenRow| {
+            let administers = row.grants.decide(Right::Administer, Object::Fleet);
+            administers.is_ok() && row.is_live(now.wall)
+        };
         let others: Vec<_> = known
             .iter()
             .filter(|other| other.id != *id && is_admin(other))

@@ -10,6 +10,7 @@ use super::{
     standing::{covering, standing_aborts},
 };
 use crate::{
+    auth::{Object, Right},
     records::{ClaimRow, Record as _, RolloutRow, Stored, key},
     store::Txn,
 };
@@ -27,6 +28,11 @@ impl std::fmt::Display for RolloutName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.project, self.id)
     }
+}
+
+fn no_rollout(name: &RolloutName) -> OpError {
+    let message = format!("there is no rollout {name}");
+    OpError::not_found("rollout.notFound", &message).in_field("rollout")
 }
 
 /// The answer to a wish: it is stored, and the engine takes it at its next step.
@@ -116,7 +122,15 @@ impl Ops {
         wish: &Wish,
         now: Tick,
     ) -> Result<Prepared<WishAnswer>, OpError> {
-        let row = self.rollout(name)?;
+        let row = self.rollout(caller, name)?;
+        let right = match wish {
+            Wish::Pause | Wish::Retreat { .. } => Right::Stop,
+            Wish::Resume | Wish::Retry | Wish::Accept | Wish::Supersede { .. } => Right::Ship,
+        };
+        let plan = row.plan_ref();
+        caller.may(right, Object::Plan(&plan, row.labels()), || {
+            no_rollout(name)
+        })?;
         let uids: Vec<ClusterUid> = row.state.clusters.keys().cloned().collect();
         let standing = standing_aborts(&self.store, now.wall)?;
         let stands = covering(&standing, &row.workload, &row.plan_ref(), &row.id, &uids);
@@ -167,17 +181,26 @@ impl Ops {
         Ok(prepared.digests(Some(requests.0), Some(requests.1)))
     }
 
-    pub(super) fn rollout(&self, name: &RolloutName) -> Result<Stored<RolloutRow>, OpError> {
-        if let Some(row) = self.store.read(&key::rollout(&name.project, &name.id))? {
+    /// A rollout that the caller may see.
+    pub(super) fn rollout(
+        &self,
+        caller: &Caller,
+        name: &RolloutName,
+    ) -> Result<Stored<RolloutRow>, OpError> {
+        let sees = |row: &Stored<RolloutRow>| {
+            let plan = row.plan_ref();
+            caller.grants.sees(Object::Plan(&plan, row.labels()))
+        };
+        let row: Option<Stored<RolloutRow>> =
+            self.store.read(&key::rollout(&name.project, &name.id))?;
+        if let Some(row) = row.filter(sees) {
             return Ok(row);
         }
-        let known: Vec<Stored<RolloutRow>> =
+        let mut known: Vec<Stored<RolloutRow>> =
             self.store.read_all(&key::rollouts_of(&name.project))?;
+        known.retain(sees);
         let known = named(known.iter().rev().map(|row| &row.id));
-        let message = format!("there is no rollout {name}");
-        Err(OpError::not_found("rollout.notFound", &message)
-            .in_field("rollout")
-            .try_this(&format!("rollouts in {}: {known}", name.project)))
+        Err(no_rollout(name).try_this(&format!("rollouts in {}: {known}", name.project)))
     }
 
     /// A rollout that has ended released its claims; who moves its clusters again takes them again,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, key};
-use crate::store::Key;
+use crate::{auth::Object, store::Key};
 
 /// Whether a cluster takes part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,11 @@ pub struct ClusterRow {
 }
 
 impl ClusterRow {
+    /// The cluster, for who may do what to it.
+    pub fn object(&self) -> Object<'_> {
+        Object::Cluster(&self.name, &self.labels)
+    }
+
     /// A new member without keys and inventory.
     pub fn new(name: ClusterName, uid: ClusterUid, labels: Labels, enrolled: Enrolled) -> Self {
         Self {

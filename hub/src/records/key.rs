@@ -163,6 +163,11 @@ pub fn token(id: &TokenId) -> Key {
     key("token", &[id.as_str()])
 }
 
+/// When an API token was last used.
+pub fn token_use(id: &TokenId) -> Key {
+    key("tokenuse", &[id.as_str()])
+}
+
 /// The order for one workload in one cluster.
 pub fn order(uid: &ClusterUid, workload: &WorkloadRef) -> Key {
     key("order", &[uid.as_str(), &workload.to_string()])

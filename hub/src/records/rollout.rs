@@ -4,7 +4,8 @@
 use flagship_proto::{
     digest::Digest,
     model::{
-        Change, ClusterName, ClusterUid, PlanRef, Position, ProjectName, RolloutId, WorkloadRef,
+        Change, ClusterName, ClusterUid, Labels, PlanRef, Position, ProjectName, RolloutId,
+        WorkloadRef,
     },
 };
 use flagship_waves::{Finding, Plan, Request, RolloutState};
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, key};
-use crate::store::Key;
+use crate::{auth::Object, store::Key};
 
 /// A plan as it was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,19 @@ pub struct RolloutRow {
     pub supersedes: Option<RolloutId>,
 }
 
+impl PlanRow {
+    /// The plan, for who may do what to it.
+    pub fn object(&self) -> Object<'_> {
+        Object::Plan(&self.id, &self.plan.metadata.labels)
+    }
+}
+
 impl RolloutRow {
+    /// The labels of the plan that it was started with.
+    pub fn labels(&self) -> &Labels {
+        &self.plan.metadata.labels
+    }
+
     /// The plan's name.
     pub fn plan_ref(&self) -> PlanRef {
         self.plan.id()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Record, key};
 use crate::{
-    auth::{Role, TokenHash},
+    auth::{Actor, Binding, Grants, Role, TokenHash, Via},
     store::Key,
 };
 
@@ -82,17 +82,9 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// To what a role is bound; empty means everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenScope {
-    /// Only in these projects.
-    pub projects: Vec<ProjectName>,
-    /// Only for these clusters.
-    pub clusters: Option<Selector>,
-}
-
 /// A bearer token of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredToken")]
 pub struct TokenRow {
     /// The public half.
     pub id: TokenId,
@@ -100,10 +92,8 @@ pub struct TokenRow {
     pub hash: TokenHash,
     /// Whose it is; what the audit log calls the actor.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// Where it may do that.
-    pub scope: TokenScope,
+    /// What it may do, and where.
+    pub grants: Grants,
     /// When it was made.
     pub created: Timestamp,
     /// By whom.
@@ -114,11 +104,88 @@ pub struct TokenRow {
     pub revoked: Option<Timestamp>,
 }
 
+/// A token's row as this hub and earlier ones wrote it: those gave one role over everything, and the
+/// role operator had the right to lift.
+#[derive(Deserialize)]
+struct StoredToken {
+    id: TokenId,
+    hash: TokenHash,
+    name: String,
+    #[serde(default)]
+    role: Option<Role>,
+    #[serde(default)]
+    scope: Option<StoredScope>,
+    #[serde(default)]
+    grants: Option<Grants>,
+    created: Timestamp,
+    created_by: String,
+    expires: Option<Timestamp>,
+    revoked: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct StoredScope {
+    projects: Vec<ProjectName>,
+    clusters: Option<Selector>,
+}
+
+impl TryFrom<StoredToken> for TokenRow {
+    type Error = &'static str;
+
+    fn try_from(stored: StoredToken) -> Result<Self, Self::Error> {
+        let grants = match (stored.grants, stored.role) {
+            (Some(grants), None) => grants,
+            (None, Some(role)) => {
+                let (projects, selector) = match stored.scope {
+                    Some(scope) => (scope.projects, scope.clusters),
+                    None => (Vec::new(), None),
+                };
+                Grants(vec![Binding {
+                    role,
+                    projects,
+                    selector,
+                    lift: role == Role::Operator,
+                }])
+            }
+            (Some(_), Some(_)) => return Err("a token has both a role and grants"),
+            (None, None) => return Err("a token has neither a role nor grants"),
+        };
+        Ok(Self {
+            id: stored.id,
+            hash: stored.hash,
+            name: stored.name,
+            grants,
+            created: stored.created,
+            created_by: stored.created_by,
+            expires: stored.expires,
+            revoked: stored.revoked,
+        })
+    }
+}
+
 impl TokenRow {
+    /// Whoever comes with it.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            name: self.name.clone(),
+            via: Via::Token(self.id.clone()),
+            grants: self.grants.clone(),
+        }
+    }
+
     /// Whether it is good at this time.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
     }
+}
+
+/// When a token was last used, about. A row of its own: it changes without a person changing the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenUseRow {
+    /// Which token.
+    pub id: TokenId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The answer to a request that carried an Idempotency-Key; replayed for the same request.
@@ -170,6 +237,12 @@ impl Record for EnrolTokenRow {
 impl Record for TokenRow {
     fn key(&self) -> Key {
         key::token(&self.id)
+    }
+}
+
+impl Record for TokenUseRow {
+    fn key(&self) -> Key {
+        key::token_use(&self.id)
     }
 }
 

@@ -8,11 +8,10 @@ use flagship_proto::{digest::Digest, model::FleetId, process::Clock};
 use super::Folder;
 use crate::{
     args::InitArgs,
-    auth::Role,
+    auth::Grants,
     ca::Ca,
     leader,
     ops::{Caller, CreateToken, Ops},
-    records::TokenScope,
     store::Store,
 };
 
@@ -54,8 +53,7 @@ pub async fn init(args: InitArgs) -> anyhow::Result<Founded> {
     leader::found(&store, fleet.clone(), &trust_domain, now.wall).await?;
     let wanted = CreateToken {
         name: "admin".to_owned(),
-        role: Role::Admin,
-        scope: TokenScope::default(),
+        grants: Grants::everything(),
         ttl: None,
     };
     let caller = Caller::new("init").because("the first administrator");

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Folder, admin, people};
+use super::{Folder, admin, people, uses};
 use crate::{
     api::{self, ApiState, metrics::Metrics, types::SettingsView},
     args::{NameArgs, ServeArgs},
@@ -209,7 +209,7 @@ impl Hub {
             leadership,
             fleet,
             running,
-            ops: _,
+            ops,
             notifier,
             metrics,
             settings: _,
@@ -253,6 +253,8 @@ impl Hub {
             .context("cannot listen on the hub's own socket in the data folder")?;
         let answering = admin::serve(listening, folder.clone(), store.clone(), stop.clone());
         parts.spawn(async { ("the hub's own socket", answering.await) });
+        let noting = uses::keep(ops, stop.clone());
+        parts.spawn(async { ("the last use of tokens", noting.await) });
         let renewing = renew(folder.clone(), certificate, ca, names, stop.clone());
         parts.spawn(async { ("the hub's certificate", renewing.await) });
         let mut keeping = tokio::spawn(fleet.run(running, last.clone()));

@@ -53,11 +53,13 @@ pub enum Operator {
 impl Selector {
     /// Whether a cluster is meant.
     pub fn matches(&self, name: &ClusterName, labels: &Labels) -> bool {
-        (self.names.is_empty() || self.names.contains(name))
-            && self
-                .match_labels
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
+        (self.names.is_empty() || self.names.contains(name)) && self.selects(labels)
+    }
+
+    /// Whether labels are meant, whatever has them.
+    pub fn selects(&self, labels: &Labels) -> bool {
+        let mut wanted = self.match_labels.iter();
+        wanted.all(|(key, value)| labels.get(key) == Some(value))
             && self
                 .match_expressions
                 .iter()

@@ -17,7 +17,7 @@ fn id(body: &str) -> String {
 #[tokio::test]
 async fn a_repetition_gets_the_first_answer_byte_for_byte_after_a_restart_too() {
     let api = Api::new().await;
-    let token = api.token(Role::Operator).await;
+    let token = api.lifter(Role::Operator).await;
     let first = api
         .post_with("/api/v1/freezes", &token, FLEET, &KEYED)
         .await;
@@ -51,7 +51,7 @@ async fn a_repetition_gets_the_first_answer_byte_for_byte_after_a_restart_too() 
 #[tokio::test]
 async fn a_plan_that_was_made_is_said_to_be_made_again_to_who_repeats() {
     let api = Api::new().await;
-    let token = api.token(Role::Operator).await;
+    let token = api.lifter(Role::Operator).await;
     api.members().await;
     let plan = include_str!("../../../../deploy/example/plan.yaml");
     let headers = [("idempotency-key", "k1")];
@@ -95,7 +95,7 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
 #[tokio::test]
 async fn a_change_that_rests_on_an_old_state_is_refused() {
     let api = Api::new().await;
-    let token = api.token(Role::Operator).await;
+    let token = api.lifter(Role::Operator).await;
     let made = api.post_with("/api/v1/freezes", &token, FLEET, &[]).await;
     let path = format!("/api/v1/freezes/{}", id(&made.body));
     let read = api.send(&Method::GET, &path, Some(&token), "", "").await;

@@ -1,6 +1,6 @@
 //! The API on a store in memory, called without a network.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use axum::{
     Router,
@@ -13,18 +13,18 @@ use flagship_proto::{
     process::Clock,
     sign::SignKey,
 };
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::{
     api::{ApiState, metrics::Metrics, router, types::Problem},
-    auth::Role,
+    auth::{Binding, Grants, Role},
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
     ops::{Caller, CreateToken, Ops},
-    records::{ClusterRow, ClusterState, Enrolled, Record, Stored, TokenScope},
+    records::{ClusterRow, ClusterState, Enrolled, Record, Stored},
     store::{Key, Outcome, Store, Txn},
 };
 
@@ -158,10 +158,23 @@ impl Api {
     }
 
     pub(super) async fn token(&self, role: Role) -> String {
+        self.token_of(Binding::of(role)).await
+    }
+
+    /// A token with the right to lift, too.
+    pub(super) async fn lifter(&self, role: Role) -> String {
+        let lift = true;
+        self.token_of(Binding {
+            lift,
+            ..Binding::of(role)
+        })
+        .await
+    }
+
+    pub(super) async fn token_of(&self, binding: Binding) -> String {
         let args = CreateToken {
-            name: format!("test-{role}"),
-            role,
-            scope: TokenScope::default(),
+            name: format!("test-{}", binding.role),
+            grants: Grants(vec![binding]),
             ttl: None,
         };
         let caller = Caller::new("test").because("a test");
@@ -249,15 +262,39 @@ impl Api {
 
     /// The first event after a sequence number.
     pub(super) async fn event(&self, token: &str, last: impl ToString) -> String {
+        self.open_events(token, last).await.next().await.unwrap()
+    }
+
+    /// The stream of events after a sequence number.
+    pub(super) async fn open_events(
+        &self,
+        token: &str,
+        last: impl ToString,
+    ) -> Pin<Box<dyn Stream<Item = String>>> {
         let request = Request::get("/api/v1/events")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header("last-event-id", last.to_string())
             .body(Body::empty())
             .unwrap();
         let answer = self.routes.clone().oneshot(request).await.unwrap();
-        let mut stream = answer.into_body().into_data_stream();
-        let first = stream.next().await.unwrap().unwrap();
-        String::from_utf8(first.to_vec()).unwrap()
+        let stream = answer.into_body().into_data_stream();
+        let text = |bytes: Result<axum::body::Bytes, axum::Error>| {
+            String::from_utf8(bytes.unwrap().to_vec()).unwrap()
+        };
+        Box::pin(stream.map(text))
+    }
+
+    /// How a request begins to be answered; for streams, which have no end.
+    pub(super) async fn knock(&self, path: &str, token: &str) -> Answer {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.body(Body::empty()).unwrap();
+        let answer = self.routes.clone().oneshot(request).await.unwrap();
+        Answer {
+            status: answer.status(),
+            kind: String::new(),
+            tag: String::new(),
+            body: String::new(),
+        }
     }
 
     async fn call(&self, request: Request<Body>) -> Answer {

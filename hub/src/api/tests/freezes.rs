@@ -21,7 +21,7 @@ async fn freeze(api: &Api, token: &str, body: &str) -> Answer {
 #[tokio::test]
 async fn a_freeze_is_ordered_listed_read_and_ended_and_is_a_banner_while_it_stands() {
     let api = Api::new().await;
-    let token = api.token(Role::Operator).await;
+    let token = api.lifter(Role::Operator).await;
     let from = api.seq();
     let made = freeze(&api, &token, FLEET).await;
     assert_eq!(made.status, StatusCode::OK, "{}", made.body);
@@ -74,7 +74,7 @@ async fn who_may_only_stop_freezes_and_does_not_unfreeze() {
     let refused = api.send(&Method::POST, &end, Some(&token), "", "").await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let remedy = refused.problem().remedy.unwrap();
-    assert!(remedy.contains("operator"), "{remedy}");
+    assert!(remedy.contains("--lift"), "{remedy}");
 }
 
 #[tokio::test]

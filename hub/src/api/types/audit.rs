@@ -14,6 +14,9 @@ pub struct AuditEntryView {
     pub at: Timestamp,
     /// Who.
     pub actor: String,
+    /// By which token or certificate they were let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// What was done, as a stable word.
     pub action: String,
     /// To what.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{common::Banner, rollout::RolloutView};
+use super::{access::BindingView, common::Banner, rollout::RolloutView};
 use crate::auth::Role;
 
 /// The fleet at a glance.
@@ -38,8 +38,12 @@ pub struct StatusView {
 pub struct WhoAmI {
     /// The name that the audit log will show.
     pub name: String,
-    /// What it may do.
+    /// By which token or certificate it was let in.
+    pub via: String,
+    /// The strongest of its roles.
     pub role: Role,
+    /// What it may do, and where.
+    pub bindings: Vec<BindingView>,
     /// The fleet's id.
     pub fleet: String,
     /// The hub's version.

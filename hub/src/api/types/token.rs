@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::{BindingRequest, BindingView};
 use crate::auth::Role;
 
 /// Makes a token for the API.
@@ -14,8 +15,13 @@ use crate::auth::Role;
 pub struct TokenRequest {
     /// Who uses it; the audit log names it.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
+    /// What it may do over everything; or `bindings` say what and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// What it may do, and where: 1 to 32 roles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 32)]
+    pub bindings: Vec<BindingRequest>,
     /// How long it lasts, in seconds; without it, until it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u64>,
@@ -29,8 +35,10 @@ pub struct TokenView {
     pub id: String,
     /// Who uses it.
     pub name: String,
-    /// What it may do.
+    /// The strongest of its roles.
     pub role: Role,
+    /// What it may do, and where.
+    pub bindings: Vec<BindingView>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
@@ -38,6 +46,9 @@ pub struct TokenView {
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When it was last used, to about a minute; absent if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// Whether it was revoked.
     pub revoked: bool,
 }

@@ -10,6 +10,7 @@ use super::{Seen, stopped::Stopped};
 use crate::{
     api::{
         ApiState,
+        sight::Sight,
         types::{
             AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, LiftView, NotFixed,
         },
@@ -23,6 +24,7 @@ use crate::{
 pub fn view(
     state: &ApiState,
     seen: &Seen,
+    sight: &Sight<'_>,
     row: &Stored<AbortRow>,
 ) -> Result<AbortView, StoreError> {
     let order = row.unplaced();
@@ -48,9 +50,17 @@ pub fn view(
             receipts.insert(uid, Arc::new(receipt));
         }
     }
-    let not_fixed = not_fixed(state, seen, row)?;
+    if !sight.is_whole() {
+        receipts.retain(|_, row| {
+            let row = Arc::make_mut(row);
+            sight.receipt(row);
+            !row.receipt.receipt.workloads.is_empty()
+        });
+    }
+    let mut not_fixed = not_fixed(state, seen, row)?;
+    not_fixed.retain(|cluster| sight.not_fixed(cluster));
     let mut clusters = Vec::new();
-    for (uid, orders) in concerned(state, seen, row, &receipts)? {
+    for (uid, orders) in concerned(state, seen, sight, row, &receipts)? {
         let stopped = Stopped {
             seen,
             abort: order,
@@ -125,6 +135,7 @@ type Orders = Vec<Stored<OrderRow>>;
 fn concerned(
     state: &ApiState,
     seen: &Seen,
+    sight: &Sight<'_>,
     row: &Stored<AbortRow>,
     receipts: &BTreeMap<ClusterUid, Arc<ReceiptRow>>,
 ) -> Result<Vec<(ClusterUid, Orders)>, StoreError> {
@@ -135,9 +146,11 @@ fn concerned(
         orders.retain(|stored| {
             let order = stored.unplaced();
             scope.covers(&order.workload, &order.plan, &order.rollout)
+                && sight.workload(&order.workload)
         });
         let by_work = match scope {
-            Scope::Fleet | Scope::Selector(_) => true,
+            Scope::Fleet | Scope::Selector(_) if sight.is_whole() => true,
+            Scope::Fleet | Scope::Selector(_) => !orders.is_empty(),
             Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } | Scope::Workload(_) => {
                 !orders.is_empty()
             }

@@ -10,12 +10,13 @@ use crate::{
         ApiState,
         types::{FreezeEndView, FreezeView},
     },
+    auth::Grants,
     ops::{AbortOrder, PreviewCluster},
     records::{FreezeRow, Stored},
 };
 
 /// Everything that is known of one freeze.
-pub fn view(state: &ApiState, seen: &Seen, row: &Stored<FreezeRow>) -> FreezeView {
+pub fn view(state: &ApiState, seen: &Seen, grants: &Grants, row: &Stored<FreezeRow>) -> FreezeView {
     let lease = Duration::from_millis(row.lease_ms);
     let mut view = FreezeView {
         id: row.id.to_string(),
@@ -40,19 +41,25 @@ pub fn view(state: &ApiState, seen: &Seen, row: &Stored<FreezeRow>) -> FreezeVie
         seq: seen.seq,
     };
     if row.stands() {
-        what_it_holds(state, seen, row, &mut view);
+        what_it_holds(state, seen, grants, row, &mut view);
     }
     view.summary = summary(&view);
     view
 }
 
-fn what_it_holds(state: &ApiState, seen: &Seen, row: &FreezeRow, view: &mut FreezeView) {
+fn what_it_holds(
+    state: &ApiState,
+    seen: &Seen,
+    grants: &Grants,
+    row: &FreezeRow,
+    view: &mut FreezeView,
+) {
     let order = AbortOrder {
         scope: row.scope.clone(),
         mode: AbortMode::Hold,
     };
     // A scope that names nothing any more holds nothing.
-    let Ok(found) = state.ops.preview_abort(&order, seen.now) else {
+    let Ok(found) = state.ops.preview_abort(grants, &order, seen.now) else {
         return;
     };
     view.rollouts = found.rollouts.iter().map(ToString::to_string).collect();

@@ -1,6 +1,7 @@
 //! Rows that are views almost as they are: plans, tokens, audit entries, history.
 
 use flagship_waves::{Plan, plan::ChangeSpec};
+use jiff::Timestamp;
 
 use crate::{
     api::types::{AuditEntryView, EnrolTokenView, HistoryView, PlanView, ProjectView, TokenView},
@@ -73,14 +74,16 @@ fn waves(plan: &Plan) -> Vec<String> {
 }
 
 /// A token of the API.
-pub fn token(row: &TokenRow) -> TokenView {
+pub fn token(row: &TokenRow, last_used: Option<Timestamp>) -> TokenView {
     TokenView {
         id: row.id.to_string(),
         name: row.name.clone(),
-        role: row.role,
+        role: row.grants.role(),
+        bindings: row.grants.0.iter().map(Into::into).collect(),
         created_at: row.created,
         created_by: row.created_by.clone(),
         expires_at: row.expires,
+        last_used_at: last_used,
         revoked: row.revoked.is_some(),
     }
 }
@@ -108,6 +111,7 @@ pub fn audit(record: &AuditRecord) -> AuditEntryView {
         index: record.index,
         at: entry.at,
         actor: entry.actor.clone(),
+        via: entry.via.clone(),
         action: entry.action.clone(),
         object: entry.object.clone(),
         reason: entry.reason.clone(),

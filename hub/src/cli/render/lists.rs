@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::words::{ago, clock, fact};
 use crate::{
     api::types::{
-        AuditEntryView, ChannelView, EnrolTokenView, HistoryView, LintLevel, LintNote, NoticeState,
-        NoticeView, PlanView, TokenView,
+        AuditEntryView, BindingView, ChannelView, EnrolTokenView, HistoryView, LintLevel, LintNote,
+        NoticeState, NoticeView, PlanView, TokenView,
     },
     cli::output::{Look, Tone, table},
 };
@@ -73,14 +73,29 @@ pub fn tokens(look: Look, tokens: &[TokenView], now: Timestamp) -> String {
             vec![
                 token.id.clone(),
                 token.name.clone(),
-                token.role.to_string(),
+                in_words(&token.bindings),
+                ago_or_never(token.last_used_at, now),
                 validity(token.revoked, token.expires_at, now),
                 ago(token.created_at, now),
                 token.created_by.clone(),
             ]
         })
         .collect();
-    table(look, &["TOKEN", "NAME", "ROLE", "VALID", "AGE", "BY"], rows)
+    table(
+        look,
+        &["TOKEN", "NAME", "MAY", "USED", "VALID", "AGE", "BY"],
+        rows,
+    )
+}
+
+fn ago_or_never(at: Option<Timestamp>, now: Timestamp) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| ago(at, now))
+}
+
+/// Roles, and where they hold.
+pub fn in_words(bindings: &[BindingView]) -> String {
+    let words: Vec<&str> = bindings.iter().map(|one| one.text.as_str()).collect();
+    words.join("; ")
 }
 
 /// One line an enrolment token.

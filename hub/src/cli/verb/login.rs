@@ -18,6 +18,7 @@ use crate::{
         context::{read, token},
         exit::{CliError, Exit},
         output::{print, remark},
+        render::lists::in_words,
     },
 };
 
@@ -75,7 +76,7 @@ impl Login {
             who.fleet,
             client.base(),
             who.name,
-            who.role,
+            in_words(&who.bindings),
             path.display()
         ))?;
         Ok(Exit::Done)

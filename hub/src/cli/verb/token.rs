@@ -7,15 +7,18 @@ use clap::{Args, Subcommand};
 use super::{get::Get, watch};
 use crate::{
     api::types::{
-        CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView, TokenRequest, TokenView,
+        BindingRequest, CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView,
+        TokenRequest, TokenView,
     },
-    auth::Role,
+    auth::{Role, UnknownRole},
     cli::{
         args::Why,
         client::segment,
         context::Session,
         exit::{CliError, Exit},
         output::{print, show},
+        refs,
+        render::lists::in_words,
     },
 };
 
@@ -27,7 +30,8 @@ A token is shown once, on stdout; everything else goes to stderr, so that
 Examples:
   flagship token create --cluster eu-1 --label region=eu --ttl 24h
   flagship token create --cluster 'eu-*' --uses 20 --approval --reason 'new region'
-  flagship token create --name ci --role operator --ttl 90d
+  flagship token create --name ci --role operator --project shop --expires 90d
+  flagship token create --name oncall --role responder --selector region=eu --lift
   flagship token list --enrol
   flagship token revoke 1f0c2ab344";
 
@@ -82,14 +86,39 @@ struct Create {
         requires = "role"
     )]
     name: Option<String>,
-    /// What it may do: viewer, responder, operator or admin
+    /// What it may do: viewer, responder, operator, approver or admin; see flagship help rights
     #[arg(long, value_name = "ROLE", requires = "name")]
     role: Option<Role>,
+    /// Only plans and clusters with this label; repeat it for more
+    #[arg(long, short = 'l', value_name = "KEY=VALUE", requires = "role")]
+    selector: Vec<String>,
+    /// It may also end aborts, freezes and local control
+    #[arg(long, requires = "role")]
+    lift: bool,
+    /// One more role, as ROLE, ROLE@PROJECT or ROLE@PROJECT,PROJECT; repeat it for more
+    #[arg(long, value_name = "ROLE@PROJECT", requires = "name", value_parser = bound)]
+    also: Vec<BindingRequest>,
     /// How long it can be used: 24h, 90d (enrolment: 24h unless told; else until revoked)
-    #[arg(long, value_name = "TIME", value_parser = watch::duration)]
+    #[arg(long, visible_alias = "expires", value_name = "TIME", value_parser = watch::duration)]
     ttl: Option<Duration>,
     #[command(flatten)]
     why: Why,
+}
+
+/// `ROLE@PROJECT,PROJECT`.
+fn bound(text: &str) -> Result<BindingRequest, String> {
+    let (role, projects) = match text.split_once('@') {
+        Some((role, projects)) => (role, projects.split(',').map(ToOwned::to_owned).collect()),
+        None => (text, Vec::new()),
+    };
+    Ok(BindingRequest {
+        role: role
+            .parse()
+            .map_err(|error: UnknownRole| error.to_string())?,
+        projects,
+        selector: None,
+        lift: false,
+    })
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -139,9 +168,19 @@ impl Create {
         let ttl_seconds = self.ttl.map(|ttl| ttl.as_secs());
         let because = self.why.because();
         if let (Some(name), Some(role)) = (self.name, self.role) {
+            let first = BindingRequest {
+                role,
+                projects: typed(session.named_project.as_deref()),
+                selector: match self.selector.as_slice() {
+                    [] => None,
+                    labels => Some(refs::selector(labels)?),
+                },
+                lift: self.lift,
+            };
             let request = TokenRequest {
                 name,
-                role,
+                role: None,
+                bindings: std::iter::once(first).chain(self.also).collect(),
                 ttl_seconds,
             };
             let made: CreatedToken = session
@@ -149,8 +188,10 @@ impl Create {
                 .post("/api/v1/tokens", &request, &because)
                 .await?;
             session.say(&format!(
-                "token {} for {} as {}; it is shown this once:",
-                made.token.id, made.token.name, made.token.role
+                "token {} for {}: {}; it is shown this once:",
+                made.token.id,
+                made.token.name,
+                in_words(&made.token.bindings)
             ));
             return reveal(session, &made, made.secret.as_deref());
         }
@@ -171,6 +212,12 @@ impl Create {
         ));
         reveal(session, &made, made.secret.as_deref())
     }
+}
+
+/// Projects as `--project` names them, with commas between.
+fn typed(projects: Option<&str>) -> Vec<String> {
+    let projects = projects.into_iter().flat_map(|text| text.split(','));
+    projects.map(|name| name.trim().to_owned()).collect()
 }
 
 fn reveal<T: serde::Serialize>(

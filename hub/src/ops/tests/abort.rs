@@ -3,6 +3,7 @@
 use flagship_proto::model::{AbortMode, Scope, Selector};
 
 use super::*;
+use crate::auth::Grants;
 use crate::records::Guard;
 
 fn order(scope: Scope) -> AbortOrder {
@@ -55,7 +56,11 @@ fn p09_who_matched_a_selector_stays_matched_and_who_joins_later_is_in_it() {
     let position = stored(&hub, &answer).created;
     for (name, labels, is_in) in [("eu-2", "eu", true), ("us-2", "us", false)] {
         hub.join(name, &[("region", labels)]);
-        let mut row = hub.ops.cluster(&cluster(name)).unwrap().into_value();
+        let mut row = hub
+            .ops
+            .cluster(&Grants::everything(), &cluster(name))
+            .unwrap()
+            .into_value();
         row.state = ClusterState::Pending;
         hub.put(&row);
         ready(hub.ops.approve_cluster(&caller(), cluster(name), hub.now())).unwrap();
@@ -92,7 +97,11 @@ fn a_scope_that_names_nothing_is_refused_and_says_that_nothing_was_stopped() {
         assert!(error.message.contains("nothing was stopped"), "{error}");
         assert!(error.remedy.contains(word), "{scope}: {}", error.remedy);
         assert_eq!(error.field.as_deref(), Some("scope"));
-        assert!(hub.ops.preview_abort(&order(scope), hub.now()).is_err());
+        assert!(
+            hub.ops
+                .preview_abort(&Grants::everything(), &order(scope), hub.now())
+                .is_err()
+        );
     }
     assert!(hub.ops.store.list(key::ABORTS).unwrap().rows.is_empty());
 }
@@ -117,7 +126,7 @@ fn p05_the_bound_is_the_longest_lease_in_scope_and_the_same_before_and_after() {
     hub.start("1.1.0").unwrap();
     let preview = hub
         .ops
-        .preview_abort(&order(Scope::Fleet), hub.now())
+        .preview_abort(&Grants::everything(), &order(Scope::Fleet), hub.now())
         .unwrap();
     assert_eq!(
         preview.bound_ms, 35_300,
@@ -131,7 +140,7 @@ fn p05_the_bound_is_the_longest_lease_in_scope_and_the_same_before_and_after() {
     );
     let preview = hub
         .ops
-        .preview_abort(&order(Scope::Fleet), hub.now())
+        .preview_abort(&Grants::everything(), &order(Scope::Fleet), hub.now())
         .unwrap();
     assert_eq!(
         preview.bound_ms, 15_100,
@@ -165,7 +174,7 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
     let before = hub.ops.store.position();
     let preview = hub
         .ops
-        .preview_abort(&order(Scope::Fleet), hub.now())
+        .preview_abort(&Grants::everything(), &order(Scope::Fleet), hub.now())
         .unwrap();
     let names = |list: &[PreviewCluster]| -> Vec<String> {
         list.iter().map(|found| found.cluster.to_string()).collect()
@@ -180,7 +189,7 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
     assert_eq!(hub.ops.store.position(), before, "nothing is stored");
     let eu = hub
         .ops
-        .preview_abort(&order(region("us")), hub.now())
+        .preview_abort(&Grants::everything(), &order(region("us")), hub.now())
         .unwrap();
     assert_eq!(names(&eu.stops), ["us-1"]);
 }
@@ -196,9 +205,11 @@ fn a_preview_of_retreat_lists_what_succeeded_in_rollouts_that_have_ended_too() {
     });
     for (mode, done) in [(AbortMode::Return, 0), (AbortMode::RetreatDone, 1)] {
         let scope = Scope::Fleet;
-        let preview = hub
-            .ops
-            .preview_abort(&AbortOrder { scope, mode }, hub.now());
+        let preview = hub.ops.preview_abort(
+            &Grants::everything(),
+            &AbortOrder { scope, mode },
+            hub.now(),
+        );
         assert_eq!(preview.unwrap().done.len(), done, "{mode}");
     }
 }

@@ -1,6 +1,7 @@
 //! Membership: approval, removal, and what stands in the way of it.
 
 use super::*;
+use crate::auth::Grants;
 use crate::records::{Guard, PublicKey};
 use flagship_proto::model::{LocalAct, LocalActor, LocalVerb};
 
@@ -15,7 +16,11 @@ fn remove(hub: &Hub, caller: &Caller, force: bool) -> Result<ClusterAnswer, OpEr
 #[test]
 fn a_removed_cluster_is_refused_from_then_on_and_frees_its_claims() {
     let hub = Hub::new();
-    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().into_value();
+    let mut row = hub
+        .ops
+        .cluster(&Grants::everything(), &cluster("eu-1"))
+        .unwrap()
+        .into_value();
     row.keys.push(PublicKey {
         spki: vec![1],
         serial: "01".to_owned(),
@@ -34,7 +39,10 @@ fn a_removed_cluster_is_refused_from_then_on_and_frees_its_claims() {
     };
     let answer = remove(&hub, &caller(), false).unwrap();
     assert!(matches!(answer.state, ClusterState::Removed { .. }));
-    let row = hub.ops.cluster(&cluster("eu-1")).unwrap();
+    let row = hub
+        .ops
+        .cluster(&Grants::everything(), &cluster("eu-1"))
+        .unwrap();
     assert!(row.keys.iter().all(|key| key.revoked));
     assert_eq!(row.former, [uid("eu-1")]);
     assert!(hub.claim("eu-1").is_none());
@@ -84,7 +92,11 @@ fn approval_lets_the_pending_in_and_ends_a_quarantine_with_a_reason() {
     let approve =
         |caller: &Caller| ready(hub.ops.approve_cluster(caller, cluster("eu-1"), hub.now()));
     refused(approve(&caller()), OpErrorKind::Refused, "cluster.active");
-    let mut row = hub.ops.cluster(&cluster("eu-1")).unwrap().into_value();
+    let mut row = hub
+        .ops
+        .cluster(&Grants::everything(), &cluster("eu-1"))
+        .unwrap()
+        .into_value();
     row.state = ClusterState::Pending;
     hub.put(&row);
     assert_eq!(approve(&caller()).unwrap().state, ClusterState::Active);

@@ -1,13 +1,12 @@
 //! Tokens: shown once, kept as hashes, recognised, revoked.
 
 use super::*;
-use crate::auth::Role;
+use crate::auth::{Binding, Grants, Role};
 
 fn admin(hub: &Hub, name: &str) -> Result<CreatedToken, OpError> {
     let args = CreateToken {
         name: name.to_owned(),
-        role: Role::Admin,
-        scope: Default::default(),
+        grants: Grants(vec![Binding::of(Role::Admin)]),
         ttl: None,
     };
     ready(hub.ops.create_token(&caller(), args, hub.now()))
@@ -19,8 +18,7 @@ fn a_token_is_recognised_until_it_is_revoked_or_outdated() {
     admin(&hub, "root").unwrap();
     let args = CreateToken {
         name: "ci".to_owned(),
-        role: Role::Operator,
-        scope: Default::default(),
+        grants: Grants(vec![Binding::of(Role::Operator)]),
         ttl: Some(Duration::from_secs(3600)),
     };
     let created = ready(hub.ops.create_token(&caller(), args, hub.now())).unwrap();
@@ -74,8 +72,7 @@ fn a_replayed_creation_makes_no_second_token_and_shows_no_secret() {
     };
     let args = CreateToken {
         name: "ci".to_owned(),
-        role: Role::Viewer,
-        scope: Default::default(),
+        grants: Grants(vec![Binding::of(Role::Viewer)]),
         ttl: None,
     };
     ready(hub.ops.create_token(&keyed, args.clone(), hub.now())).unwrap();
