@@ -7,6 +7,7 @@ pub mod agents;
 pub mod api;
 pub mod canary;
 pub mod child;
+pub mod client;
 pub mod echo;
 pub mod figure;
 pub mod link;
@@ -38,7 +39,8 @@ pub struct Args {
     /// The folder for data and logs, on a real disk; it is emptied.
     #[arg(long, global = true, default_value = "target/bench")]
     folder: PathBuf,
-    /// How often what takes moments is repeated; the best of them counts.
+    /// How often what takes moments is repeated; the best of them counts, of `api` the median of ten
+    /// times as many.
     #[arg(long, global = true, default_value_t = 3)]
     rounds: u32,
 }
@@ -53,6 +55,8 @@ enum Subject {
     Restart(Fleet),
     /// Durable changes a second
     Store(store::Load),
+    /// A page out of 10,000 rollouts; a change to 1,000 event streams; the command line's start
+    Api,
     /// Enrols clusters into a hub's folder that no hub serves
     #[command(hide = true)]
     Members(members::Members),
@@ -65,6 +69,12 @@ enum Subject {
     /// Its clients
     #[command(hide = true)]
     EchoClients(echo::Side),
+    /// A bare server of pages and events
+    #[command(hide = true)]
+    BareApi(api::bare::Bare),
+    /// Reads event streams until its input ends
+    #[command(hide = true)]
+    Followers(api::followers::Followers),
 }
 
 /// How large the fleet is.
@@ -96,10 +106,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Subject::Agents(agents) => return agents.run().await,
         Subject::EchoServer(side) => return echo::serve(side).await,
         Subject::EchoClients(side) => return echo::clients(side).await,
+        Subject::BareApi(bare) => return bare.serve().await,
+        Subject::Followers(followers) => return followers.follow().await,
         Subject::Link(fleet) => link::measure(&folder, &fleet, rounds).await?,
         Subject::Rollout => rollout::measure(&folder, rounds).await?,
         Subject::Restart(fleet) => restart::measure(&folder, &fleet, rounds).await?,
         Subject::Store(load) => store::measure(&folder, &load).await?,
+        Subject::Api => api::measure(&folder, rounds).await?,
     };
     report.print(json);
     Ok(())

@@ -1,167 +1,235 @@
-//! The hub as the bench asks it: its API, and its stream of changes with the moment at which each came.
+//! `api`: what people wait for: a page out of many rollouts, a change to all who follow, the command
+//! line's start.
 
-use std::{collections::BTreeMap, time::Duration};
+pub mod bare;
+pub mod followers;
+mod starts;
+mod stored;
 
-use anyhow::Context as _;
-use eventsource_stream::Eventsource as _;
-use flagship_hub::{
-    api::types::EventView,
-    cli::client::{Because, Client},
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
 };
-use flagship_proto::tls;
-use futures::StreamExt as _;
+
+use anyhow::ensure;
+use flagship_hub::api::types::{CreatedToken, FreezeRequest, FreezeView, List, RolloutView};
+use flagship_proto::{model::Scope, process::files};
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
-use tokio::{sync::mpsc, task::JoinHandle, time};
+use serde_json::json;
 
-use crate::fleet::Hub;
+use self::{
+    bare::{Open, Server},
+    followers::{A_TOKEN, Followed},
+    starts::starts,
+};
+use super::{
+    child::Child,
+    client::{Api, http},
+    figure::{Figure, Goal, Report, median},
+    stage::{SETTLE, Stage},
+};
+use crate::fleet::Cli;
 
-/// A hub's API.
-#[derive(Debug)]
-pub struct Api {
-    client: Client,
-    url: String,
-    token: String,
-    ca: String,
+/// Members of the fleet; their agents are away.
+const CLUSTERS: usize = 100;
+/// Who follows.
+const FOLLOWERS: usize = 1000;
+/// Between two changes, and before the first one.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Measures it.
+///
+/// # Errors
+/// Something cannot be started, or the hub does not answer as it must.
+pub async fn measure(folder: &Path, rounds: u32) -> anyhow::Result<Report> {
+    let times = rounds.saturating_mul(10);
+    let mut stage = Stage::set(folder, CLUSTERS).await?;
+    stage.hub.kill();
+    stored::fill(&stage.hub.data).await?;
+    stage.hub.serve().await?;
+    let api = stage.api()?;
+
+    let page = pages(&api, api.url(), times).await?;
+    let followed = followed(&api, &stage.folder, times).await?;
+    let command = Cli::of(&stage.folder.join("cli.yaml"), &stage.hub)?;
+    let version = starts(times, || command.command(&["--version"]))?;
+    let get = starts(times, || command.command(&["get", "clusters"]))?;
+
+    stage.hub.kill();
+    let (mut server, bare) = Server::start(&stage, &page.body).await?;
+    let bare_page = pages(&api, &bare.url, times).await?;
+    let bare_dial = dials(&api, &bare.url, times).await?;
+    let bare_followed = told(&api, &stage.folder, &mut server, &bare, times).await?;
+    let nothing = starts(times, || Command::new("true"))?;
+
+    let mut report = Report::new(format!(
+        "api: {} rollouts stored, {FOLLOWERS} event streams",
+        stored::ROLLOUTS
+    ));
+    report.add(
+        Figure::new("list_10k", page.millis, "ms")
+            .beside(bare_page.millis, "a bare server of the same bytes")
+            .wants(Goal::AtMost(20.0)),
+    );
+    report.add(
+        Figure::new("sse_clients", followed, "ms")
+            .beside(bare_followed, "a bare server's event to the same clients")
+            .wants(Goal::AtMost(200.0)),
+    );
+    report.add(
+        Figure::new("cli_start", version, "ms")
+            .beside(nothing, "a start of `true`")
+            .wants(Goal::AtMost(10.0)),
+    );
+    report.add(
+        Figure::new("cli_start_get", get, "ms")
+            .beside(
+                nothing + bare_dial,
+                "a start of `true`, and a page from a bare server over a new connection",
+            )
+            .wants(Goal::AtMost(50.0)),
+    );
+    report.note(format!("medians of {times}"));
+    report.note(format!(
+        "list_10k: 100 of the {} that a label selects, {:.0} KiB, over a connection that is open",
+        stored::OF_A_TEAM,
+        kib(&page.body)
+    ));
+    report.note(
+        "sse_clients: from before the change is asked for, so that its commit is in it, to the last client"
+            .to_owned(),
+    );
+    report.note(format!(
+        "cli_start is `flagship --version`, cli_start_get `flagship get clusters` of {CLUSTERS}"
+    ));
+    Ok(report)
 }
 
-impl Api {
-    /// As the first administrator.
-    ///
-    /// # Errors
-    /// The hub's CA cannot be read.
-    pub fn of(hub: &Hub) -> anyhow::Result<Self> {
-        let ca = std::fs::read_to_string(hub.data.join("ca.pem"))?;
-        let (url, token) = (hub.url(), hub.admin_token.clone());
-        let client = Client::new(&url, Some(&ca), Some(token.clone()));
-        Ok(Self {
-            client: client.map_err(|error| anyhow::anyhow!("{error}"))?,
-            url,
-            token,
-            ca,
-        })
-    }
+#[expect(clippy::cast_precision_loss, reason = "the size of a page")]
+fn kib(body: &str) -> f64 {
+    body.len() as f64 / 1024.0
+}
 
-    /// Reads.
-    ///
-    /// # Errors
-    /// The hub refuses or is not there.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let answer = self.client.get(path).await;
-        answer.map_err(|error| anyhow::anyhow!("{path}: {error}"))
-    }
+/// A page, and how long it took.
+struct Page {
+    body: String,
+    millis: f64,
+}
 
-    /// Changes something.
-    ///
-    /// # Errors
-    /// The hub refuses or is not there.
-    pub async fn post<B: Serialize, T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &B,
-    ) -> anyhow::Result<T> {
-        let answer = self.client.post(path, body, &because()).await;
-        answer.map_err(|error| anyhow::anyhow!("{path}: {error}"))
-    }
+fn page_of(url: &str, time: u32) -> String {
+    let team = time as usize % stored::PLANS;
+    format!("{url}/api/v1/rollouts?all=true&limit=100&selector=team%3Dt{team}")
+}
 
-    /// Applies a plan.
-    ///
-    /// # Errors
-    /// The hub refuses it or is not there.
-    pub async fn apply(&self, plan: String) -> anyhow::Result<()> {
-        let path = "/api/v1/plans";
-        let answer = self.client.post_document(path, plan, &because()).await;
-        let _applied: serde_json::Value =
-            answer.map_err(|error| anyhow::anyhow!("{path}: {error}"))?;
-        Ok(())
-    }
-
-    /// Follows changes of one kind from now on.
-    ///
-    /// # Errors
-    /// The stream cannot be opened.
-    pub async fn follow(&self, kind: &'static str) -> anyhow::Result<Changes> {
-        let config = tls::anonymous_client(&self.ca, &[b"h2", b"http/1.1"])?;
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .tls_backend_preconfigured(config)
-            .build()?;
-        let request = http
-            .get(format!("{}/api/v1/events", self.url))
-            .bearer_auth(&self.token);
+/// The same list over one connection, a selector after the other.
+async fn pages(api: &Api, url: &str, times: u32) -> anyhow::Result<Page> {
+    let http = http(api.ca(), None)?;
+    let mut body = String::new();
+    let mut millis = Vec::new();
+    // The first request dials.
+    for time in 0..=times {
+        let request = http.get(page_of(url, time)).bearer_auth(api.token());
+        let began = Instant::now();
         let answer = request.send().await?.error_for_status()?;
-        let mut events = answer.bytes_stream().eventsource();
-        let (sender, came) = mpsc::unbounded_channel();
-        let reader = tokio::spawn(async move {
-            while let Some(Ok(event)) = events.next().await {
-                let Ok(view) = serde_json::from_str::<EventView>(&event.data) else {
-                    continue;
-                };
-                if view.kind == kind && sender.send((view.name, Timestamp::now())).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Changes {
-            came,
-            reader,
-            seen: BTreeMap::new(),
-        })
+        body = answer.text().await?;
+        if time > 0 {
+            millis.push(began.elapsed().as_secs_f64() * 1000.0);
+        }
     }
+    let list: List<RolloutView> = serde_json::from_str(&body)?;
+    ensure!(
+        list.items.len() == 100 && list.next.is_some(),
+        "a page has {} items",
+        list.items.len()
+    );
+    Ok(Page {
+        body,
+        millis: median(millis),
+    })
 }
 
-fn because() -> Because {
-    Because {
-        reason: Some("measured".to_owned()),
-        ticket: None,
-        key: format!("{:032x}", rand::random::<u128>()),
+/// The same list, each time over a new connection.
+async fn dials(api: &Api, url: &str, times: u32) -> anyhow::Result<f64> {
+    let mut millis = Vec::new();
+    for time in 0..times {
+        let http = http(api.ca(), None)?;
+        let began = Instant::now();
+        let answer = http.get(page_of(url, time)).send().await?;
+        answer.error_for_status()?.bytes().await?;
+        millis.push(began.elapsed().as_secs_f64() * 1000.0);
     }
+    Ok(median(millis))
 }
 
-/// Changes of one kind as they come.
-#[derive(Debug)]
-pub struct Changes {
-    came: mpsc::UnboundedReceiver<(String, Timestamp)>,
-    reader: JoinHandle<()>,
-    /// When each row changed last.
-    seen: BTreeMap<String, Timestamp>,
+/// From when a change is asked for until the last follower has seen it.
+async fn followed(api: &Api, folder: &Path, times: u32) -> anyhow::Result<f64> {
+    let mut tokens = String::new();
+    for number in 0..FOLLOWERS.div_ceil(A_TOKEN) {
+        let wanted = json!({"name": format!("follower-{number}"), "role": "viewer"});
+        let made: CreatedToken = api.post("/api/v1/tokens", &wanted).await?;
+        tokens += &made.secret.unwrap_or_default();
+        tokens.push('\n');
+    }
+    let mut followers = follow(api, folder, api.url(), &tokens).await?;
+    let mut millis = Vec::new();
+    for _ in 0..times {
+        tokio::time::sleep(PAUSE).await;
+        let wanted = FreezeRequest {
+            scope: Scope::Project("shop".parse()?),
+            for_ms: Some(3_600_000),
+            until: None,
+        };
+        let asked = Timestamp::now();
+        let freeze: FreezeView = api.post("/api/v1/freezes", &wanted).await?;
+        millis.push(last(&mut followers, &freeze.id, asked).await?);
+        let end = format!("/api/v1/freezes/{}/end", freeze.id);
+        let _ended: FreezeView = api.post(&end, &json!({})).await?;
+    }
+    Ok(median(millis))
 }
 
-impl Changes {
-    /// Waits until so many different rows have changed in all and nothing came for a while; answers with
-    /// the moment of the last change.
-    ///
-    /// # Errors
-    /// Not in time.
-    pub async fn settled(
-        &mut self,
-        rows: usize,
-        quiet: Duration,
-        deadline: Duration,
-    ) -> anyhow::Result<Timestamp> {
-        let Self { came, seen, .. } = self;
-        let waited = time::timeout(deadline, async {
-            loop {
-                match time::timeout(quiet, came.recv()).await {
-                    Ok(Some((name, at))) => {
-                        seen.insert(name, at);
-                    }
-                    Ok(None) => anyhow::bail!("the hub closed its stream of changes"),
-                    Err(_) if seen.len() >= rows => return Ok(()),
-                    Err(_) => {}
-                }
-            }
-        });
-        let waited = waited.await;
-        let count = seen.len();
-        waited.with_context(|| format!("{count} of {rows} rows changed in {deadline:?}"))??;
-        let last = seen.values().max().copied();
-        last.context("nothing was waited for")
+/// From when a bare server is told something until the last follower has seen it.
+async fn told(
+    api: &Api,
+    folder: &Path,
+    server: &mut Server,
+    bare: &bare::Listening,
+    times: u32,
+) -> anyhow::Result<f64> {
+    let tokens = format!("{}\n", api.token()).repeat(FOLLOWERS.div_ceil(A_TOKEN));
+    let mut followers = follow(api, folder, &bare.url, &tokens).await?;
+    let mut millis = Vec::new();
+    for time in 0..times {
+        tokio::time::sleep(PAUSE).await;
+        let name = format!("bare-{time}");
+        let asked = Timestamp::now();
+        let Open { streams } = server.tell(&name).await?;
+        ensure!(streams == FOLLOWERS, "{streams} streams are open");
+        millis.push(last(&mut followers, &name, asked).await?);
     }
+    Ok(median(millis))
 }
 
-impl Drop for Changes {
-    fn drop(&mut self) {
-        self.reader.abort();
-    }
+async fn follow(api: &Api, folder: &Path, url: &str, tokens: &str) -> anyhow::Result<Child> {
+    let (secrets, ca) = (folder.join("tokens"), folder.join("followers-ca.pem"));
+    files::write_atomic(&secrets, tokens.as_bytes(), 0o600)?;
+    fs::write(&ca, api.ca())?;
+    let (secrets, ca) = (secrets.to_string_lossy(), ca.to_string_lossy());
+    let count = FOLLOWERS.to_string();
+    let arguments = [
+        "--url", url, "--ca", &ca, "--tokens", &secrets, "--count", &count,
+    ];
+    let mut followers = Child::start("followers", folder, &arguments)?;
+    let all = |followed: &Followed| followed.open == FOLLOWERS;
+    followers.until("", SETTLE, all).await?;
+    Ok(followers)
+}
+
+async fn last(followers: &mut Child, name: &str, asked: Timestamp) -> anyhow::Result<f64> {
+    let all = |followed: &Followed| followed.seen == FOLLOWERS;
+    let followed = followers.until(name, SETTLE, all).await?;
+    let last = followed.last.unwrap_or(Timestamp::MAX);
+    Ok(last.duration_since(asked).as_secs_f64() * 1000.0)
 }

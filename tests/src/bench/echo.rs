@@ -179,7 +179,8 @@ impl Echo {
     }
 }
 
-async fn accept(
+/// Accepts over TLS until nobody takes what is accepted.
+pub(super) async fn accept(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     ready: mpsc::Sender<std::io::Result<TlsStream<TcpStream>>>,

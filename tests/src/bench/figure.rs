@@ -69,6 +69,13 @@ impl Figure {
     }
 }
 
+/// The one in the middle; none of nothing is infinite, so that it meets no goal.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    values.get(middle).copied().unwrap_or(f64::INFINITY)
+}
+
 /// Three digits after the point are more than any of it is good for.
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
@@ -156,6 +163,12 @@ mod tests {
             text,
             r#"{"figure":"abort_to_last_receipt","value":40.0,"unit":"ms","baseline":20.0,"ratio":2.0,"goal":"ratio <= 3","met":true}"#
         );
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
+        assert_eq!(median(Vec::new()), f64::INFINITY);
     }
 
     #[test]

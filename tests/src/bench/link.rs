@@ -7,8 +7,8 @@ use flagship_proto::model::{AbortMode, Scope};
 
 use super::{
     Fleet,
-    api::Api,
     child::Child,
+    client::Api,
     figure::{Figure, Goal, Report},
     machine,
     stage::{SETTLE, Stage},

@@ -12,8 +12,8 @@ use anyhow::{Context as _, ensure};
 
 use super::{
     agents::Count,
-    api::Api,
     child::Child,
+    client::Api,
     echo::{self, Bare},
     machine,
 };

@@ -38,6 +38,16 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Logged in as a hub's first administrator.
+    ///
+    /// # Errors
+    /// The hub refuses or is not there.
+    pub fn of(config: &Path, hub: &Hub) -> anyhow::Result<Self> {
+        let cli = Self::new(config);
+        cli.login(hub)?;
+        Ok(cli)
+    }
+
     pub(super) fn new(config: &Path) -> Self {
         Self {
             config: config.to_owned(),
