@@ -1,10 +1,14 @@
-//! The command line. Every flag has an environment variable `FLAGSHIP_AGENT_…`.
+//! The command line. Every flag has an environment variable `FLAGSHIP_AGENT_…`; where traces go, the
+//! standard's.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use flagship_proto::{model::ClusterName, process::telemetry::LogArgs};
+use flagship_proto::{
+    model::ClusterName,
+    process::{telemetry::LogArgs, traces::TraceArgs},
+};
 
 /// Runs canaries in one cluster under the orders of a Flagship hub.
 ///
@@ -175,6 +179,9 @@ pub struct RunArgs {
     /// unless it is said. Port 0 takes a free one, which the log names
     #[arg(long, env = "FLAGSHIP_AGENT_LISTEN_METRICS", value_name = "ADDRESS")]
     pub listen_metrics: Option<SocketAddr>,
+    /// Where rollouts are traced
+    #[command(flatten)]
+    pub traces: TraceArgs,
     /// How to join
     #[command(flatten)]
     pub token: TokenArgs,

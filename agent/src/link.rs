@@ -29,6 +29,7 @@ mod session;
 mod slot;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod witness;
 
 use std::{collections::BTreeMap, fmt, time::Duration};

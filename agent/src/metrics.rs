@@ -46,14 +46,9 @@ impl std::ops::Deref for Counters {
 impl Counting {
     /// A round of checks ended.
     pub fn judged(&self, workload: &WorkloadRef, verdict: Verdict) {
-        let word = match verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::Inconclusive => "inconclusive",
-        };
         let labels = [
             ("workload", workload.to_string()),
-            ("verdict", word.to_owned()),
+            ("verdict", verdict.word().to_owned()),
         ];
         self.checks.get_or_create(&labels).inc();
     }

@@ -13,7 +13,10 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 use flagship_proto::{
     model::{EnrolToken, Inventory},
-    process::{Clock, files, shutdown, supervisor, telemetry},
+    process::{
+        Clock, files, shutdown, supervisor, telemetry,
+        traces::{NotTraced, Tracer},
+    },
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -72,9 +75,10 @@ pub fn start(cli: Cli) -> ExitCode {
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("flagship-agent: {error:#}");
-        match error.downcast_ref::<ConfigError>() {
-            Some(_) => ExitCode::from(BAD_INPUT),
-            None => ExitCode::FAILURE,
+        if error.is::<ConfigError>() || error.is::<NotTraced>() {
+            ExitCode::from(BAD_INPUT)
+        } else {
+            ExitCode::FAILURE
         }
     })
 }
@@ -93,6 +97,7 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
     let RunArgs {
         config,
         listen_metrics,
+        traces,
         token,
     } = args;
     let config = AgentConfig::load(&config)?;
@@ -103,6 +108,7 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
     let clock = Clock::new();
     let link = LinkHandle::new(clock);
     let counters = Counters::default();
+    let (tracer, exporter) = Tracer::new(&traces, "flagship-agent")?;
     let joining = Joining::new(&config, token, hub, folder, identity.is_some())?;
 
     let tasks = TaskTracker::new();
@@ -111,14 +117,19 @@ pub async fn serve(args: RunArgs, shutdown: CancellationToken) -> anyhow::Result
     let joining = Joining {
         inventory: work.inventory(),
         counters: counters.clone(),
+        tracer: tracer.clone(),
         ..joining
     };
-    work.drive(&config.data, &link, &counters, &tasks, &shutdown)?;
+    work.drive(&config.data, &link, (&counters, &tracer), &tasks, &shutdown)?;
+    if let Some(exporter) = exporter {
+        tasks.spawn(exporter.run(shutdown.clone()));
+    }
     if let Some(address) = listen_metrics {
         let watched = Watched {
             platform: Arc::clone(&work.platform),
             link: link.clone(),
             counters,
+            tracer,
         };
         let bound = watch::serve(address, watched, &tasks, &shutdown).await;
         let bound = bound.with_context(|| {
@@ -169,6 +180,7 @@ struct Joining {
     cluster: Option<flagship_proto::model::ClusterName>,
     inventory: Inventory,
     counters: Counters,
+    tracer: Tracer,
 }
 
 impl Joining {
@@ -189,6 +201,7 @@ impl Joining {
             cluster,
             inventory: Inventory::default(),
             counters: Counters::default(),
+            tracer: Tracer::default(),
         })
     }
 
@@ -217,6 +230,7 @@ impl Joining {
         link.install(Link::new(member, kept, self.inventory, Box::new(keys)));
         let session = SessionTask {
             counters: self.counters,
+            tracer: self.tracer,
             link,
             hub: self.hub,
             identity,
@@ -233,6 +247,7 @@ async fn enroll(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         config,
         listen_metrics: _,
+        traces: _,
         token: args,
     } = args;
     let config = AgentConfig::load(&config)?;

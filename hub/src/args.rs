@@ -1,4 +1,5 @@
-//! The hub's command line. Every flag has an environment variable `FLAGSHIP_HUB_…`.
+//! The hub's command line. Every flag has an environment variable `FLAGSHIP_HUB_…`; where traces go, the
+//! standard's.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -6,7 +7,10 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use flagship_proto::{model::FleetId, process::telemetry::LogArgs};
+use flagship_proto::{
+    model::FleetId,
+    process::{telemetry::LogArgs, traces::TraceArgs},
+};
 
 use crate::ca::AGENT_LIFE;
 
@@ -174,6 +178,9 @@ pub struct ServeArgs {
     /// role viewer (`flagship token create --name prometheus --role viewer`)
     #[arg(long, env = "FLAGSHIP_HUB_METRICS_WITHOUT_TOKEN")]
     pub metrics_without_token: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "described where it is defined")]
+    pub traces: TraceArgs,
     /// How long an agent's certificate lives, in seconds; it renews at two thirds of its life
     #[arg(
         long,

@@ -9,6 +9,7 @@ mod freezes;
 mod load;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::{
     cell::{LazyCell, OnceCell},
@@ -16,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use flagship_proto::model::{ACTION_DEADLINE, ClusterUid, FleetId, Mono, Tick};
+use flagship_proto::{
+    model::{ACTION_DEADLINE, ClusterUid, FleetId, Mono, Tick},
+    process::traces::Tracer,
+};
 use flagship_waves::{Commit, FleetView, RolloutState};
 
 use crate::{
@@ -49,6 +53,7 @@ pub struct Driver {
     all_at: Option<Mono>,
     frozen: freezes::FirstSeen,
     counters: Counters,
+    tracer: Tracer,
 }
 
 /// Why a pass could not be finished.
@@ -76,12 +81,18 @@ impl Driver {
             all_at: None,
             frozen: freezes::FirstSeen::default(),
             counters: Counters::default(),
+            tracer: Tracer::default(),
         }
     }
 
     /// Counts there what it decides.
     pub fn counting(self, counters: Counters) -> Self {
         Self { counters, ..self }
+    }
+
+    /// Tells there what it decides.
+    pub fn tracing(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     fn took(&self, time: Duration) {
@@ -163,7 +174,8 @@ impl Driver {
         };
         let (txn, entries) = committing.txn(&decision);
         match self.store.txn(txn).await? {
-            Outcome::Committed { .. } => {
+            Outcome::Committed { position } => {
+                traces::tell(&self.tracer, &self.fleet, rollout, &decision, position, now);
                 let name = format!("{}/{}", rollout.project, rollout.id);
                 self.numbers.insert(name, first + entries);
                 let changed = decision.commit == Commit::Change

@@ -1,5 +1,5 @@
 //! What both binaries need to run: the clock, files that are never torn, retries, limits, logs,
-//! metrics, shutdown, what a supervisor is told, and a socket for people on the same machine.
+//! metrics, traces, shutdown, what a supervisor is told, and a socket for people on the same machine.
 
 pub mod clock;
 pub mod files;
@@ -10,6 +10,7 @@ pub mod shutdown;
 pub mod socket;
 pub mod supervisor;
 pub mod telemetry;
+pub mod traces;
 
 pub use clock::Clock;
 pub use limits::raise_open_files;

@@ -49,9 +49,17 @@ impl Play {
     /// # Panics
     /// Anything of it fails.
     pub async fn start(folder: &Path, clusters: &[&str], when: &str, plan: &str) -> Self {
+        Self::start_with(folder, &Members::of(clusters, when), plan).await
+    }
+
+    /// The same with what else the processes are given.
+    ///
+    /// # Panics
+    /// Anything of it fails.
+    pub async fn start_with(folder: &Path, members: &Members, plan: &str) -> Self {
         let _none_yet = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).expect("the folder can be made");
-        let fleet = Fleet::start(folder, &Members::of(clusters, when)).await;
+        let fleet = Fleet::start(folder, members).await;
         let fleet = fleet.unwrap_or_else(|error| panic!("the fleet does not start: {error:#}"));
         let mut play = Self { fleet, load: None };
         play.apply(folder, plan);

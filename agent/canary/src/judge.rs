@@ -20,6 +20,17 @@ pub enum Verdict {
     Fail,
 }
 
+impl Verdict {
+    /// One word for metrics and traces.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Inconclusive => "inconclusive",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {

@@ -9,6 +9,7 @@ mod store;
 mod tests;
 
 mod ruled;
+mod traced;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use flagship_proto::{
         ACTION_DEADLINE, Change, Evidence, Incarnation, Order, RolloutId, Tick, WorkloadRef,
         WorkloadStatus,
     },
-    process::Clock,
+    process::{Clock, traces::Tracer},
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -35,6 +36,7 @@ use crate::{
 };
 use ruled::Ruled;
 use store::{Writing, goes_back};
+use traced::Traced;
 
 /// Turns that may follow each other without a wait.
 const TURNS_AT_ONCE: u32 = 16;
@@ -81,6 +83,8 @@ pub struct Drive<P, L> {
     pub tasks: TaskTracker,
     /// What is counted.
     pub counters: Counters,
+    /// Where rollouts are traced.
+    pub tracer: Tracer,
     /// Time.
     pub clock: Clock,
     /// Shutdown.
@@ -98,6 +102,7 @@ struct Carry {
     /// Hooks and queries of turns that were not stored: asked once one is (acts are decided again).
     deferred: Vec<Effect>,
     ruled: Ruled,
+    traced: Traced,
 }
 
 /// Runs until stopped. Stopping leaves versions, proxies and their traffic as they are.
@@ -110,7 +115,10 @@ where
     let mut platform_changes = drive.platform.changes();
     let mut link_changes = drive.link.changes();
     let (answer, mut answers) = mpsc::channel::<(String, Answer)>(64);
-    let mut carry = Carry::default();
+    let mut carry = Carry {
+        traced: Traced::new(drive.tracer.clone()),
+        ..Carry::default()
+    };
     let mut at_once = 0;
     while !drive.stop.is_cancelled() {
         platform_changes.borrow_and_update();
@@ -160,7 +168,12 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         if let Some(verdict) = turn.judged {
             self.counters.judged(workload, verdict);
         }
-        self.carry_out(workload, turn.at_once, answer).await;
+        let status = self.driver.status();
+        carry
+            .traced
+            .see(ruling.as_ref(), status, turn.judged, now.wall);
+        self.carry_out(workload, turn.at_once, &carry.traced, answer)
+            .await;
         let goes_back = ruling.is_some_and(|ruling| goes_back(ruling.intent));
         let stored = !turn.persist || self.store(workload, &mut carry.writing, goes_back).await;
         if let Some(report) = turn.report {
@@ -176,8 +189,9 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
             return turn.wake_after.max(Duration::from_secs(1));
         }
         let deferred = std::mem::take(&mut carry.deferred);
-        self.carry_out(workload, deferred, answer).await;
-        self.carry_out(workload, turn.effects, answer).await;
+        let traced = &carry.traced;
+        self.carry_out(workload, deferred, traced, answer).await;
+        self.carry_out(workload, turn.effects, traced, answer).await;
         turn.wake_after
     }
 
@@ -210,6 +224,7 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         &self,
         workload: &WorkloadRef,
         effects: Vec<Effect>,
+        traced: &Traced,
         answer: &mpsc::Sender<(String, Answer)>,
     ) {
         for effect in effects {
@@ -217,9 +232,13 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
                 Effect::Act(action) => self.act(workload, action).await,
                 Effect::Hook(call) => {
                     let (hooks, counters) = (self.hooks.clone(), self.counters.clone());
+                    let clock = self.clock;
+                    let asking = traced.asks("hook", &call.id, &call.hook.name, clock.now().wall);
                     self.ask(call.id.clone(), answer, async move {
                         let said = hooks.call(&call).await;
                         counters.asked_hook(said.ok);
+                        let failed = (!said.ok).then_some(said.words.as_str());
+                        asking.ended(failed, clock.now().wall);
                         Answer::Hook {
                             passed: said.ok,
                             words: said.words,
@@ -227,12 +246,13 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
                     });
                 }
                 Effect::Query(call) => {
-                    let queries = self.queries.clone();
-                    self.ask(
-                        call.id.clone(),
-                        answer,
-                        async move { queries.ask(&call).await },
-                    );
+                    let (queries, clock) = (self.queries.clone(), self.clock);
+                    let asking = traced.asks("query", &call.id, &call.id, clock.now().wall);
+                    self.ask(call.id.clone(), answer, async move {
+                        let said = queries.ask(&call).await;
+                        asking.ended(no_measure(&said), clock.now().wall);
+                        said
+                    });
                 }
                 Effect::Event {
                     warning,
@@ -318,6 +338,14 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
                 () = asked => {}
             }
         });
+    }
+}
+
+/// Why a query has no result, if it has none.
+fn no_measure(said: &Answer) -> Option<&str> {
+    match said {
+        Answer::Measured(measured) => measured.error.as_deref(),
+        Answer::Hook { .. } => None,
     }
 }
 

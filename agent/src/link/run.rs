@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flagship_proto::{
     model::{AgentMessage, HubMessage},
-    process::{metrics::counted, retry::Backoff},
+    process::{metrics::counted, retry::Backoff, traces::Tracer},
     wire,
 };
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use super::{
     enrol::{EnrolError, reenrol, renew},
     handle::LinkHandle,
     identity::{Identity, IdentityFolder},
+    traced,
 };
 use crate::{config::HubAddress, metrics::Counters};
 
@@ -43,6 +44,8 @@ pub struct SessionTask {
     pub folder: IdentityFolder,
     /// What is counted.
     pub counters: Counters,
+    /// Where receipts are traced.
+    pub tracer: Tracer,
     /// Ends it.
     pub shutdown: CancellationToken,
 }
@@ -256,7 +259,11 @@ impl SessionTask {
     }
 
     fn next_message(&self) -> Option<AgentMessage> {
-        self.link.quietly(|link, now| link.next_message(now))
+        let message = self.link.quietly(|link, now| link.next_message(now));
+        if let Some(AgentMessage::Receipt(signed)) = &message {
+            traced::receipt(&self.tracer, &self.link, &signed.receipt);
+        }
+        message
     }
 
     fn receive(&self, message: wire::HubMessage) {

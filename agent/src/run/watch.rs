@@ -13,7 +13,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use flagship_proto::process::metrics::CONTENT_TYPE;
+use flagship_proto::process::{metrics::CONTENT_TYPE, traces::Tracer};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -33,6 +33,7 @@ pub(super) struct Watched<P> {
     pub(super) platform: Arc<P>,
     pub(super) link: LinkHandle,
     pub(super) counters: Counters,
+    pub(super) tracer: Tracer,
 }
 
 /// Listens where it was told to, until it is stopped. Returns the address.

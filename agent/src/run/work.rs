@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use flagship_proto::{
     model::{Inventory, InventoryWorkload},
-    process::{Clock, files},
+    process::{Clock, files, traces::Tracer},
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -65,7 +65,7 @@ impl Work {
         &self,
         data: &Path,
         link: &LinkHandle,
-        counters: &Counters,
+        (counters, tracer): (&Counters, &Tracer),
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
@@ -92,6 +92,7 @@ impl Work {
                 workers: Arc::clone(&workers),
                 tasks: tasks.clone(),
                 counters: counters.clone(),
+                tracer: tracer.clone(),
                 clock: self.clock,
                 stop: stop.clone(),
             }));

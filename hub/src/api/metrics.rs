@@ -8,7 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flagship_notify::outbox;
-use flagship_proto::process::metrics::{CONTENT_TYPE, Page, counted, size, yes};
+use flagship_proto::process::{
+    metrics::{CONTENT_TYPE, Page, counted, size, yes},
+    traces::Tracer,
+};
 use flagship_waves::RolloutPhase;
 use tokio::time::Instant;
 
@@ -31,12 +34,24 @@ pub struct Metrics {
     pub counters: Counters,
     /// Whether it is shown to those without a token too.
     pub open: bool,
+    /// Where rollouts are traced.
+    pub tracer: Tracer,
 }
 
 impl Metrics {
     /// A page of these counters.
     pub fn new(counters: Counters, open: bool) -> Self {
-        Self { counters, open }
+        Self {
+            counters,
+            open,
+            tracer: Tracer::default(),
+        }
+    }
+
+    /// With what traces rollouts.
+    #[must_use]
+    pub fn tracing(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 }
 
@@ -196,6 +211,7 @@ fn live(page: &mut Page, state: &ApiState) {
         "Event streams that are read.",
         size(readers),
     );
+    state.metrics.tracer.show(page);
     let counters = &state.metrics.counters;
     page.live(
         "decisions",

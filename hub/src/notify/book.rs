@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{Notifier, words};
 use crate::{
     records::{
-        AbortRow, ClusterRow, HistoryRow, LiftRow, NoticeRow, NotifiedRow, ReceiptRow, RolloutRow,
-        Stored, decode, key,
+        AbortRow, ClusterRow, FleetMeta, HistoryRow, LiftRow, NoticeRow, NotifiedRow, ReceiptRow,
+        RolloutRow, Stored, decode, key,
     },
     store::{Event, Outcome as Commit, Store, StoreError, Txn},
 };
@@ -123,7 +123,9 @@ impl Book {
                 let row: Stored<HistoryRow> = decode(&event.key, row)?;
                 let rollout = key::rollout(&row.value.project, &row.value.rollout);
                 let rollout: Option<Stored<RolloutRow>> = store.read(&rollout)?;
-                words::of_history(&row.value, rollout.as_deref(), public)
+                let meta: Option<Stored<FleetMeta>> = store.read(&key::fleet())?;
+                let fleet = meta.as_ref().map(|meta| &meta.fleet);
+                words::of_history(&row.value, rollout.as_deref(), fleet, public)
             }
             "abort" => Some(words::of_abort(
                 &decode::<AbortRow>(&event.key, row)?,

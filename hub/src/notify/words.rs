@@ -4,7 +4,10 @@
 //! the chat, in `describe` and in the log.
 
 use flagship_notify::{Fact, Link, Message, Severity, Subject};
-use flagship_proto::model::{ReceiptState, Scope};
+use flagship_proto::{
+    model::{FleetId, ReceiptState, Scope},
+    process::traces::TraceId,
+};
 
 use crate::records::{
     AbortRow, ClusterRow, ClusterState, HistoryRow, LiftRow, ReceiptRow, RolloutRow, Stored,
@@ -41,6 +44,7 @@ const TOLD: &[(&str, &str, Severity, bool)] = &[
 pub(super) fn of_history(
     row: &HistoryRow,
     rollout: Option<&RolloutRow>,
+    fleet: Option<&FleetId>,
     public: Option<&str>,
 ) -> Option<Message> {
     let (_, code, severity, resolves) = TOLD.iter().find(|(kind, ..)| *kind == row.kind)?;
@@ -56,6 +60,7 @@ pub(super) fn of_history(
         rollout: Some(row.rollout.to_string()),
         cluster: cluster_of(row),
         version: rollout.map(|rollout| rollout.change.to_string()),
+        trace: fleet.map(|fleet| TraceId::of(fleet, &row.project, &row.rollout).to_string()),
         labels: metadata
             .map(|metadata| metadata.labels.clone())
             .unwrap_or_default(),

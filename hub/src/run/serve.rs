@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use axum::Router;
 use flagship_proto::{
     model::Term,
-    process::{Clock, raise_open_files},
+    process::{
+        Clock, raise_open_files,
+        traces::{Exporter, Tracer},
+    },
     tls::{CurrentCert, api_server},
 };
 use serde::{Deserialize, Serialize};
@@ -68,6 +71,7 @@ pub struct Hub {
     ops: Ops,
     notifier: Option<Notifier>,
     metrics: Metrics,
+    exporter: Option<Exporter>,
     settings: Arc<SettingsView>,
     stop: CancellationToken,
 }
@@ -84,6 +88,7 @@ impl Hub {
             notifications,
             public_url,
             metrics_without_token,
+            traces,
             certificate_seconds,
             names,
         } = args;
@@ -116,6 +121,7 @@ impl Hub {
         let notifier = notifications
             .map(|path| Notifier::open(&path, public_url.as_deref()))
             .transpose()?;
+        let (tracer, exporter) = Tracer::new(&traces, "flagship-hub")?;
         let people = bind(listen_api, "--listen-api").await?;
         let agents = bind(listen_agents, "--listen-agents").await?;
         let bound = Bound {
@@ -124,6 +130,7 @@ impl Hub {
         };
         settings.listen_api = bound.api.to_string();
         settings.listen_agents = bound.agents.to_string();
+        settings.traces_to = exporter.as_ref().map(Exporter::receiver);
         let clock = Clock::new();
         let incarnation = leader::draw_incarnation();
         let leadership = leader::take(&store, incarnation, clock.now().wall).await?;
@@ -154,7 +161,8 @@ impl Hub {
             running,
             ops,
             notifier,
-            metrics: Metrics::new(Counters::default(), metrics_without_token),
+            metrics: Metrics::new(Counters::default(), metrics_without_token).tracing(tracer),
+            exporter,
             settings: Arc::new(settings),
             stop,
         })
@@ -212,6 +220,7 @@ impl Hub {
             ops,
             notifier,
             metrics,
+            exporter,
             settings: _,
             stop,
         } = self;
@@ -241,10 +250,18 @@ impl Hub {
             store.clone(),
             fleet.clone(),
             clock,
-            metrics.counters,
+            metrics,
             stop.clone(),
         );
         parts.spawn(async { ("the driver", driving.await.map_err(Into::into)) });
+        if let Some(exporter) = exporter {
+            let of = &leadership.fleet.fleet;
+            let sending = exporter.about("flagship.fleet", of).run(stop.clone());
+            parts.spawn(async {
+                sending.await;
+                ("the traces", Ok(()))
+            });
+        }
         if let Some(notifier) = notifier {
             let telling = notify::run(notifier, store.clone(), clock, stop.clone())?;
             parts.spawn(async { ("the notifications", telling.await) });
@@ -313,7 +330,7 @@ fn drive(
     store: Store,
     fleet: FleetHandle,
     clock: Clock,
-    counters: Counters,
+    metrics: Metrics,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), driver::DriverError>> + use<> {
     let term = Stored {
@@ -322,7 +339,9 @@ fn drive(
         modified: leadership.position,
     };
     let of = leadership.fleet.fleet.clone();
-    let driver = Driver::new(store.clone(), of, term, clock.now()).counting(counters);
+    let driver = Driver::new(store.clone(), of, term, clock.now())
+        .counting(metrics.counters)
+        .tracing(metrics.tracer);
     driver::run(driver, move || fleet.presences(), clock, stop)
 }
 

@@ -49,6 +49,9 @@ pub struct Subject {
     /// The version that is released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The id of the rollout's trace, as hub and agents tell it to a receiver of OTLP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// The plan's labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

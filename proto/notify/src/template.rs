@@ -12,8 +12,9 @@ use crate::message::{Link, Message};
 pub struct LinkTemplate {
     /// What is there (`dashboard`, `logs`, `trace`).
     pub name: String,
-    /// The address; names stand in `{{ … }}`: project, plan, rollout, cluster, version, code, key, at (RFC 3339),
-    /// at_ms (milliseconds since 1970), and labels as `labels.team`. Values are percent-encoded.
+    /// The address; names stand in `{{ … }}`: project, plan, rollout, cluster, version, trace (the rollout's
+    /// trace id), code, key, at (RFC 3339), at_ms (milliseconds since 1970), and labels as `labels.team`.
+    /// Values are percent-encoded.
     pub url: String,
 }
 
@@ -52,6 +53,7 @@ fn names(message: &Message) -> Value {
         ("rollout", &subject.rollout),
         ("cluster", &subject.cluster),
         ("version", &subject.version),
+        ("trace", &subject.trace),
     ];
     let labels = subject
         .labels
@@ -85,11 +87,13 @@ mod tests {
     fn a_link_carries_the_messages_names_percent_encoded() {
         let mut message = message();
         message.subject.cluster = Some("eu 1&x=y".into());
-        let link =
-            template("https://g.example/d?c={{ cluster }}&t={{ labels.team }}&at={{ at_ms }}");
+        message.subject.trace = Some("01ab".into());
+        let link = template(
+            "https://g.example/{{ trace }}?c={{ cluster }}&t={{ labels.team }}&at={{ at_ms }}",
+        );
         assert_eq!(
             link.link(&message).unwrap().url,
-            "https://g.example/d?c=eu%201%26x%3Dy&t=payments&at=1790000000000"
+            "https://g.example/01ab?c=eu%201%26x%3Dy&t=payments&at=1790000000000"
         );
     }
 

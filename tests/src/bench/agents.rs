@@ -21,7 +21,7 @@ use flagship_proto::{
         Abort, Fence, Inventory, InventoryWorkload, Lift, LocalRelease, Order, Receipt, Signed,
         SignedReceipt, WorkloadRef,
     },
-    process::Clock,
+    process::{Clock, traces::Tracer},
     sign::SignError,
 };
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,7 @@ impl Agent<'_> {
         tasks.spawn(async move { keeping.keep(files, stop).await });
         let session = SessionTask {
             counters: Counters::default(),
+            tracer: Tracer::default(),
             link: link.clone(),
             hub: self.hub.clone(),
             identity,

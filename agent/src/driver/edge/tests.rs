@@ -94,6 +94,7 @@ fn a_drive(platform: Told, link: Link) -> Drive<Told, Link> {
         workers: Arc::new(Semaphore::new(1)),
         tasks: TaskTracker::new(),
         counters: Counters::default(),
+        tracer: Tracer::default(),
         clock,
         stop: CancellationToken::new(),
     }

@@ -17,6 +17,7 @@ pub(super) fn page<P: Platform>(watched: &Watched<P>) -> Page {
         platform,
         link,
         counters,
+        tracer,
     } = watched;
     let mut page = Page::new("flagship_agent", env!("CARGO_PKG_VERSION"));
     let of_link = link.see(|link, now| OfLink::of(link, now));
@@ -55,6 +56,7 @@ pub(super) fn page<P: Platform>(watched: &Watched<P>) -> Page {
         "Hooks that were asked, by how they answered.",
         counters.hooks.clone(),
     );
+    tracer.show(&mut page);
     page.live(
         "sessions",
         "Sessions with the hub that were opened.",

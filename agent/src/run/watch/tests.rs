@@ -97,6 +97,7 @@ async fn agent() -> Agent {
         platform: Arc::new(Still),
         link: link.clone(),
         counters: counters.clone(),
+        tracer: Tracer::default(),
     };
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let any = "127.0.0.1:0".parse().unwrap();

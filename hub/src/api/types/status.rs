@@ -76,6 +76,9 @@ pub struct SettingsView {
     /// Its address in messages, if it was given one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// The host to which traces of rollouts are sent, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces_to: Option<String>,
     /// Whether `/metrics` is shown without a token.
     pub metrics_without_token: bool,
 }

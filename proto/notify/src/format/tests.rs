@@ -29,6 +29,7 @@ pub(crate) fn message() -> Message {
             rollout: Some("checkout-3".into()),
             cluster: Some("eu-1".into()),
             version: Some("1.2.0".into()),
+            trace: None,
             labels: [("team".to_owned(), "payments".to_owned())].into(),
         },
         facts: vec![fact("cluster", "eu-1"), fact("weight", "10% → 0%")],
