@@ -40,13 +40,21 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Path},
+    http::Uri,
+    middleware,
+    response::Response,
+    routing::get,
+};
 use flagship_proto::{digest::Digest, model::Tick};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{fleet::FleetHandle, notify::Notifier, ops::Ops, store::Store};
+use self::error::ApiError;
+use crate::{fleet::FleetHandle, notify::Notifier, ops::Ops, store::Store, ui};
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -104,11 +112,21 @@ pub fn router(state: ApiState) -> Router {
             state.clone(),
             metrics::count,
         ))
+        // The page is the same for everybody, and tells nothing.
+        .route("/", get(async || ui::page()))
+        .route("/ui/{file}", get(page_file))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(error::guard_headers))
         .with_state(state)
+}
+
+async fn page_file(uri: Uri, Path(file): Path<String>) -> Result<Response, ApiError> {
+    match ui::file(&file) {
+        Some(file) => Ok(file),
+        None => Err(error::no_such_route(uri).await),
+    }
 }
 
 /// The document that describes every route.

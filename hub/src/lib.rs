@@ -24,3 +24,4 @@ pub mod ops;
 pub mod records;
 pub mod run;
 pub mod store;
+pub mod ui;

@@ -1,6 +1,7 @@
 //! The harness: a sample application, load with exact counts, and real processes under test.
 
 pub mod bench;
+pub mod browser;
 pub mod cut;
 pub mod decoders;
 pub mod eyes;
@@ -9,6 +10,7 @@ pub mod fleet;
 pub mod history;
 pub mod invariant;
 pub mod load;
+pub mod page;
 pub mod peer;
 pub mod play;
 pub mod process;

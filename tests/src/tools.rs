@@ -18,6 +18,15 @@ pub fn prometheus() -> PathBuf {
     brought("prometheus", "FLAGSHIP_PROMETHEUS")
 }
 
+/// The folder of the Chromium that `tests/tools/chromium` brought: `FLAGSHIP_CHROMIUM`, or in the target
+/// folder.
+///
+/// # Panics
+/// It is not there; the message says how to bring it.
+pub fn chromium() -> PathBuf {
+    brought("chromium", "FLAGSHIP_CHROMIUM")
+}
+
 fn brought(program: &str, variable: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return path.into();

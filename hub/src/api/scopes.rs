@@ -163,6 +163,7 @@ pub async fn scopes(
         items.push(ScopeHit {
             option: "--selector KEY=VALUE".to_owned(),
             scope: "clusters with a label".to_owned(),
+            scope_of: None,
             hits: format!(
                 "every workload in the clusters with this label: {} more labels, --dry-run says which clusters",
                 labels.len() - LABELS
@@ -193,6 +194,7 @@ fn hit((option, found): (String, &ops::AbortPreview)) -> ScopeHit {
     ScopeHit {
         option,
         scope: found.scope.to_string(),
+        scope_of: Some(found.scope.clone()),
         hits: hits.join(", "),
         clusters: count(clusters.len()),
         rollouts: count(found.rollouts.len()),

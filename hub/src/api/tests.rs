@@ -6,6 +6,7 @@ mod fixture;
 mod freezes;
 mod lists;
 mod metrics;
+mod page;
 mod rights;
 mod stopped;
 mod unstored;

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use flagship_proto::{
     digest::Digest,
@@ -39,6 +39,7 @@ pub(super) struct Answer {
     pub(super) kind: String,
     /// The entity tag; empty where none came.
     pub(super) tag: String,
+    pub(super) headers: HeaderMap,
     pub(super) body: String,
 }
 
@@ -293,6 +294,7 @@ impl Api {
             status: answer.status(),
             kind: String::new(),
             tag: String::new(),
+            headers: answer.headers().clone(),
             body: String::new(),
         }
     }
@@ -304,12 +306,13 @@ impl Api {
             value.map_or("", |value| value.to_str().unwrap()).to_owned()
         };
         let (kind, tag) = (text(header::CONTENT_TYPE), text(header::ETAG));
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         Answer {
             status,
             kind,
             tag,
+            headers,
             body: String::from_utf8(bytes.to_vec()).unwrap(),
         }
     }

@@ -225,6 +225,10 @@ pub struct ScopeHit {
     pub option: String,
     /// The scope in words.
     pub scope: String,
+    /// The scope as an abort or a freeze is asked for it; none where many are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScopeShape>)]
+    pub scope_of: Option<Scope>,
     /// What it would hit, in words.
     pub hits: String,
     /// Clusters in scope.

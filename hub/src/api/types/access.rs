@@ -38,6 +38,9 @@ pub struct BindingView {
     pub selector: Option<String>,
     /// Whether it may end aborts, freezes and local control.
     pub lift: bool,
+    /// The rights that it gives there.
+    #[serde(default)]
+    pub rights: Vec<String>,
     /// The same in words.
     pub text: String,
 }
@@ -49,6 +52,7 @@ impl From<&Binding> for BindingView {
             projects: binding.projects.iter().map(ToString::to_string).collect(),
             selector: binding.selector.as_ref().map(ToString::to_string),
             lift: binding.gives(crate::auth::Right::Lift),
+            rights: binding.rights().map(|right| right.to_string()).collect(),
             text: binding.to_string(),
         }
     }

@@ -1,0 +1,68 @@
+// Elements by hand: what is shown is always text, never markup.
+
+/** An element with properties and children; a string among the children is text. */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** Sets a text where it differs, so that readers aloud and selections are left alone. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Shows a text, or hides the element where there is none. */
+export function sayOrHide(element, text) {
+  say(element, text);
+  element.hidden = text === "";
+}
+
+export function className(element, name) {
+  if (element.className !== name) element.className = name;
+}
+
+/**
+ * Makes a parent's children those of the items, in their order. A child stays the same element as long
+ * as its key is there, so that focus and what is open survive.
+ */
+export function sync(parent, items, keyOf, make, update) {
+  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    let child = old.get(key);
+    if (child) old.delete(key);
+    else {
+      child = make(item);
+      child.dataset.key = key;
+    }
+    update(child, item);
+    if (child === place) place = place.nextElementSibling;
+    else parent.insertBefore(child, place);
+  }
+  for (const child of old.values()) child.remove();
+}
+
+/** The same for lines of text. */
+export function lines(parent, tag, texts) {
+  const items = texts.map((text, place) => ({ text, key: String(place) }));
+  sync(parent, items, (item) => item.key, () => el(tag), (child, item) => say(child, item.text));
+}
+
+/** What went wrong, with what to do about it. */
+export function problemText({ message, remedy }) {
+  return remedy ? `${message}. To mend it: ${remedy}` : message;
+}
+
+export function sayProblem(element, error) {
+  sayOrHide(element, error === null ? "" : problemText(error));
+}

@@ -1,0 +1,106 @@
+// An abort after it was ordered: who has stopped, who has not, by when, and what is still to be fixed.
+
+import { byId, className, el, lines, say, sayOrHide, sayProblem, sync } from "./dom.js";
+import { get, path } from "./hub.js";
+import { ABORT_WORDS, ago, clock, count, modeWords, span, tone } from "./words.js";
+
+/** So many clusters are written out, those that did not stop first. */
+const WRITTEN = 200;
+const RANKS = Object.keys(ABORT_WORDS);
+
+export class Receipts {
+  constructor(changed) {
+    this.id = null;
+    this.dialog = byId("receipts");
+    this.dialog.querySelector("button[value=close]").addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("close", () => {
+      this.id = null;
+    });
+    this.changed = changed;
+  }
+
+  /** Opens the page of an abort; with its view where that is there already. */
+  show(id, view) {
+    this.id = id;
+    say(byId("receipts-title"), `Abort ${id}`);
+    if (view) this.draw(view);
+    if (!this.dialog.open) this.dialog.showModal();
+    byId("receipts-title").focus();
+    this.changed();
+  }
+
+  /** Whether something may still change by the passing of time alone. */
+  isWaiting() {
+    return this.id !== null && this.isStopping;
+  }
+
+  async refresh() {
+    if (this.id === null) return;
+    const asked = this.id;
+    let view;
+    try {
+      view = await get(path("aborts", asked));
+    } catch (error) {
+      if (error.kind !== "refused") throw error;
+      sayProblem(byId("receipts-problem"), error);
+      return;
+    }
+    if (this.id === asked) this.draw(view);
+  }
+
+  draw(view) {
+    this.isStopping = view.standing && ["stopping", "bounded"].includes(view.outcome);
+    sayProblem(byId("receipts-problem"), null);
+    say(byId("receipts-title"), `Abort ${view.id} stops ${view.scope}: ${modeWords(view.mode)}`);
+    lines(byId("receipts-head"), "p", head(view));
+    const summary = byId("receipts-summary");
+    say(summary, view.summary);
+    className(summary, `summary ${tone(view.outcome)}`);
+    const clusters = view.clusters.toSorted((one, other) => RANKS.indexOf(one.state) - RANKS.indexOf(other.state));
+    sync(byId("receipts-clusters"), clusters.slice(0, WRITTEN), ({ uid }) => uid, makeCluster, updateCluster);
+    const more = clusters.length - WRITTEN;
+    sayOrHide(byId("receipts-more"), more > 0 ? `… and ${count(more, "more cluster")}` : "");
+    lines(byId("receipts-not-fixed"), "p", notFixed(view.notFixed));
+  }
+}
+
+function head(view) {
+  const texts = [`ordered at ${clock(view.at)} by ${view.actor}${view.reason ? `: ${view.reason}` : ""}`];
+  if (!view.durable) texts.push("NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again");
+  if (view.lifted) texts.push(`lifted at ${clock(view.lifted.at)} by ${view.lifted.actor}: ${view.lifted.reason}`);
+  else {
+    texts.push(`nothing advances anywhere in scope after ${clock(view.boundAt)} (${span(view.boundMs)} after the order), heard or not`);
+    texts.push(`It stands for ${ago(view.at)} until somebody lifts it: flagship lift ${view.id} --reason …`);
+  }
+  return texts;
+}
+
+function makeCluster() {
+  return el("li", { className: "row receipt" },
+    el("span", { className: "row-name" }), el("span"), el("span", { className: "weight" }),
+    el("span", { className: "row-text" }), el("span", { className: "row-why" }));
+}
+
+function updateCluster(row, cluster) {
+  const [name, state, after, text, local] = row.children;
+  say(name, cluster.cluster);
+  say(state, ABORT_WORDS[cluster.state] ?? cluster.state);
+  className(state, `state ${cluster.state === "done" ? "warn" : tone(cluster.state)}`);
+  say(after, cluster.afterMs === undefined ? "" : `${cluster.afterMs} ms`);
+  say(text, cluster.text);
+  sayOrHide(local, cluster.localCommand ? `to stop it there: ${cluster.localCommand}` : "");
+}
+
+/** Stopped is not fixed: who still serves what was aborted, and what takes it back. */
+function notFixed(clusters) {
+  if (clusters.length === 0) return [];
+  const [are, serve] = clusters.length === 1 ? ["is", "serves"] : ["are", "serve"];
+  const texts = [`Stopped is not fixed: ${count(clusters.length, "cluster")} ${are} Done and still ${serve} what was aborted`];
+  for (const one of clusters.slice(0, 20)) {
+    const share = one.share === undefined ? "" : ` with ${one.share}% of its traffic`;
+    texts.push(`${one.cluster} serves ${one.version ?? "the change"} of ${one.workload}${share}${one.soaked ? "" : ", not soaked"}`);
+  }
+  if (clusters.length > 20) texts.push(`and ${clusters.length - 20} more`);
+  for (const command of [...new Set(clusters.map((one) => one.command))].sort()) texts.push(`to take them back: ${command}`);
+  return texts;
+}

@@ -1,0 +1,158 @@
+//! The page for people on a hub without clusters: who may not, a hub that is away, a token that ends.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
+
+use std::{fs, path::PathBuf};
+
+use flagship_hub::api::types::CreatedToken;
+use flagship_tests::{
+    browser::{Browser, key},
+    fleet::{Fleet, Members},
+    page::{MARKUP, NO_MARKUP, complained_of_nothing_but_refusals, log_in},
+    play::LONG,
+};
+use serde_json::{Value, json};
+
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _none_yet = fs::remove_dir_all(&folder);
+    folder
+}
+
+/// A hub without clusters, and a browser whose page is logged in with a token of a role.
+async fn alone(name: &str, role: &str) -> (Fleet, Browser, CreatedToken) {
+    let folder = folder(name);
+    let fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
+    let words = ["token", "create", "--name", "eve", "--role", role];
+    let token: CreatedToken = fleet.cli.json(&words).unwrap();
+    let browser = Browser::start(&folder.join("browser")).await.unwrap();
+    browser.open(&fleet.hub.url()).await;
+    log_in(&browser, token.secret.as_deref().unwrap()).await;
+    browser.reads("#live", "Live").await;
+    (fleet, browser, token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_stop_sees_everything_and_reads_why_the_button_does_nothing() {
+    let (fleet, browser, _) = alone("page-viewer", "viewer").await;
+    browser.reads("#who", "eve, viewer of everything").await;
+    browser.tab_to("#abort-open").await;
+    browser.press(key::ENTER).await;
+    browser
+        .reads(
+            "#abort-why-not",
+            "eve may not stop: it is viewer of everything. Use a token with the role responder",
+        )
+        .await;
+    let asks = "return [document.querySelector('#abort-open').ariaDisabled, document.querySelector('dialog[open]')]";
+    assert_eq!(browser.ask(asks).await, json!(["true", null]));
+
+    fleet
+        .cli
+        .ok(&["freeze", "--fleet", "--for", "1h", "--reason", MARKUP])
+        .unwrap();
+    browser.reads("#banners", "of admin until").await;
+    browser.reads("#banners", MARKUP).await;
+    browser.reads("#banners strong", "FROZEN").await;
+    assert_eq!(browser.ask(NO_MARKUP).await, true);
+
+    browser
+        .ask("window.loaded = 'once'; location.reload()")
+        .await;
+    browser.until("a reload keeps the log-in", "return window.loaded === undefined && document.querySelector('#live')?.innerText === 'Live'").await;
+    browser.tab_to("#logout").await;
+    browser.press(key::ENTER).await;
+    browser.reads("#login", "Log in").await;
+    assert_eq!(browser.ask("return sessionStorage.length").await, 0);
+    complained_of_nothing_but_refusals(&browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_is_away_and_a_token_that_ends_are_told_and_what_was_away_comes_back_by_itself()
+{
+    let (mut fleet, browser, token) = alone("page-away", "responder").await;
+    browser.ask("window.loaded = 'once'").await;
+    fleet.hub.kill();
+    browser
+        .reads("#live", "Not live; what is shown is of ")
+        .await;
+    browser.reads("#notices", "the hub cannot be reached").await;
+    browser.reads("#notices button", "Try now").await;
+    browser.reads("#live", "next try at ").await;
+    browser.tab_to("#abort-open").await;
+    browser.press(key::ENTER).await;
+    browser
+        .reads("#abort-problem", "the hub cannot be reached")
+        .await;
+    browser.press(key::ESCAPE).await;
+    browser.picture("away.png").await;
+
+    fleet.hub.serve().await.unwrap();
+    browser
+        .until_within(
+            "it is live again",
+            "return document.querySelector('#live').innerText === 'Live'",
+            LONG,
+        )
+        .await;
+    browser
+        .reads("#fleet-count", "0 of 0 clusters connected")
+        .await;
+    browser
+        .until(
+            "the notice goes",
+            "return document.querySelector('#notices').innerText === ''",
+        )
+        .await;
+    fleet
+        .cli
+        .ok(&["abort", "--fleet", "--reason", "back again", "--yes"])
+        .unwrap();
+    browser.reads("#banners", "back again").await;
+    assert_eq!(browser.ask("return window.loaded").await, "once");
+
+    fleet
+        .cli
+        .ok(&["token", "revoke", &token.token.id, "--reason", "left"])
+        .unwrap();
+    browser
+        .until_within(
+            "the log-in is asked for",
+            "return !document.querySelector('#login').hidden",
+            LONG,
+        )
+        .await;
+    browser
+        .reads(
+            "#login-problem",
+            "the token is not known, was revoked, or has ended",
+        )
+        .await;
+    let left = browser
+        .ask("return [sessionStorage.length, document.querySelector('#banners').innerText]")
+        .await;
+    assert_eq!(left, json!([0, ""]), "nothing stays for who comes next");
+
+    let guess = "return Promise.all(Array.from({length: 45}, () => fetch('/api/v1/whoami', \
+        {headers: {authorization: 'Bearer flagship_ab_cd'}}).then(answer => answer.status)))";
+    assert!(
+        browser
+            .ask(guess)
+            .await
+            .as_array()
+            .unwrap()
+            .contains(&Value::from(429))
+    );
+    log_in(&browser, "flagship_ab_cd").await;
+    browser
+        .reads("#login-problem", "too many wrong tokens came from")
+        .await;
+    browser
+        .reads(
+            "#login-problem",
+            "wait a minute; a right token passes at any time",
+        )
+        .await;
+    log_in(&browser, &fleet.hub.admin_token).await;
+    browser.reads("#live", "Live").await;
+    complained_of_nothing_but_refusals(&browser).await;
+}
