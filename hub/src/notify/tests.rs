@@ -10,7 +10,7 @@ use axum::{Router, extract::State, http::StatusCode, routing::post};
 use flagship_notify::Settings;
 use flagship_proto::{
     model::{AbortMode, Scope, Tick},
-    process::Clock,
+    process::{Clock, traces::TraceId},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -18,9 +18,11 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     ops::{AbortOrder, Caller, Ops},
-    records::{HistoryRow, NoticeRow, Stored, key},
+    records::{FleetMeta, HistoryRow, NoticeRow, Stored, key},
     store::{Store, Txn},
 };
+
+const FLEET: &str = "fleet-1";
 
 /// Records bodies; answers 503 to the first `refuse` of them.
 #[derive(Clone, Default)]
@@ -57,11 +59,19 @@ impl Bench {
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("url"), format!("http://{address}/hook")).unwrap();
+        let (store, clock) = (Store::memory(), Clock::new());
+        let meta = FleetMeta {
+            fleet: FLEET.parse().unwrap(),
+            trust_domain: "flagship.local".into(),
+            epoch: 1,
+            created: clock.now().wall,
+        };
+        store.txn(Txn::new().put(&meta)).await.unwrap();
         Self {
             folder,
             recorder,
-            store: Store::memory(),
-            clock: Clock::new(),
+            store,
+            clock,
         }
     }
 
@@ -69,7 +79,8 @@ impl Bench {
     fn notifier(&self, routes: &str) -> Notifier {
         let url = self.folder.path().join("url");
         let text = format!(
-            "channels: {{hook: {{webhook: {{url: {{file: {}}}}}}}}}\nroutes: {routes}",
+            "channels: {{hook: {{webhook: {{url: {{file: {}}}}}}}}}\nroutes: {routes}
+links: [{{name: trace, url: 'https://traces.example/{{{{ trace }}}}'}}]",
             url.display()
         );
         let settings = Settings::parse(&text).unwrap();
@@ -174,6 +185,10 @@ async fn what_happens_is_told_in_order_with_its_links_and_a_restart_tells_nothin
         "{body}"
     );
     assert!(body.contains(r#""cluster":"eu-1""#), "{body}");
+    let (fleet, rollout) = (FLEET.parse().unwrap(), "checkout-1".parse().unwrap());
+    let trace = TraceId::of(&fleet, &"shop".parse().unwrap(), &rollout);
+    let link = format!("https://traces.example/{trace}");
+    assert!(body.contains(&link), "{link}: {body}");
     stop.cancel();
     running.await.unwrap().unwrap();
 
