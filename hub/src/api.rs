@@ -5,6 +5,7 @@
 //! memory and from the fleet's presence. Errors are RFC 9457 problem documents.
 
 pub mod aborts;
+pub mod access;
 pub mod again;
 mod attended;
 pub mod audit;
@@ -48,7 +49,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use flagship_proto::{digest::Digest, model::Tick};
+use flagship_proto::{digest::Digest, model::Tick, tls::PeopleCa};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -70,6 +71,8 @@ pub struct ApiState {
     pub ca_hash: Digest,
     /// Who is told what, if anybody.
     pub notifier: Option<Notifier>,
+    /// Whose certificates let people in, if anybody's.
+    pub people: Option<Arc<PeopleCa>>,
     /// What callers may cost.
     pub costs: Arc<costs::Costs>,
     /// What is counted, and who may see it.
@@ -170,6 +173,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(freezes::get))
         .routes(routes!(freezes::end))
         .routes(routes!(status::banners))
+        .routes(routes!(access::list))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::get, tokens::revoke))
         .routes(routes!(tokens::list_enrol, tokens::create_enrol))

@@ -181,6 +181,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "described where it is defined")]
     pub traces: TraceArgs,
+    /// A CA whose certificates let people in, besides tokens (PEM): the way in when all else is down. Who
+    /// may do what is granted by name: `flagship token create --certificate --name NAME --role ROLE`
+    #[arg(long, env = "FLAGSHIP_HUB_PEOPLE_CA", value_name = "FILE")]
+    pub people_ca: Option<PathBuf>,
     /// How long an agent's certificate lives, in seconds; it renews at two thirds of its life
     #[arg(
         long,

@@ -39,6 +39,7 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("query-plans", asked::<api::plans::Which>),
     Decoder::new("query-rollouts", asked::<api::rollouts::Which>),
     Decoder::new("query-aborts", asked::<api::aborts::Which>),
+    Decoder::new("query-access", asked::<api::access::Which>),
     Decoder::new("query-remove", query::<api::clusters::How>),
     Decoder::new("header", header),
     Decoder::new("bearer-token", |bytes| {

@@ -14,7 +14,7 @@ mod tests;
 use std::{io, sync::Arc, time::Duration};
 
 use flagship_proto::identity::{PeerId, peer_id};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc::Sender,
@@ -36,7 +36,7 @@ pub struct Limits {
     pub connections: usize,
     /// Those of them from one address without a certificate, or whose handshake is not over.
     pub per_address: usize,
-    /// Those of them by one member.
+    /// Those of them by one member; 0 where no certificate makes anybody a member.
     pub per_member: usize,
     /// Handshakes at a time.
     pub handshakes: usize,
@@ -96,6 +96,8 @@ impl Limits {
 pub struct Peer {
     /// Who its certificate says it is; none where it came without one.
     pub id: Option<Arc<PeerId>>,
+    /// The certificates that it showed, its own first. On the port for people nobody has judged them.
+    pub chain: Arc<[CertificateDer<'static>]>,
     /// Where it comes from.
     pub origin: Origin,
     /// Cuts the connection.
@@ -157,17 +159,20 @@ async fn admit(
     };
     let stream = tokio::time::timeout(limits.handshake, handshake).await??;
     let (_, session) = stream.get_ref();
-    let certificate = session.peer_certificates().and_then(<[_]>::first);
-    let id = certificate
+    let chain = session.peer_certificates().unwrap_or_default();
+    let member = chain.first().filter(|_| limits.per_member > 0);
+    let id = member
         .map(|certificate| peer_id(certificate))
         .transpose()
         .map_err(io::Error::other)?;
+    let chain = chain.to_vec().into();
     let place = match &id {
         Some(id) => gates.member(waiting, &id.uid)?,
         None => gates.stranger(waiting, origin)?,
     };
     let peer = Peer {
         id: id.map(Arc::new),
+        chain,
         origin,
         cut: CancellationToken::new(),
     };

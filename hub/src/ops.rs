@@ -119,6 +119,14 @@ impl Caller {
         self
     }
 
+    /// A rollout in words; one of a project that is not theirs is not named.
+    fn shown(&self, rollout: &RolloutName) -> String {
+        if self.grants.sees(Object::Project(&rollout.project)) {
+            return format!("rollout {rollout}");
+        }
+        "a rollout of another project".to_owned()
+    }
+
     /// The same caller, whose answer is kept nowhere: it has a secret in it.
     fn shown_once(&self) -> Self {
         Self {

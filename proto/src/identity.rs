@@ -20,6 +20,19 @@ pub struct PeerId {
     pub not_after: Timestamp,
 }
 
+/// A person, as a certificate names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The common name of the certificate's subject.
+    pub name: String,
+    /// The certificate's serial, hexadecimal.
+    pub serial: String,
+    /// From when on it is good.
+    pub not_before: Timestamp,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+
 /// Why a certificate names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
@@ -31,6 +44,36 @@ pub enum IdentityError {
         "the certificate's subject alternative names hold no single spiffe://<trust-domain>/cluster/<name>/<uid>"
     )]
     NoSpiffeId,
+    /// Its subject has no common name, or more than one.
+    #[error("the certificate's subject has not one common name of 1 to 63 characters")]
+    NoName,
+}
+
+/// Reads whom a certificate (DER) names as a person. Whether it is to be trusted is another question.
+pub fn person(certificate: &[u8]) -> Result<Person, IdentityError> {
+    let malformed = |error: String| IdentityError::Malformed(error);
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|error| malformed(error.to_string()))?;
+    let mut names = parsed.subject().iter_common_name();
+    let (Some(name), None) = (names.next(), names.next()) else {
+        return Err(IdentityError::NoName);
+    };
+    let name = name.as_str().map_err(|_| IdentityError::NoName)?;
+    let fits = (1..=63).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+        && name.trim() == name;
+    if !fits {
+        return Err(IdentityError::NoName);
+    }
+    let time = |seconds: i64| {
+        Timestamp::from_second(seconds).map_err(|error| malformed(error.to_string()))
+    };
+    Ok(Person {
+        name: name.to_owned(),
+        serial: hex::encode(parsed.raw_serial()),
+        not_before: time(parsed.validity().not_before.timestamp())?,
+        not_after: time(parsed.validity().not_after.timestamp())?,
+    })
 }
 
 /// The SPIFFE id of a cluster.
@@ -113,6 +156,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             prop_assert!(peer_id(&bytes).is_err());
+            prop_assert!(person(&bytes).is_err());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! rustls configurations of both sides: TLS 1.3 between agent and hub, no resumption (trap 11),
 //! certificates that can be exchanged while running.
 
+mod people;
 mod pin;
 mod reload;
 
@@ -13,6 +14,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+pub use people::{PeopleCa, Refused};
 pub use pin::PinnedCa;
 pub use reload::CurrentCert;
 
@@ -89,12 +91,19 @@ pub fn link_server(own: Arc<CurrentCert>, ca_pem: &str) -> Result<ServerConfig, 
     Ok(config)
 }
 
-/// For the hub's port for people.
-pub fn api_server(own: Arc<CurrentCert>) -> Result<ServerConfig, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(own);
+/// For the hub's port for people. With a CA for them, who has a certificate may show it; it is judged
+/// with each request.
+pub fn api_server(
+    own: Arc<CurrentCert>,
+    people: Option<Arc<PeopleCa>>,
+) -> Result<ServerConfig, TlsError> {
+    let builder =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match people {
+        Some(people) => builder.with_client_cert_verifier(people),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(own);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -116,6 +125,21 @@ pub fn anonymous_client(ca_pem: &str, alpn: &[&[u8]]) -> Result<ClientConfig, Tl
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots(ca_pem)?)
         .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
+}
+
+/// For a person who comes with a certificate.
+pub fn person_client(
+    own: Arc<CurrentCert>,
+    ca_pem: &str,
+    alpn: &[&[u8]],
+) -> Result<ClientConfig, TlsError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots(ca_pem)?)
+        .with_client_cert_resolver(own);
     config.resumption = Resumption::disabled();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)

@@ -6,7 +6,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use flagship_proto::{model::ProjectName, tls::PeopleCa};
 use percent_encoding::percent_decode_str;
+use rustls::pki_types::CertificateDer;
 
 use super::{ApiState, body::named, error::ApiError, metrics, tag::if_match};
 use crate::{
@@ -14,9 +16,8 @@ use crate::{
     auth::{Access, Actor, Denied, Missing, Object, On, Right, access, routes::ROUTES},
     door::Peer,
     limit::Origin,
-    ops::Caller,
+    ops::{Caller, OpErrorKind},
 };
-use flagship_proto::model::ProjectName;
 
 /// The longest reason, ticket or key that is kept.
 const LONGEST: usize = 2000;
@@ -39,11 +40,20 @@ pub async fn authenticate(
         None if ROUTES.iter().any(|(_, known, _)| *known == path) => None,
         None => return unlisted().into_response(),
     };
-    let actor = match identify(&state, request.headers()) {
+    let chain = request
+        .extensions()
+        .get::<Peer>()
+        .map(|peer| peer.chain.clone());
+    let actor = match identify(
+        &state,
+        request.headers(),
+        chain.as_deref().unwrap_or_default(),
+    ) {
         Ok(actor) => actor,
         Err(refusal) => {
             let peer = request.extensions().get::<Peer>();
-            let came_with_one = request.headers().contains_key(header::AUTHORIZATION);
+            let came_with_one = request.headers().contains_key(header::AUTHORIZATION)
+                || chain.is_some_and(|chain| !chain.is_empty());
             let from = peer.filter(|_| came_with_one).map(|peer| peer.origin);
             return unidentified(&state, from, refusal).await.into_response();
         }
@@ -128,7 +138,18 @@ fn unlisted() -> ApiError {
     )
 }
 
-fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Actor, ApiError> {
+/// By the token of a request; without one by the certificate of its connection.
+fn identify(
+    state: &ApiState,
+    headers: &HeaderMap,
+    chain: &[CertificateDer<'_>],
+) -> Result<Actor, ApiError> {
+    if let Some(people) = &state.people
+        && !headers.contains_key(header::AUTHORIZATION)
+        && !chain.is_empty()
+    {
+        return certified(state, people, headers, chain);
+    }
     let unknown = |detail: &str| {
         ApiError::new(StatusCode::UNAUTHORIZED, "auth.token", detail)
             .field("Authorization")
@@ -146,6 +167,38 @@ fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Actor, ApiError> {
     found
         .map(|row| row.actor())
         .ok_or_else(|| unknown("the token is not known, was revoked, or has ended"))
+}
+
+fn certified(
+    state: &ApiState,
+    people: &PeopleCa,
+    headers: &HeaderMap,
+    chain: &[CertificateDer<'_>],
+) -> Result<Actor, ApiError> {
+    let refused = |detail: String, remedy: &str| {
+        ApiError::new(StatusCode::UNAUTHORIZED, "auth.certificate", detail).remedy(remedy)
+    };
+    // A browser shows its certificate to whoever makes it ask, also from another's page.
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        let detail = "certificates let in command lines, no browsers".to_owned();
+        return Err(refused(detail, "log in with a token"));
+    }
+    let now = state.now().wall;
+    let person = people.judge(chain, now).map_err(|why| {
+        let remedy =
+            "use a certificate of the CA that the hub was given with --people-ca, or a token";
+        refused(why.to_string(), remedy)
+    })?;
+    let found = state.ops.certified(&person, now);
+    found.map_err(|error| match error.kind {
+        OpErrorKind::Unavailable => error.into(),
+        OpErrorKind::BadInput
+        | OpErrorKind::NotFound
+        | OpErrorKind::Refused
+        | OpErrorKind::Forbidden
+        | OpErrorKind::Conflict
+        | OpErrorKind::Stale => refused(error.message.clone(), &error.remedy),
+    })
 }
 
 /// Who asks.

@@ -10,7 +10,7 @@ use super::{
     types::{Banner, ClusterView, NotFixed},
 };
 use crate::{
-    auth::{Grants, Object},
+    auth::{Binding, Grants, Object},
     ops::{Ops, RolloutName},
     records::{
         AbortRow, ClusterRow, FreezeRow, OrderRow, PlanRow, ReceiptRow, RolloutRow, Stored, key,
@@ -82,6 +82,15 @@ impl<'a> Sight<'a> {
         self.ops.sees_scope(self.grants, scope).unwrap_or(false)
     }
 
+    /// What of a role that somebody holds lies where something is seen.
+    pub fn binding(&self, binding: &Binding) -> Option<Binding> {
+        let mut seen = binding.clone();
+        if !self.is_whole() {
+            seen.projects.retain(|project| self.project(project));
+        }
+        (seen.projects.is_empty() == binding.projects.is_empty()).then_some(seen)
+    }
+
     /// Leaves of a cluster's workloads those that are seen.
     pub fn cut_cluster(&self, view: &mut ClusterView) {
         if let Some(theirs) = &self.workloads {
@@ -111,10 +120,10 @@ impl<'a> Sight<'a> {
         self.ops.sees_rollout(self.grants, name).unwrap_or(false)
     }
 
-    /// Whether a banner is seen: of a hub or its audit by those who see everything, of local control
-    /// by its workload, which its text begins with.
+    /// Whether a banner is seen: that the hub is behind by everybody, of its audit and its members by
+    /// those who see everything, of local control by its workload, which its text begins with.
     pub fn banner(&self, banner: &Banner) -> bool {
-        if self.is_whole() {
+        if self.is_whole() || banner.kind == "behind" {
             return true;
         }
         let first = banner.text.split_whitespace().next();

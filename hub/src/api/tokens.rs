@@ -52,6 +52,7 @@ pub async fn create(
     let request = CreateToken {
         grants: asked(request.role, request.bindings)?,
         name: request.name,
+        certificate: request.certificate,
         ttl: request.ttl_seconds.map(Duration::from_secs),
     };
     let made = state
@@ -60,7 +61,7 @@ pub async fn create(
         .await?;
     Ok(Json(CreatedToken {
         token: plain::token(&made.row, None),
-        secret: Some(made.secret.reveal()),
+        secret: (!made.row.is_for_certificates()).then(|| made.secret.reveal()),
     }))
 }
 

@@ -24,7 +24,7 @@ pub use abort::{
     AbortCluster, AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortTotals, AbortView,
     LiftRequest, LiftView, NotFixed, ReceiptView, ScopeHit,
 };
-pub use access::{BindingRequest, BindingView};
+pub use access::{AccessView, BindingRequest, BindingView};
 pub use audit::{AuditEntryView, AuditVerdict};
 pub use cluster::{ClusterView, LocalView, ReleaseLocalRequest, WorkloadView};
 pub use common::{Banner, List, Problem, SomeFields, Why};

@@ -22,13 +22,15 @@ pub struct Actor {
 pub enum Via {
     /// A bearer token.
     Token(TokenId),
+    /// A certificate by its serial, and the grant for its name.
+    Certificate(TokenId, Option<String>),
 }
 
 impl Via {
     /// The stored row that says what may be done.
     pub fn id(&self) -> &TokenId {
         match self {
-            Self::Token(id) => id,
+            Self::Token(id) | Self::Certificate(id, _) => id,
         }
     }
 }
@@ -37,6 +39,8 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(id) => write!(f, "token {id}"),
+            Self::Certificate(id, Some(serial)) => write!(f, "certificate {serial} (grant {id})"),
+            Self::Certificate(id, None) => write!(f, "certificates (grant {id})"),
         }
     }
 }

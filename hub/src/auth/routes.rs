@@ -70,6 +70,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/freezes/{id}", Needs(View, Part)),
     ("POST", "/api/v1/freezes/{id}/end", Needs(Unfreeze, Part)),
     ("GET", "/api/v1/banners", Needs(View, Part)),
+    ("GET", "/api/v1/access", Needs(View, Part)),
     ("GET", "/api/v1/tokens", Needs(Administer, Fleet)),
     ("POST", "/api/v1/tokens", Needs(Administer, Fleet)),
     ("GET", "/api/v1/tokens/{id}", Needs(Administer, Fleet)),

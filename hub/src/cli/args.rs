@@ -72,6 +72,26 @@ pub struct Global {
         value_name = "FILE"
     )]
     pub ca: Option<PathBuf>,
+    /// Your certificate (PEM), where the hub lets people in by one; otherwise that of the context
+    #[arg(
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "FLAGSHIP_CLIENT_CERT",
+        value_name = "FILE",
+        requires = "client_key"
+    )]
+    pub client_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "FLAGSHIP_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_cert"
+    )]
+    pub client_key: Option<PathBuf>,
     /// The project that is meant where none is named; otherwise FLAGSHIP_PROJECT or the context's
     #[arg(long, global = true, value_name = "PROJECT")]
     pub project: Option<String>,
@@ -183,6 +203,9 @@ pub enum Verb {
     /// List, approve or remove clusters; end local control of one
     #[command(after_help = verb::cluster::EXAMPLES)]
     Cluster(verb::cluster::Cluster),
+    /// Who may do what
+    #[command(after_help = verb::access::EXAMPLES)]
+    Access(verb::access::Access),
     /// Make, list and revoke tokens: of people, and with which clusters enrol
     #[command(after_help = verb::token::EXAMPLES)]
     Token(verb::token::Token),

@@ -4,9 +4,9 @@ mod answer;
 pub mod changes;
 mod list;
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
-use flagship_proto::tls;
+use flagship_proto::tls::{self, CurrentCert};
 use reqwest::{Method, header};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -54,6 +54,16 @@ impl Client {
     /// A client that trusts this CA and no other. Plain HTTP is for loopback only: a token must not
     /// cross a network in the clear.
     pub fn new(base: &str, ca: Option<&str>, token: Option<String>) -> Result<Self, CliError> {
+        Self::certified(base, ca, token, None)
+    }
+
+    /// The same with a person's certificate, if there is one.
+    pub fn certified(
+        base: &str,
+        ca: Option<&str>,
+        token: Option<String>,
+        own: Option<Arc<CurrentCert>>,
+    ) -> Result<Self, CliError> {
         let base = checked(base)?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("flagship/", env!("CARGO_PKG_VERSION")))
@@ -61,7 +71,12 @@ impl Client {
             .no_proxy()
             .connect_timeout(Duration::from_secs(5));
         if let Some(ca) = ca {
-            let config = tls::anonymous_client(ca, &[b"h2", b"http/1.1"]).map_err(|error| {
+            let alpn: &[&[u8]] = &[b"h2", b"http/1.1"];
+            let config = match own {
+                Some(own) => tls::person_client(own, ca, alpn),
+                None => tls::anonymous_client(ca, alpn),
+            };
+            let config = config.map_err(|error| {
                 CliError::bad(format!("the hub's CA is not valid: {error}"))
                     .remedy("log in again with `flagship login`, or give --ca a PEM file")
             })?;

@@ -183,7 +183,15 @@ fn session() -> Option<Session> {
 
 /// The options of every verb among the words, each with its value.
 fn told(words: impl Iterator<Item = String>) -> Vec<String> {
-    const WITH_VALUE: &[&str] = &["--hub", "--token-file", "--ca", "--project", "--context"];
+    const WITH_VALUE: &[&str] = &[
+        "--hub",
+        "--token-file",
+        "--ca",
+        "--client-cert",
+        "--client-key",
+        "--project",
+        "--context",
+    ];
     let mut told = Vec::new();
     let mut words = words.peekable();
     while let Some(word) = words.next() {

@@ -38,6 +38,12 @@ pub struct Context {
     /// The bearer token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// The file of this person's certificate (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<PathBuf>,
+    /// The file of its key (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
     /// The project that is meant where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -140,6 +146,8 @@ mod tests {
                 hub: "https://hub:8443".into(),
                 ca: Some("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n".into()),
                 token: Some("flagship_ab_c".into()),
+                client_certificate: None,
+                client_key: None,
                 project: None,
             },
         );

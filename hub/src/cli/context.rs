@@ -3,8 +3,10 @@
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     path::Path,
+    sync::Arc,
 };
 
+use flagship_proto::{process::files, tls::CurrentCert};
 use jiff::Timestamp;
 
 use super::{
@@ -63,8 +65,12 @@ impl Session {
             Some(token) => Some(token),
             None => kept.and_then(|c| c.token.clone()),
         };
+        let own = match certificate(global)? {
+            Some(own) => Some(own),
+            None => kept.map(Context::certificate).transpose()?.flatten(),
+        };
         Ok(Self {
-            client: Client::new(&hub, ca.as_deref(), token)?,
+            client: Client::certified(&hub, ca.as_deref(), token, own)?,
             project: global
                 .project
                 .clone()
@@ -182,6 +188,41 @@ pub fn token(global: &Global) -> Result<Option<String>, CliError> {
     Ok(std::env::var("FLAGSHIP_TOKEN")
         .ok()
         .filter(|token| !token.is_empty()))
+}
+
+/// The certificate that was given beside the context.
+pub fn certificate(global: &Global) -> Result<Option<Arc<CurrentCert>>, CliError> {
+    pair(global.client_cert.as_deref(), global.client_key.as_deref())
+}
+
+impl Context {
+    fn certificate(&self) -> Result<Option<Arc<CurrentCert>>, CliError> {
+        pair(
+            self.client_certificate.as_deref(),
+            self.client_key.as_deref(),
+        )
+    }
+}
+
+fn pair(
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+) -> Result<Option<Arc<CurrentCert>>, CliError> {
+    let (Some(certificate), Some(key)) = (certificate, key) else {
+        return Ok(None);
+    };
+    let own = CurrentCert::new(&read(certificate)?, &read(key)?).map_err(|error| {
+        let (certificate, key) = (certificate.display(), key.display());
+        CliError::bad(format!("{certificate} with {key} cannot be used: {error}"))
+            .remedy("give --client-cert and --client-key PEM files that belong together")
+    })?;
+    if files::stands_open(key) {
+        let key = key.display();
+        remark(&format!(
+            "warning: {key} can be read by others; run `chmod 600 {key}`"
+        ));
+    }
+    Ok(Some(Arc::new(own)))
 }
 
 /// Reads a file of the command line.

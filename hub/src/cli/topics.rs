@@ -156,6 +156,19 @@ are shown to them, whoever ordered them. What is of the fleet as a whole (tokens
 metrics, settings, notifications) is for roles over everything.
 
 Tokens are shown once and kept as hashes; the hub notes when each was last used, to the minute.
+`flagship access list` says who may do what.
+
+CERTIFICATES, THE WAY IN WHEN ALL ELSE IS DOWN
+
+  flagship-hub serve … --people-ca people-ca.pem
+  flagship token create --certificate --name alice --role responder --lift
+  flagship login https://hub:8440 --ca-hash sha256:… --client-cert alice.pem --client-key alice.key
+
+A person's certificate is one of that CA, for client authentication; its subject's one common name is
+who they are. What they may do is granted on the hub by that name, and ends with the grant, its time, or
+the certificate's. A name whose grant was revoked needs a certificate made since. Where a request has a
+token too, the token counts. Browsers are not let in by certificate. The hub's own CA cannot be the one
+for people: agents have its certificates. No certificate is the last way in: one admin token stays.
 ";
 
 const LIMITS: &str = "\

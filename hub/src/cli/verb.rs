@@ -1,6 +1,7 @@
 //! The verbs, one file each (those that act on one rollout share one), and the way to them.
 
 pub mod abort;
+pub mod access;
 pub mod apply;
 pub mod audit;
 pub mod changes;
@@ -54,6 +55,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Retry(verb) => verb.run(&open()?).await,
         Verb::Accept(verb) => verb.run(&open()?).await,
         Verb::Cluster(verb) => verb.run(&open()?).await,
+        Verb::Access(verb) => verb.run(&open()?).await,
         Verb::Token(verb) => verb.run(&open()?).await,
         Verb::Notify(verb) => verb.run(&open()?).await,
         Verb::SupportBundle(verb) => verb.run(&open()?).await,

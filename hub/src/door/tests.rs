@@ -40,7 +40,7 @@ impl Door {
         let own = Arc::new(CurrentCert::new(&own.pem(), &key.serialize_pem()).unwrap());
         let tls = match limits.strangers {
             Some(_) => link_server(own, &ca.pem()).unwrap(),
-            None => api_server(own).unwrap(),
+            None => api_server(own, None).unwrap(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

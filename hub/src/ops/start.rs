@@ -9,7 +9,7 @@ use flagship_waves::{Finding, Request, RolloutState, Wish, allowed, lint_members
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, OpError, Ops, Prepared,
+    Caller, OpError, Ops, Prepared, RolloutName,
     error::named,
     standing::{covering, standing_aborts},
 };
@@ -295,10 +295,13 @@ fn supersede(
     standing: &[Stored<crate::records::AbortRow>],
     now: Tick,
 ) -> Result<Txn, OpError> {
-    let name = format!("{}/{}", holder.project, holder.id);
+    let name = caller.shown(&RolloutName {
+        project: holder.project.clone(),
+        id: holder.id.clone(),
+    });
     if !args.supersede {
         let message = format!(
-            "rollout {name} ({}, {}) holds clusters of this plan",
+            "{name} ({}, {}) holds clusters of this plan",
             holder.change,
             holder.state.phase.word()
         );
@@ -307,7 +310,7 @@ fn supersede(
         ));
     }
     if holder.project != row.project {
-        let message = format!("rollout {name} is of another project and cannot be superseded");
+        let message = format!("{name} is of another project and cannot be superseded");
         return Err(OpError::refused("claim.otherProject", &message)
             .try_this("ask its owners to retreat or accept it"));
     }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Tick, TokenId};
+use flagship_proto::{
+    identity::Person,
+    model::{Tick, TokenId},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named};
 use crate::{
     audit::AuditEntry,
-    auth::{Grants, Object, Presented, Right, Secret, Via},
+    auth::{Actor, Grants, Object, Presented, Right, Secret, Via},
     limit::Origin,
     records::{Record as _, Stored, TokenRow, key},
     store::{StoreError, Txn},
@@ -22,6 +25,9 @@ pub struct CreateToken {
     pub name: String,
     /// What it may do, and where.
     pub grants: Grants,
+    /// Not a token: a grant for certificates with this name.
+    #[serde(default)]
+    pub certificate: bool,
     /// For how long; until revoked where nothing is said.
     pub ttl: Option<Duration>,
 }
@@ -48,7 +54,7 @@ impl Ops {
         let id = secret.id().clone();
         let row = TokenRow {
             id: id.clone(),
-            hash: secret.hash(),
+            hash: (!args.certificate).then(|| secret.hash()),
             name: args.name.clone(),
             grants: args.grants.clone(),
             created: now.wall,
@@ -58,8 +64,11 @@ impl Ops {
         };
         let stored = self
             .transact(&caller.shown_once(), "token.create", &args, now, || {
+                if args.certificate {
+                    self.refuse_second_grant(&row.name, now.wall)?;
+                }
                 let txn = Txn::new().absent(row.key()).put(&row);
-                let object = format!("token {id} of {} ({})", row.name, row.grants);
+                let object = format!("{} of {} ({})", what(&row), row.name, row.grants);
                 Ok(Prepared::new(txn, id.clone(), object))
             })
             .await?;
@@ -90,7 +99,66 @@ impl Ops {
         let row: Option<Stored<TokenRow>> = self.store.read(&key::token(&presented.id))?;
         Ok(row
             .map(Stored::into_value)
-            .filter(|row| presented.is(&row.hash) && row.is_live(now)))
+            .filter(|row| row.hash.as_ref().is_some_and(|hash| presented.is(hash)))
+            .filter(|row| row.is_live(now)))
+    }
+
+    /// Who comes with a person's certificate, by the grant for its name. A name whose grant was revoked
+    /// needs a certificate that was made since.
+    pub fn certified(&self, person: &Person, now: Timestamp) -> Result<Actor, OpError> {
+        let name = &person.name;
+        let mut grants = self.tokens()?;
+        grants.retain(|row| row.is_for_certificates() && row.name == *name);
+        let revoked = grants.iter().filter_map(|row| row.revoked).max();
+        let made_since = revoked.is_none_or(|at| at < person.not_before);
+        let remedy = format!(
+            "an admin grants it: flagship token create --certificate --name {name} --role …"
+        );
+        match grants.iter().find(|row| row.is_live(now)) {
+            Some(row) if made_since => {
+                let serial = Some(person.serial.clone());
+                let mut actor = row.actor();
+                actor.via = Via::Certificate(row.id.clone(), serial);
+                Ok(actor)
+            }
+            Some(_) => {
+                let at = revoked.map_or_else(String::new, |at| at.to_string());
+                let message = format!(
+                    "the certificate of {name} was made before the rights of {name} were revoked at {at}"
+                );
+                Err(OpError::refused("auth.certificate", &message)
+                    .try_this("have a new certificate made"))
+            }
+            None if revoked.is_some() => {
+                let message = format!("the rights of certificates of {name} were revoked");
+                Err(OpError::refused("auth.certificate", &message).try_this(&remedy))
+            }
+            None if !grants.is_empty() => {
+                let message = format!("the rights of certificates of {name} have ended");
+                Err(OpError::refused("auth.certificate", &message).try_this(&remedy))
+            }
+            None => {
+                let message = format!("certificates of {name} were granted nothing");
+                Err(OpError::refused("auth.certificate", &message).try_this(&remedy))
+            }
+        }
+    }
+
+    fn refuse_second_grant(&self, name: &str, now: Timestamp) -> Result<(), OpError> {
+        let known = self.tokens()?;
+        let mut same = known
+            .iter()
+            .filter(|row| row.is_for_certificates() && row.name == name && row.is_live(now));
+        let Some(row) = same.next() else {
+            return Ok(());
+        };
+        let message = format!("certificates of {name} have a grant already: {}", row.id);
+        Err(OpError::conflict("grant.there", &message)
+            .in_field("name")
+            .try_this(&format!(
+                "revoke it first: flagship token revoke {}",
+                row.id
+            )))
     }
 
     /// Whether who was let in by this would be let in again.
@@ -127,7 +195,8 @@ impl Ops {
         }
         let is_admin = |row: &TokenRow| {
             let administers = row.grants.decide(Right::Administer, Object::Fleet);
-            administers.is_ok() && row.is_live(now.wall)
+            // A certificate opens only while the hub trusts its CA.
+            administers.is_ok() && row.is_live(now.wall) && !row.is_for_certificates()
         };
         let others: Vec<_> = known
             .iter()
@@ -146,7 +215,7 @@ impl Ops {
         if let (true, Some(other)) = (is_admin(row), others.first()) {
             txn = txn.unchanged(other); // two last ones cannot revoke each other
         }
-        let object = format!("token {id} of {}", row.name);
+        let object = format!("{} of {}", what(row), row.name);
         Ok(Prepared::new(txn, id.clone(), object).of(next.key()))
     }
 }
@@ -160,6 +229,15 @@ pub(super) fn shown_once(stored: &TokenId, drawn: &TokenId) -> Result<(), OpErro
         format!("token {stored} was made by this request before; its secret was shown then");
     Err(OpError::conflict("token.shown", &message)
         .try_this("revoke it and create another with a new idempotency key"))
+}
+
+/// The row in words.
+fn what(row: &TokenRow) -> String {
+    if row.is_for_certificates() {
+        format!("grant {} for certificates", row.id)
+    } else {
+        format!("token {}", row.id)
+    }
 }
 
 fn check(args: &CreateToken) -> Result<(), OpError> {

@@ -88,3 +88,6 @@ impl Ops {
         Ok(news.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

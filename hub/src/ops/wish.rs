@@ -168,10 +168,10 @@ impl Ops {
         let mut txn = Txn::new().unchanged(&row).put(&next);
         match wish {
             Wish::Pause => txn = txn.urgent(),
-            Wish::Retreat { .. } => txn = self.claim_again(txn, &row, now)?.urgent(),
+            Wish::Retreat { .. } => txn = self.claim_again(txn, caller, &row, now)?.urgent(),
             Wish::Retry => {
                 txn = self.clear_rejection(txn, caller, &row.workload, &row.change, true)?;
-                txn = self.claim_again(txn, &row, now)?;
+                txn = self.claim_again(txn, caller, &row, now)?;
             }
             Wish::Resume | Wish::Accept | Wish::Supersede { .. } => {}
         }
@@ -208,6 +208,7 @@ impl Ops {
     fn claim_again(
         &self,
         mut txn: Txn,
+        caller: &Caller,
         row: &Stored<RolloutRow>,
         now: Tick,
     ) -> Result<Txn, OpError> {
@@ -245,12 +246,12 @@ impl Ops {
             if (&held.project, &held.rollout) == (&row.project, &row.id) {
                 continue;
             }
-            let holder = RolloutName {
+            let holder = caller.shown(&RolloutName {
                 project: held.project.clone(),
                 id: held.rollout.clone(),
-            };
+            });
             let message = format!(
-                "rollout {holder} holds {} in cluster {} by now",
+                "{holder} holds {} in cluster {} by now",
                 row.workload, cluster.name
             );
             return Err(OpError::refused("claim.held", &message)

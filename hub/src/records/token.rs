@@ -82,14 +82,16 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// A bearer token of the API.
+/// A bearer token of the API; or, without a hash, what a person may do who comes with a certificate that
+/// names them so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredToken")]
 pub struct TokenRow {
     /// The public half.
     pub id: TokenId,
-    /// The hash of the secret half.
-    pub hash: TokenHash,
+    /// The hash of the secret half; none where certificates with this name are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<TokenHash>,
     /// Whose it is; what the audit log calls the actor.
     pub name: String,
     /// What it may do, and where.
@@ -109,7 +111,8 @@ pub struct TokenRow {
 #[derive(Deserialize)]
 struct StoredToken {
     id: TokenId,
-    hash: TokenHash,
+    #[serde(default)]
+    hash: Option<TokenHash>,
     name: String,
     #[serde(default)]
     role: Option<Role>,
@@ -164,11 +167,25 @@ impl TryFrom<StoredToken> for TokenRow {
 }
 
 impl TokenRow {
-    /// Whoever comes with it.
+    /// Whether it is for certificates with its name, and no token.
+    pub fn is_for_certificates(&self) -> bool {
+        self.hash.is_none()
+    }
+
+    /// By what somebody is let in by it.
+    pub fn via(&self) -> Via {
+        if self.is_for_certificates() {
+            Via::Certificate(self.id.clone(), None)
+        } else {
+            Via::Token(self.id.clone())
+        }
+    }
+
+    /// Whoever is let in by it.
     pub fn actor(&self) -> Actor {
         Actor {
             name: self.name.clone(),
-            via: Via::Token(self.id.clone()),
+            via: self.via(),
             grants: self.grants.clone(),
         }
     }

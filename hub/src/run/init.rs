@@ -54,6 +54,7 @@ pub async fn init(args: InitArgs) -> anyhow::Result<Founded> {
     let wanted = CreateToken {
         name: "admin".to_owned(),
         grants: Grants::everything(),
+        certificate: false,
         ttl: None,
     };
     let caller = Caller::new("init").because("the first administrator");

@@ -1,6 +1,6 @@
 //! `flagship-hub serve`: opens the folder, takes leadership, and runs all parts until the first ends.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -10,7 +10,7 @@ use flagship_proto::{
         Clock, raise_open_files,
         traces::{Exporter, Tracer},
     },
-    tls::{CurrentCert, api_server},
+    tls::{CurrentCert, PeopleCa, api_server},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -60,6 +60,7 @@ pub struct Hub {
     names: NameArgs,
     bound: Bound,
     people: TcpListener,
+    people_ca: Option<Arc<PeopleCa>>,
     agents: TcpListener,
     ca: Arc<Ca>,
     certificate: Arc<CurrentCert>,
@@ -89,6 +90,7 @@ impl Hub {
             public_url,
             metrics_without_token,
             traces,
+            people_ca,
             certificate_seconds,
             names,
         } = args;
@@ -104,6 +106,7 @@ impl Hub {
                 .map(|path| path.display().to_string()),
             public_url: public_url.clone(),
             metrics_without_token,
+            people_ca: people_ca.as_ref().map(|path| path.display().to_string()),
             ..SettingsView::default()
         };
         match raise_open_files() {
@@ -122,6 +125,7 @@ impl Hub {
             .map(|path| Notifier::open(&path, public_url.as_deref()))
             .transpose()?;
         let (tracer, exporter) = Tracer::new(&traces, "flagship-hub")?;
+        let people_ca = people_ca.map(|path| trusted(&path, &ca)).transpose()?;
         let people = bind(listen_api, "--listen-api").await?;
         let agents = bind(listen_agents, "--listen-agents").await?;
         let bound = Bound {
@@ -151,6 +155,7 @@ impl Hub {
             names,
             bound,
             people,
+            people_ca,
             agents,
             ca,
             certificate,
@@ -209,6 +214,7 @@ impl Hub {
             names,
             bound: _,
             people,
+            people_ca,
             agents,
             ca,
             certificate,
@@ -242,7 +248,7 @@ impl Hub {
         };
         let serving = grpc::serve(port, stop.clone());
         parts.spawn(async { ("the port for agents", serving.await.map_err(Into::into)) });
-        let tls = api_server(certificate.clone())?;
+        let tls = api_server(certificate.clone(), people_ca)?;
         let serving = people::serve(people, tls, Limits::PEOPLE, routes, stop.clone());
         parts.spawn(async { ("the port for people", serving.await.map_err(Into::into)) });
         let driving = drive(
@@ -311,12 +317,26 @@ impl Hub {
             fleet: self.fleet.clone(),
             ca_hash: self.ca.hash(),
             notifier: self.notifier.clone(),
+            people: self.people_ca.clone(),
             costs: Arc::default(),
             metrics: self.metrics.clone(),
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         })
     }
+}
+
+/// The CA for people's certificates: never the hub's own, whose certificates agents have.
+fn trusted(path: &Path, own: &Ca) -> anyhow::Result<Arc<PeopleCa>> {
+    let shown = path.display();
+    let pem = std::fs::read_to_string(path)
+        .with_context(|| format!("--people-ca: {shown} cannot be read"))?;
+    let people = PeopleCa::new(&pem).with_context(|| format!("--people-ca: {shown}"))?;
+    anyhow::ensure!(
+        !people.trusts(&own.hash()),
+        "--people-ca: {shown} is the hub's own CA, which agents have certificates of: make one for people"
+    );
+    Ok(Arc::new(people))
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

@@ -93,6 +93,7 @@ impl Api {
             fleet,
             ca_hash: Digest::of(b"ca"),
             notifier: None,
+            people: None,
             costs: Arc::default(),
             metrics,
             settings: Arc::default(),
@@ -176,6 +177,7 @@ impl Api {
         let args = CreateToken {
             name: format!("test-{}", binding.role),
             grants: Grants(vec![binding]),
+            certificate: false,
             ttl: None,
         };
         let caller = Caller::new("test").because("a test");

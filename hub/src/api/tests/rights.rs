@@ -264,3 +264,45 @@ async fn told_until(api: &Api, token: &str, from: u64, what: &str) -> String {
         .expect("all is told");
     told
 }
+
+#[tokio::test]
+async fn access_says_who_may_do_what_and_names_no_project_of_others() {
+    let api = Api::new().await;
+    let names = |text: &[&str]| text.iter().map(|name| name.parse().unwrap()).collect();
+    let of = |role, projects: &[&str]| Binding {
+        projects: names(projects),
+        ..Binding::of(role)
+    };
+    let admin = api.token(Role::Admin).await;
+    let both = api.token_of(of(Role::Operator, &["shop", "bank"])).await;
+    api.token_of(of(Role::Responder, &["bank"])).await;
+    let viewer = api.token_of(of(Role::Viewer, &["shop"])).await;
+    let whole = api.get("/api/v1/access", &admin).await;
+    for text in [
+        "test-admin",
+        "projects shop, bank",
+        "project bank",
+        "test-viewer",
+    ] {
+        assert!(whole.contains(text), "{text}: {whole}");
+    }
+    let ask = async |query: &str| api.get(&format!("/api/v1/access{query}"), &viewer).await;
+    let seen = ask("").await;
+    assert!(
+        seen.contains("test-admin") && seen.contains("test-operator"),
+        "{seen}"
+    );
+    assert!(
+        !seen.contains("bank") && !seen.contains("test-responder"),
+        "{seen}"
+    );
+    let mask = |text: String| text.replace("bank", "nope");
+    assert_eq!(
+        mask(ask("?project=bank").await),
+        mask(ask("?project=nope").await)
+    );
+    let of_shop = api
+        .get("/api/v1/access?project=shop&who=test-operator", &both)
+        .await;
+    assert_eq!(of_shop.matches(r#""via":"#).count(), 1, "{of_shop}");
+}

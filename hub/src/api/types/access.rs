@@ -1,6 +1,7 @@
 //! Who may do what: roles, and where they hold.
 
 use flagship_proto::model::Selector;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,6 +44,37 @@ pub struct BindingView {
     pub rights: Vec<String>,
     /// The same in words.
     pub text: String,
+}
+
+/// One role that somebody holds now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessView {
+    /// Who, as the audit log names them.
+    pub who: String,
+    /// By which token or certificate.
+    pub via: String,
+    /// The role.
+    pub role: Role,
+    /// What it may: view, ship, stop, lift, unfreeze, approve, administer.
+    pub may: Vec<String>,
+    /// Only in these projects; none means in all of them.
+    pub projects: Vec<String>,
+    /// Only plans and clusters with these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// Where it holds, in words.
+    pub place: String,
+    /// Who granted it.
+    pub granted_by: String,
+    /// When.
+    pub granted_at: Timestamp,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to about a minute; absent if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl From<&Binding> for BindingView {

@@ -79,6 +79,9 @@ pub struct SettingsView {
     /// The host to which traces of rollouts are sent, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces_to: Option<String>,
+    /// The file of the CA whose certificates let people in, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people_ca: Option<String>,
     /// Whether `/metrics` is shown without a token.
     pub metrics_without_token: bool,
 }

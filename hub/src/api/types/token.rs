@@ -15,6 +15,9 @@ use crate::auth::Role;
 pub struct TokenRequest {
     /// Who uses it; the audit log names it.
     pub name: String,
+    /// No token: people who come with a certificate of this name may do this.
+    #[serde(default)]
+    pub certificate: bool,
     /// What it may do over everything; or `bindings` say what and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -35,6 +38,8 @@ pub struct TokenView {
     pub id: String,
     /// Who uses it.
     pub name: String,
+    /// Whether it is no token, but for certificates of this name.
+    pub certificate: bool,
     /// The strongest of its roles.
     pub role: Role,
     /// What it may do, and where.
@@ -59,7 +64,7 @@ pub struct TokenView {
 pub struct CreatedToken {
     /// What was made.
     pub token: TokenView,
-    /// What to send as `Authorization: Bearer …`. Absent when an earlier request with the same
+    /// What to send as `Authorization: Bearer …`. Absent for certificates, and when an earlier request with the same
     /// `Idempotency-Key` made it: the hub does not keep secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,

@@ -78,6 +78,7 @@ pub fn token(row: &TokenRow, last_used: Option<Timestamp>) -> TokenView {
     TokenView {
         id: row.id.to_string(),
         name: row.name.clone(),
+        certificate: row.is_for_certificates(),
         role: row.grants.role(),
         bindings: row.grants.0.iter().map(Into::into).collect(),
         created_at: row.created,

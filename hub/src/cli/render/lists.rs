@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::words::{ago, clock, fact};
 use crate::{
     api::types::{
-        AuditEntryView, BindingView, ChannelView, EnrolTokenView, HistoryView, LintLevel, LintNote,
-        NoticeState, NoticeView, PlanView, TokenView,
+        AccessView, AuditEntryView, BindingView, ChannelView, EnrolTokenView, HistoryView,
+        LintLevel, LintNote, NoticeState, NoticeView, PlanView, TokenView,
     },
     cli::output::{Look, Tone, table},
 };
@@ -72,7 +72,11 @@ pub fn tokens(look: Look, tokens: &[TokenView], now: Timestamp) -> String {
         .map(|token| {
             vec![
                 token.id.clone(),
-                token.name.clone(),
+                if token.certificate {
+                    format!("{} (certificate)", token.name)
+                } else {
+                    token.name.clone()
+                },
                 in_words(&token.bindings),
                 ago_or_never(token.last_used_at, now),
                 validity(token.revoked, token.expires_at, now),
@@ -86,6 +90,36 @@ pub fn tokens(look: Look, tokens: &[TokenView], now: Timestamp) -> String {
         &["TOKEN", "NAME", "MAY", "USED", "VALID", "AGE", "BY"],
         rows,
     )
+}
+
+/// One line a role that somebody holds.
+pub fn access(look: Look, held: &[AccessView], now: Timestamp) -> String {
+    if held.is_empty() {
+        return "Nobody holds a role there.\n".to_owned();
+    }
+    let rows = held.iter().map(|held| {
+        vec![
+            held.who.clone(),
+            held.role.to_string(),
+            held.may.join(", "),
+            held.place.clone(),
+            held.via.clone(),
+            validity(false, held.expires_at, now),
+            ago_or_never(held.last_used_at, now),
+            held.granted_by.clone(),
+        ]
+    });
+    let head = [
+        "WHO",
+        "ROLE",
+        "MAY",
+        "WHERE",
+        "VIA",
+        "VALID",
+        "USED",
+        "GRANTED BY",
+    ];
+    table(look, &head, rows.collect())
 }
 
 fn ago_or_never(at: Option<Timestamp>, now: Timestamp) -> String {

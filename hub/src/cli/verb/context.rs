@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::login::token_of;
+use super::login::{absolute, token_of};
 use crate::cli::{
     args::Global,
     client::Client,
@@ -46,7 +46,7 @@ enum Verb {
         #[arg(add = complete::context())]
         name: String,
     },
-    /// Keep a hub without asking it: --hub, --ca, and --token-file or --token-stdin
+    /// Keep a hub without asking it: --hub, --ca, and --token-file, --token-stdin or --client-cert
     Add {
         /// What it is to be called
         name: String,
@@ -72,6 +72,7 @@ struct Shown {
     project: Option<String>,
     has_token: bool,
     has_ca: bool,
+    has_certificate: bool,
 }
 
 impl Context {
@@ -112,6 +113,8 @@ impl Context {
                     hub: client.base().to_owned(),
                     ca,
                     token,
+                    client_certificate: absolute(global.client_cert.as_deref()),
+                    client_key: absolute(global.client_key.as_deref()),
                     project: global.project.clone(),
                 };
                 config.contexts.insert(name.clone(), context);
@@ -151,6 +154,7 @@ fn list(global: &Global, config: &Config, path: &Path) -> Result<Exit, CliError>
             project: context.project.clone(),
             has_token: context.token.is_some(),
             has_ca: context.ca.is_some(),
+            has_certificate: context.client_certificate.is_some(),
         })
         .collect();
     show(global.output, &contexts, || {
@@ -167,9 +171,10 @@ fn list(global: &Global, config: &Config, path: &Path) -> Result<Exit, CliError>
                 context.project.clone().unwrap_or_else(|| "-".to_owned()),
                 word(context.has_token),
                 word(context.has_ca),
+                word(context.has_certificate),
             ]
         });
-        let head = ["", "CONTEXT", "HUB", "PROJECT", "TOKEN", "CA"];
+        let head = ["", "CONTEXT", "HUB", "PROJECT", "TOKEN", "CA", "CERT"];
         table(global.look(), &head, rows.collect())
     })?;
     Ok(Exit::Done)

@@ -1,12 +1,16 @@
 //! `flagship login`: trusts a hub by the hash of its CA, and keeps a token for it.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use flagship_proto::{
     digest::Digest,
-    tls::{self, PinnedCa},
+    tls::{self, CurrentCert, PinnedCa},
 };
 
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
         args::Global,
         client::Client,
         config::{self, Context},
-        context::{read, token},
+        context::{certificate, read, token},
         exit::{CliError, Exit},
         output::{print, remark},
         render::lists::in_words,
@@ -29,7 +33,8 @@ pub const EXAMPLES: &str = "\
 
 Examples:
   flagship login https://hub:8443 --ca-hash sha256:5d3f… --token-stdin < token
-  flagship login https://hub:8443 --ca hub-ca.pem --context prod --project shop";
+  flagship login https://hub:8443 --ca hub-ca.pem --context prod --project shop
+  flagship login https://hub:8443 --ca hub-ca.pem --client-cert me.pem --client-key me.key";
 
 /// What can be typed after `login`.
 #[derive(Debug, Args)]
@@ -47,8 +52,14 @@ pub struct Login {
 impl Login {
     /// Checks the hub and the token first, then keeps both.
     pub async fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let token = given(token_of(global, self.token_stdin, true)?)?;
-        let (ca, client) = self.trust(global, &token).await?;
+        let own = certificate(global)?;
+        let token = token_of(global, self.token_stdin, own.is_none())?;
+        if own.is_none() && token.is_none() {
+            return Err(CliError::bad("no token was given").remedy(
+                "give --token-stdin, --token-file FILE, or FLAGSHIP_TOKEN; or --client-cert and --client-key",
+            ));
+        }
+        let (ca, client) = self.trust(global, token.as_deref(), own).await?;
         let who: WhoAmI = client.get("/api/v1/whoami").await?;
         let path = config::path()?;
         let mut config = config::load(&path)?;
@@ -65,7 +76,9 @@ impl Login {
         let context = Context {
             hub: client.base().to_owned(),
             ca,
-            token: Some(token),
+            token,
+            client_certificate: absolute(global.client_cert.as_deref()),
+            client_key: absolute(global.client_key.as_deref()),
             project,
         };
         config.contexts.insert(name.clone(), context);
@@ -85,12 +98,14 @@ impl Login {
     async fn trust(
         &self,
         global: &Global,
-        token: &str,
+        token: Option<&str>,
+        own: Option<Arc<CurrentCert>>,
     ) -> Result<(Option<String>, Client), CliError> {
-        let token = Some(token.to_owned());
+        let token = token.map(ToOwned::to_owned);
         if let Some(path) = &global.ca {
             let ca = read(path)?;
-            return Ok((Some(ca.clone()), Client::new(&self.url, Some(&ca), token)?));
+            let client = Client::certified(&self.url, Some(&ca), token, own)?;
+            return Ok((Some(ca), client));
         }
         if self.url.starts_with("http://") {
             return Ok((None, Client::new(&self.url, None, token)?));
@@ -122,7 +137,7 @@ impl Login {
             .seen()
             .ok_or_else(|| CliError::new(Exit::Error, format!("{} showed no CA", self.url)))?;
         let ca = pem(&seen);
-        let client = Client::new(&self.url, Some(&ca), token)?;
+        let client = Client::certified(&self.url, Some(&ca), token, own)?;
         Ok((Some(ca), client))
     }
 }
@@ -150,11 +165,9 @@ pub fn token_of(global: &Global, stdin: bool, ask: bool) -> Result<Option<String
     Ok(Some(token.to_owned()))
 }
 
-fn given(token: Option<String>) -> Result<String, CliError> {
-    token.ok_or_else(|| {
-        CliError::bad("no token was given")
-            .remedy("give --token-stdin, --token-file FILE, or FLAGSHIP_TOKEN")
-    })
+/// A file as the configuration keeps it: found from anywhere.
+pub fn absolute(path: Option<&Path>) -> Option<PathBuf> {
+    path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 fn pem(der: &[u8]) -> String {

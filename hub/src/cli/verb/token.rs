@@ -32,6 +32,7 @@ Examples:
   flagship token create --cluster 'eu-*' --uses 20 --approval --reason 'new region'
   flagship token create --name ci --role operator --project shop --expires 90d
   flagship token create --name oncall --role responder --selector region=eu --lift
+  flagship token create --certificate --name alice --role responder --lift
   flagship token list --enrol
   flagship token revoke 1f0c2ab344";
 
@@ -92,6 +93,9 @@ struct Create {
     /// Only plans and clusters with this label; repeat it for more
     #[arg(long, short = 'l', value_name = "KEY=VALUE", requires = "role")]
     selector: Vec<String>,
+    /// No token: people who come with a certificate of this name may do this (serve --people-ca)
+    #[arg(long, requires = "name")]
+    certificate: bool,
     /// It may also end aborts, freezes and local control
     #[arg(long, requires = "role")]
     lift: bool,
@@ -179,6 +183,7 @@ impl Create {
             };
             let request = TokenRequest {
                 name,
+                certificate: self.certificate,
                 role: None,
                 bindings: std::iter::once(first).chain(self.also).collect(),
                 ttl_seconds,
@@ -187,6 +192,18 @@ impl Create {
                 .client
                 .post("/api/v1/tokens", &request, &because)
                 .await?;
+            if made.token.certificate {
+                session.say(&format!(
+                    "grant {} for certificates of {}: {}",
+                    made.token.id,
+                    made.token.name,
+                    in_words(&made.token.bindings)
+                ));
+                if !session.format.for_people() {
+                    show(session.format, &made, String::new)?;
+                }
+                return Ok(Exit::Done);
+            }
             session.say(&format!(
                 "token {} for {}: {}; it is shown this once:",
                 made.token.id,

@@ -7,6 +7,7 @@ fn admin(hub: &Hub, name: &str) -> Result<CreatedToken, OpError> {
     let args = CreateToken {
         name: name.to_owned(),
         grants: Grants(vec![Binding::of(Role::Admin)]),
+        certificate: false,
         ttl: None,
     };
     ready(hub.ops.create_token(&caller(), args, hub.now()))
@@ -19,6 +20,7 @@ fn a_token_is_recognised_until_it_is_revoked_or_outdated() {
     let args = CreateToken {
         name: "ci".to_owned(),
         grants: Grants(vec![Binding::of(Role::Operator)]),
+        certificate: false,
         ttl: Some(Duration::from_secs(3600)),
     };
     let created = ready(hub.ops.create_token(&caller(), args, hub.now())).unwrap();
@@ -73,6 +75,7 @@ fn a_replayed_creation_makes_no_second_token_and_shows_no_secret() {
     let args = CreateToken {
         name: "ci".to_owned(),
         grants: Grants(vec![Binding::of(Role::Viewer)]),
+        certificate: false,
         ttl: None,
     };
     ready(hub.ops.create_token(&keyed, args.clone(), hub.now())).unwrap();

@@ -63,7 +63,7 @@ impl Bare {
         let ca = Ca::open(&self.data)?;
         let made = ca.server(&["localhost".into()], &[], Clock::new().now().wall)?;
         let own = Arc::new(CurrentCert::new(&made.chain_pem, &made.key_pem)?);
-        let acceptor = TlsAcceptor::from(Arc::new(api_server(own)?));
+        let acceptor = TlsAcceptor::from(Arc::new(api_server(own, None)?));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let page = Bytes::from(fs::read(&self.body)?);

@@ -65,6 +65,7 @@ pub(super) const TABLE: &[(&str, &str, Over, &str)] = &[
     ("GET", "/api/v1/freezes/{id}", Project, ALL),
     ("POST", "/api/v1/freezes/{id}/end", Project, ADMIN),
     ("GET", "/api/v1/banners", Seen, ALL),
+    ("GET", "/api/v1/access", Seen, ALL),
     ("GET", "/api/v1/tokens", Fleet, ADMIN),
     ("POST", "/api/v1/tokens", Fleet, ADMIN),
     ("GET", "/api/v1/tokens/{id}", Fleet, ADMIN),

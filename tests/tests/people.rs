@@ -1,0 +1,228 @@
+//! Real TLS between a real command line and a real hub: whom a certificate lets in, and what everybody else
+//! is told.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it cannot have")]
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use flagship_hub::api::types::{AccessView, AuditEntryView, CreatedToken, List, TokenView};
+use flagship_tests::{
+    fleet::{Fleet, Members},
+    process::{built, until},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
+
+/// A CA for people.
+struct Ca {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Ca {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "people of shop.example");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            pem,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// A certificate and its key in a folder, good from a year on for one, or from a moment on.
+    fn issue(&self, folder: &Path, file: &str, name: &str, edit: Edit) -> Person {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+        edit(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let made = params.signed_by(&key, &self.issuer).unwrap();
+        let person = Person {
+            certificate: folder.join(format!("{file}.pem")),
+            key: folder.join(format!("{file}.key")),
+        };
+        fs::write(&person.certificate, made.pem()).unwrap();
+        fs::write(&person.key, key.serialize_pem()).unwrap();
+        person
+    }
+}
+
+type Edit = fn(&mut CertificateParams);
+
+/// Somebody with a certificate, and no token.
+struct Person {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Person {
+    /// Types a command; a login keeps its context beside the certificate.
+    fn flagship(&self, words: &[&str]) -> (bool, String) {
+        let own: [OsString; 4] = [
+            "--client-cert".into(),
+            self.certificate.clone().into(),
+            "--client-key".into(),
+            self.key.clone().into(),
+        ];
+        let is_login = words.first() == Some(&"login");
+        let output = Command::new(built("flagship"))
+            .env("FLAGSHIP_CONFIG", self.certificate.with_extension("yaml"))
+            .env_remove("FLAGSHIP_TOKEN")
+            .stdin(Stdio::null())
+            .args(words)
+            .args(own.iter().filter(|_| is_login))
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        (output.status.success(), said)
+    }
+
+    fn log_in(&self, fleet: &Fleet) -> (bool, String) {
+        let url = fleet.hub.url();
+        self.flagship(&["login", &url, "--ca-hash", &fleet.hub.ca_hash])
+    }
+}
+
+fn refused((done, said): (bool, String), why: &str) {
+    assert!(!done && said.contains(why), "{why}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody_else_is_told_why()
+{
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("people");
+    let _none_yet = fs::remove_dir_all(&folder);
+    let mut fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
+    let (ca, other) = (Ca::new(), Ca::new());
+    let file = folder.join("people-ca.pem");
+    fs::write(&file, &ca.pem).unwrap();
+    let trusting = [("FLAGSHIP_HUB_PEOPLE_CA", file.to_str().unwrap())];
+    fleet.hub.serve_with(&trusting).await.unwrap();
+
+    let alice = ca.issue(&folder, "alice", "alice", |_| {});
+    refused(
+        alice.log_in(&fleet),
+        "certificates of alice were granted nothing",
+    );
+    let create = [
+        "token",
+        "create",
+        "--certificate",
+        "--name",
+        "alice",
+        "--role",
+        "responder",
+    ];
+    let made: CreatedToken = fleet.cli.json(&create).unwrap();
+    assert!(made.token.certificate && made.secret.is_none(), "{made:?}");
+    refused(
+        {
+            let again = fleet.cli.run(&create).unwrap();
+            (again.code == 0, again.err)
+        },
+        "certificates of alice have a grant already",
+    );
+    let (done, said) = alice.log_in(&fleet);
+    assert!(
+        done && said.contains("as alice (responder of everything)"),
+        "{said}"
+    );
+
+    let stop = ["abort", "--fleet", "--reason", "errors", "--yes"];
+    let (done, said) = alice.flagship(&stop);
+    assert!(done, "{said}");
+    refused(
+        alice.flagship(&["start", "shop/checkout", "--to-version", "2.0.0"]),
+        "alice may not ship",
+    );
+    let log: List<AuditEntryView> = fleet.cli.json(&["audit", "list"]).unwrap();
+    let entry = log
+        .items
+        .iter()
+        .find(|entry| entry.action == "abort.create");
+    let entry = entry.unwrap();
+    let via = entry.via.clone().unwrap();
+    assert_eq!(entry.actor, "alice");
+    assert!(
+        via.starts_with("certificate ") && via.contains(&made.token.id),
+        "{via}"
+    );
+    let access: List<AccessView> = fleet
+        .cli
+        .json(&["access", "list", "--who", "alice"])
+        .unwrap();
+    let [held] = access.items.as_slice() else {
+        panic!("{access:?}");
+    };
+    assert_eq!(held.may, ["view", "stop"]);
+    assert!(held.last_used_at.is_some());
+
+    let stranger = other.issue(&folder, "stranger", "alice", |_| {});
+    refused(stranger.log_in(&fleet), "its CA is not the one");
+    let late = ca.issue(&folder, "late", "alice", |params| {
+        params.not_after = rcgen::date_time_ymd(2024, 1, 1);
+    });
+    refused(late.log_in(&fleet), "it ended at 2024-01-01 00:00:00Z");
+    let server = ca.issue(&folder, "server", "alice", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    });
+    refused(server.log_in(&fleet), "the certificate of alice is refused");
+    let nobody = ca.issue(&folder, "nobody", "", |_| {});
+    refused(nobody.log_in(&fleet), "names nobody");
+
+    let revoke = ["token", "revoke", &made.token.id, "--yes"];
+    let _revoked: TokenView = fleet.cli.json(&revoke).unwrap();
+    refused(
+        alice.flagship(&["status"]),
+        "the rights of certificates of alice were revoked",
+    );
+    fleet.cli.ok(&create).unwrap();
+    refused(
+        alice.flagship(&["status"]),
+        "was made before the rights of alice were revoked",
+    );
+    // A certificate is good from a whole second on.
+    let revoked = Timestamp::now();
+    let passed = async || Timestamp::now().as_second() > revoked.as_second() + 1;
+    until("the next second", Duration::from_secs(20), passed).await;
+    let fresh = ca.issue(&folder, "fresh", "alice", |params| {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC);
+        let day = rcgen::date_time_ymd(
+            today.year().into(),
+            today.month().unsigned_abs(),
+            today.day().unsigned_abs(),
+        );
+        let second = today.hour() as u64 * 3600 + today.minute() as u64 * 60;
+        params.not_before = day + Duration::from_secs(second + today.second() as u64);
+    });
+    let (done, said) = fresh.log_in(&fleet);
+    assert!(done, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_without_a_ca_for_people_takes_no_certificate_and_its_own_ca_is_none() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("people-none");
+    let _none_yet = fs::remove_dir_all(&folder);
+    let mut fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
+    let alice = Ca::new().issue(&folder, "alice", "alice", |_| {});
+    refused(alice.log_in(&fleet), "no token came with the request");
+    let own = fleet.hub.data.join("ca.pem");
+    let trusting = [("FLAGSHIP_HUB_PEOPLE_CA", own.to_str().unwrap())];
+    let error = fleet.hub.serve_with(&trusting).await.unwrap_err();
+    assert!(error.to_string().contains("is the hub's own CA"), "{error}");
+}
