@@ -99,7 +99,9 @@ pub(super) async fn take_up(
 
 /// The name of a data folder, the same at each start of an agent on it.
 pub(super) fn name_of(data: &Path) -> String {
-    let path = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    // One folder has one name, whatever links lead to it.
+    let path = std::fs::canonicalize(data).or_else(|_| std::path::absolute(data));
+    let path = path.unwrap_or_else(|_| data.to_owned());
     path.to_string_lossy().into_owned()
 }
 
