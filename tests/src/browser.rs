@@ -59,9 +59,6 @@ impl Browser {
         let _old = fs::remove_dir_all(folder);
         fs::create_dir_all(folder)?;
         let tools = tools::chromium();
-        let mut command = Command::new(tools.join("chromedriver"));
-        command.arg("--port=0").env(MARK, folder.as_os_str());
-        command.env("HOME", folder).env("TMPDIR", folder);
         let mut browser = Self {
             folder: folder.to_owned(),
             http: reqwest::Client::builder()
@@ -69,9 +66,9 @@ impl Browser {
                 .timeout(START)
                 .build()?,
             session: String::new(),
-            driver: Some(Running::start("chromedriver", folder, &mut command)?),
+            driver: None,
         };
-        let port = browser.port().await?;
+        let port = browser.drive(&tools).await?;
         let asked = json!({"capabilities": {"alwaysMatch": {
             "acceptInsecureCerts": true,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
@@ -91,20 +88,33 @@ impl Browser {
         Ok(browser)
     }
 
-    async fn port(&mut self) -> anyhow::Result<u16> {
-        let driver = self.driver.as_mut().context("it was just started")?;
+    /// Starts the driver; the port that it took.
+    async fn drive(&mut self, tools: &Path) -> anyhow::Result<u16> {
         let began = Instant::now();
         loop {
-            let log = driver.log();
-            let said = log.split_once("started successfully on port ");
-            let port = said.and_then(|(_, rest)| rest.split_once('.'));
-            if let Some(port) = port.and_then(|(port, _)| port.parse().ok()) {
-                return Ok(port);
+            // Its log is read from the beginning: each driver has one of its own.
+            let _of_another = fs::remove_file(self.folder.join("chromedriver.log"));
+            let mut command = Command::new(tools.join("chromedriver"));
+            command.arg("--port=0").env(MARK, self.folder.as_os_str());
+            command
+                .env("HOME", &self.folder)
+                .env("TMPDIR", &self.folder);
+            let mut driver = Running::start("chromedriver", &self.folder, &mut command)?;
+            while driver.ended().is_none() && began.elapsed() < START {
+                let log = driver.log();
+                let said = log.split_once("started successfully on port ");
+                let port = said.and_then(|(_, rest)| rest.split_once('.'));
+                if let Some(port) = port.and_then(|(port, _)| port.parse().ok()) {
+                    self.driver = Some(driver);
+                    return Ok(port);
+                }
+                time::sleep(Duration::from_millis(20)).await;
             }
-            if driver.ended().is_some() || began.elapsed() > START {
+            // It takes a free port of IPv6 and then the same one of IPv4, which another may have.
+            let log = driver.log();
+            if began.elapsed() > START || !log.contains("Address already in use") {
                 bail!("chromedriver does not start:\n{log}");
             }
-            time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -5,6 +5,11 @@ use crate::browser::{Browser, key};
 /// What somebody with bad intent, or a clumsy hand, writes into a reason.
 pub const MARKUP: &str = "<img src=x onerror=alert(1)><b>prices</b> \u{202e}&amp; \"äß\"";
 
+/// The same as it is shown: what would turn the direction of all that follows is marked instead.
+pub fn shown(text: &str) -> String {
+    text.replace('\u{202e}', "\u{fffd}")
+}
+
 /// A script: whether every text stayed text.
 pub const NO_MARKUP: &str = "return document.querySelector('b, script:not([src]), iframe, object') === null \
     && [...document.images].every(image => image.src.endsWith('/ui/icon.svg'))";

@@ -8,7 +8,7 @@ use flagship_hub::api::types::{AbortView, List};
 use flagship_tests::{
     browser::{Browser, key},
     fleet::{Fleet, cluster_of},
-    page::{MARKUP, NO_MARKUP, complained_of_nothing_but_refusals, log_in},
+    page::{MARKUP, NO_MARKUP, complained_of_nothing_but_refusals, log_in, shown},
     play::{Play, quick_plan},
 };
 use serde_json::json;
@@ -59,7 +59,11 @@ async fn a_keyboard_alone_stops_a_release_and_the_page_shows_that_it_stopped() {
     browser
         .reads(
             "#banners",
-            &format!("STOPPED fleet by abort {} of admin: {MARKUP}", abort.id),
+            &format!(
+                "STOPPED fleet by abort {} of admin: {}",
+                abort.id,
+                shown(MARKUP)
+            ),
         )
         .await;
     let status = play.ok(&["status"]);
@@ -68,7 +72,7 @@ async fn a_keyboard_alone_stops_a_release_and_the_page_shows_that_it_stopped() {
         let first: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
         first.join(" ").split(" (since").next().unwrap().to_owned()
     };
-    assert_eq!(told(&banner), told(&status), "the same words");
+    assert_eq!(told(&banner), told(&shown(&status)), "the same words");
     browser.reads("#rollouts .state", "Aborted").await;
     browser.reads("#rollouts .state", "RolledBack").await;
     assert_eq!(
@@ -140,7 +144,7 @@ async fn stopped_by_keyboard(browser: &Browser, play: &Play) -> AbortView {
         "stops at once: pilot-1 at 10%",
         "nothing advances in its scope after ",
         "heard or not",
-        MARKUP,
+        &shown(MARKUP),
     ] {
         browser.reads("#confirm-preview", text).await;
     }
@@ -163,17 +167,17 @@ async fn stopped_by_keyboard(browser: &Browser, play: &Play) -> AbortView {
         (abort.actor.as_str(), abort.reason.as_str()),
         ("admin", MARKUP)
     );
-    let page = play.ok(&["describe", "abort", &abort.id]);
+    let page = shown(&play.ok(&["describe", "abort", &abort.id]));
     let words = |line: &str| {
         let words = line
             .split_whitespace()
             .filter(|word| *word != "returned" && *word != "idle");
         words.collect::<Vec<_>>().join(" ")
     };
-    let shown = words(&browser.text("#receipts").await);
+    let read = words(&browser.text("#receipts").await);
     // The last line has an age in it.
     for line in page.lines().filter(|line| !line.starts_with("It stands")) {
-        assert!(shown.contains(&words(line)), "{line}\nis not in\n{shown}");
+        assert!(read.contains(&words(line)), "{line}\nis not in\n{read}");
     }
     browser.press(key::ESCAPE).await;
     browser

@@ -7,7 +7,7 @@ use flagship_hub::api::types::CreatedToken;
 use flagship_tests::{
     browser::{Browser, key},
     fleet::{Fleet, Members},
-    page::{MARKUP, NO_MARKUP, complained_of_nothing_but_refusals, log_in},
+    page::{MARKUP, NO_MARKUP, complained_of_nothing_but_refusals, log_in, shown},
     play::LONG,
 };
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ async fn who_may_not_stop_sees_everything_and_reads_why_the_button_does_nothing(
         .ok(&["freeze", "--fleet", "--for", "1h", "--reason", MARKUP])
         .unwrap();
     browser.reads("#banners", "of admin until").await;
-    browser.reads("#banners", MARKUP).await;
+    browser.reads("#banners", &shown(MARKUP)).await;
     browser.reads("#banners strong", "FROZEN").await;
     assert_eq!(browser.ask(NO_MARKUP).await, true);
 
@@ -154,5 +154,48 @@ async fn a_hub_that_is_away_and_a_token_that_ends_are_told_and_what_was_away_com
         .await;
     log_in(&browser, &fleet.hub.admin_token).await;
     browser.reads("#live", "Live").await;
+    complained_of_nothing_but_refusals(&browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_another_version_a_refusal_and_nonsense_are_named_and_end_by_themselves() {
+    let (_fleet, browser, _) = alone("page-versions", "viewer").await;
+    let between = "const real = window.fetch; window.instead = null; \
+        window.fetch = async (path, options) => { \
+            const answer = await real(path, options); \
+            return window.instead !== null && path === '/api/v1/status' ? window.instead(await answer.text()) : answer; \
+        }";
+    browser.ask(between).await;
+    let version = env!("CARGO_PKG_VERSION");
+    let (other, nonsense, refusal) = (
+        format!("text => new Response(text.replaceAll('{version}', '9.9.9'))"),
+        "() => new Response('<h1>Welcome to nginx!</h1>')",
+        "() => Response.json({detail: 'eve may not view', remedy: 'ask an admin'}, {status: 403})",
+    );
+    for (instead, notice) in [
+        (
+            other.as_str(),
+            format!("The hub is of version 9.9.9 now, this page is of {version}: load it again"),
+        ),
+        (
+            nonsense,
+            "the hub answered in a way that this page does not understand".to_owned(),
+        ),
+        (
+            refusal,
+            "eve may not view. To mend it: ask an admin".to_owned(),
+        ),
+    ] {
+        let looked_at = "document.dispatchEvent(new Event('visibilitychange'))";
+        let script = format!("window.instead = {instead}; {looked_at}");
+        browser.ask(&script).await;
+        browser.reads("#notices", &notice).await;
+        browser
+            .ask(&format!("window.instead = null; {looked_at}"))
+            .await;
+        let quiet = "return document.querySelector('#notices').innerText === '' \
+            && document.querySelector('#live').innerText === 'Live'";
+        browser.until("it is quiet again", quiet).await;
+    }
     complained_of_nothing_but_refusals(&browser).await;
 }

@@ -15,9 +15,13 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
+/** Marks that turn the direction of the text after them, so that it reads as it was not written. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
 /** Sets a text where it differs, so that readers aloud and selections are left alone. */
 export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = text.replace(TURNING, "\ufffd");
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /** Shows a text, or hides the element where there is none. */

@@ -33,13 +33,21 @@ class Refresh {
     this.isStopped = false;
     this.isRunning = false;
     this.isWanted = false;
+    this.isAsked = false;
     this.rest = LEAST;
     this.last = 0;
   }
 
   soon(after = GATHER) {
     this.isWanted = true;
-    if (!this.isRunning) this.plan(Math.max(after, this.last + this.rest - Date.now()));
+    const rest = this.isAsked ? 0 : this.last + this.rest - Date.now();
+    if (!this.isRunning) this.plan(Math.max(after, rest));
+  }
+
+  /** Who pressed something does not wait for the hub's rest. */
+  now() {
+    this.isAsked = true;
+    this.soon(0);
   }
 
   /** Many changes do not put off what is planned already. */
@@ -62,6 +70,7 @@ class Refresh {
     if (this.isStopped || document.hidden) return;
     this.isRunning = true;
     this.isWanted = false;
+    this.isAsked = false;
     const began = Date.now();
     let error = null;
     const outcomes = await Promise.allSettled(this.parts.map((part) => part()));
@@ -78,7 +87,7 @@ class Refresh {
 }
 
 let refresh = null;
-const changed = () => refresh?.soon(0);
+const changed = () => refresh?.now();
 const rollouts = new Rollouts(changed);
 const clusters = new Clusters(changed);
 const receipts = new Receipts(changed);
@@ -123,8 +132,7 @@ function showState() {
 
 function tryNow() {
   app.live?.now();
-  if (refresh) refresh.rest = 0;
-  refresh?.soon(0);
+  changed();
 }
 
 function begin(who) {

@@ -4,7 +4,7 @@
 pub mod bare;
 pub mod followers;
 mod starts;
-mod stored;
+pub mod stored;
 
 use std::{
     fs,
@@ -47,7 +47,7 @@ pub async fn measure(folder: &Path, rounds: u32) -> anyhow::Result<Report> {
     let times = rounds.saturating_mul(10);
     let mut stage = Stage::set(folder, CLUSTERS).await?;
     stage.hub.kill();
-    stored::fill(&stage.hub.data).await?;
+    stored::fill(&stored::open(&stage.hub.data)?).await?;
     stage.hub.serve().await?;
     let api = stage.api()?;
 

@@ -138,6 +138,7 @@ impl Stage {
         fs::write(folder.join("kept"), "")?;
         println!("\neverything is left running; `deploy/quickstart --stop` ends it");
         println!("  hub        {}", self.fleet.hub.url());
+        println!("  page       the same, in a browser, with the token of the file below");
         println!(
             "  log in     {} login {} --ca-hash {} --token-file {}",
             built("flagship").display(),

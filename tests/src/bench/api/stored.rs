@@ -14,7 +14,7 @@ use flagship_waves::{ClusterPhase, ClusterState, Plan, RolloutPhase, RolloutStat
 use jiff::Timestamp;
 
 /// All of them.
-pub(super) const ROLLOUTS: usize = 10_000;
+pub const ROLLOUTS: usize = 10_000;
 /// Plans, each of another team.
 pub(super) const PLANS: usize = 10;
 /// Those that a team's label selects.
@@ -22,9 +22,19 @@ pub(super) const OF_A_TEAM: usize = ROLLOUTS / PLANS;
 /// Clusters of one rollout.
 const EACH: usize = 10;
 
+/// The store of a hub that does not run.
+///
+/// # Errors
+/// The hub runs.
+pub fn open(data: &Path) -> anyhow::Result<Store> {
+    Ok(Store::open(Folder::new(data).path())?)
+}
+
 /// Puts them there.
-pub(super) async fn fill(data: &Path) -> anyhow::Result<()> {
-    let store = Store::open(Folder::new(data).path())?;
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn fill(store: &Store) -> anyhow::Result<()> {
     let members: Vec<Stored<ClusterRow>> = store.read_all(key::CLUSTERS)?;
     let at = Timestamp::now();
     let plans = (0..PLANS).map(|number| plan(number, at));
@@ -37,7 +47,7 @@ pub(super) async fn fill(data: &Path) -> anyhow::Result<()> {
     for plan in &plans {
         first = first.put(plan);
     }
-    commit(&store, first).await?;
+    commit(store, first).await?;
     // The teams release in turn.
     for round in 0..OF_A_TEAM {
         let mut txn = Txn::new();
@@ -45,7 +55,7 @@ pub(super) async fn fill(data: &Path) -> anyhow::Result<()> {
             let members = members.iter().cycle().skip(round % members.len());
             txn = txn.put(&rollout(plan, round + 1, members.take(EACH), at)?);
         }
-        commit(&store, txn).await?;
+        commit(store, txn).await?;
     }
     Ok(())
 }
