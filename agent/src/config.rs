@@ -140,10 +140,21 @@ impl AgentConfig {
 
     /// Checks a text; `path` is for the errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = serde_saphyr::from_str(text).map_err(|error| ConfigError::Parse {
-            path: path.to_owned(),
-            place: error.location().map(|place| (place.line(), place.column())),
-            message: error.without_snippet().to_string(),
+        let config: Self = serde_saphyr::from_str(text).map_err(|error| {
+            let place = error.location().map(|place| (place.line(), place.column()));
+            let line = place.and_then(|(line, _)| {
+                let before = usize::try_from(line).ok()?.checked_sub(1)?;
+                text.lines().nth(before)
+            });
+            let mut message = error.without_snippet().to_string();
+            if line.is_some_and(|line| line.contains("${")) {
+                message += "; write a value in place of each word in ${…}";
+            }
+            ConfigError::Parse {
+                path: path.to_owned(),
+                place,
+                message,
+            }
         })?;
         let problems = config.problems();
         if problems.is_empty() {
@@ -242,6 +253,12 @@ mod tests {
             + 1;
         assert!(error.starts_with(&format!("agent.yaml:{line}:")), "{error}");
         assert!(error.contains("adress"), "{error}");
+    }
+
+    #[test]
+    fn an_example_that_was_not_filled_in_says_what_is_to_be_done() {
+        let error = parse(EXAMPLE).unwrap_err();
+        assert!(error.contains("write a value in place of"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 use flagship_hub::api::types::{AbortView, ClusterView, List, RolloutCluster, RolloutView};
 
-pub use cluster::{Cluster, Layout};
+pub use cluster::{Cluster, Layout, configuration};
 pub use command::{Answer, Cli};
 pub use hub::Hub;
 

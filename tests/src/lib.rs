@@ -20,4 +20,5 @@ pub mod quickstart;
 pub mod raw;
 pub mod sample;
 pub mod tools;
+pub mod transcript;
 pub mod world;

@@ -14,7 +14,7 @@ const ABOUT: &str = "Releases over a fleet of clusters, wave by wave; and stops 
 
 const AFTER: &str = "\
 Start here:
-  flagship login https://hub:8443 --ca-hash sha256:… --token-stdin
+  flagship login https://hub:8440 --ca-hash sha256:… --token-stdin
   flagship apply -f plan.yaml
   flagship start shop/checkout --to-version 1.9.0 --reason 'release 1.9' --wait
   flagship abort --fleet --reason 'errors everywhere' --wait

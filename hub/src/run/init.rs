@@ -1,13 +1,13 @@
 //! `flagship-hub init`: a new fleet in a new folder, and the first administrator's token.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use flagship_proto::{digest::Digest, model::FleetId, process::Clock};
 
 use super::Folder;
 use crate::{
-    args::InitArgs,
+    args::{InitArgs, NameArgs},
     auth::Grants,
     ca::Ca,
     leader,
@@ -15,11 +15,16 @@ use crate::{
     store::Store,
 };
 
+/// The port for people, unless `serve` is told another.
+const PEOPLE: u16 = 8440;
+
 /// What a person needs after `init`.
 #[derive(Debug)]
 pub struct Founded {
     /// Where everything lies.
     pub data: PathBuf,
+    /// By what name people reach the hub.
+    pub name: String,
     /// The new fleet.
     pub fleet: FleetId,
     /// SHA-256 of the CA's certificate.
@@ -61,10 +66,23 @@ pub async fn init(args: InitArgs) -> anyhow::Result<Founded> {
     let created = Ops::new(store).create_token(&caller, wanted, now).await?;
     Ok(Founded {
         data: data.data,
+        name: reached_by(&names),
         fleet,
         ca_hash: ca.hash(),
         token: created.secret.reveal(),
     })
+}
+
+/// The first name or address that the certificate was asked to hold; otherwise this machine's own.
+fn reached_by(names: &NameArgs) -> String {
+    let name = names.dns.first().cloned();
+    let address = || names.ip.first().map(|ip| SocketAddr::new(*ip, PEOPLE));
+    match name {
+        Some(name) => format!("{name}:{PEOPLE}"),
+        None => address()
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], PEOPLE)))
+            .to_string(),
+    }
 }
 
 fn check_trust_domain(domain: &str) -> anyhow::Result<()> {
@@ -84,6 +102,7 @@ impl fmt::Display for Founded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             data,
+            name,
             fleet,
             ca_hash,
             token,
@@ -100,9 +119,6 @@ impl fmt::Display for Founded {
         writeln!(f)?;
         writeln!(f, "Next:")?;
         writeln!(f, "  flagship-hub serve --data {data}")?;
-        writeln!(
-            f,
-            "  flagship login https://127.0.0.1:8440 --ca-hash {ca_hash}"
-        )
+        writeln!(f, "  flagship login https://{name} --ca-hash {ca_hash}")
     }
 }

@@ -63,6 +63,7 @@ async fn a_fleet_is_founded_once_and_the_token_is_shown_once() {
         text.contains("flagship_") && text.contains("sha256:"),
         "{text}"
     );
+    assert!(text.contains("login https://127.0.0.1:8440 "), "{text}");
     for entry in std::fs::read_dir(&data).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         let token = founded.token.as_bytes();
@@ -73,6 +74,23 @@ async fn a_fleet_is_founded_once_and_the_token_is_shown_once() {
         again.contains("already holds") && again.contains("serve"),
         "{again}"
     );
+}
+
+#[tokio::test]
+async fn what_init_says_next_names_the_hub_as_it_was_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, address) in [
+        (
+            &["--dns", "hub.example.com", "--ip", "10.0.0.1"][..],
+            "hub.example.com:8440",
+        ),
+        (&["--ip", "fd00::1"], "[fd00::1]:8440"),
+    ] {
+        let data = folder.path().join(address);
+        let founded = init(init_args(&data, more)).await.unwrap().to_string();
+        let login = format!("flagship login https://{address} --ca-hash sha256:");
+        assert!(founded.contains(&login), "{founded}");
+    }
 }
 
 #[tokio::test]

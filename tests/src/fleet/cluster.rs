@@ -20,6 +20,19 @@ use crate::{
 /// The agent's configuration, with words in `${…}` to be filled.
 const CONFIGURATION: &str = include_str!("../../../deploy/example/agent.yaml");
 
+/// The example's configuration of an agent, filled in.
+pub fn configuration(data: &Path, hub: SocketAddr, listener: SocketAddr) -> String {
+    filled(CONFIGURATION, data, hub, listener)
+}
+
+fn filled(text: &str, data: &Path, hub: SocketAddr, listener: SocketAddr) -> String {
+    text.replace("${DATA}", &shown(data))
+        .replace("${HUB}", &hub.to_string())
+        .replace("${SAMPLE}", &shown(&built("flagship-sample")))
+        .replace("${PORT}", &listener.port().to_string())
+        .replace("${ENVOY}", &shown(&tools::envoy()))
+}
+
 /// What a cluster is started with.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -70,15 +83,8 @@ impl Cluster {
         let token_file = folder.join("token");
         fs::write(&token_file, token)?;
         let with = |text: String, (from, to): &(String, String)| text.replace(from, to);
-        let filled = given
-            .settings
-            .iter()
-            .fold(CONFIGURATION.to_owned(), with)
-            .replace("${DATA}", &shown(&folder.join("data")))
-            .replace("${HUB}", &hub.to_string())
-            .replace("${SAMPLE}", &shown(&built("flagship-sample")))
-            .replace("${PORT}", &listener.port().to_string())
-            .replace("${ENVOY}", &shown(&tools::envoy()));
+        let begun = given.settings.iter().fold(CONFIGURATION.to_owned(), with);
+        let filled = filled(&begun, &folder.join("data"), hub, listener);
         fs::write(folder.join("agent.yaml"), filled)?;
         let mut cluster = Self {
             counts: folder.join("counts"),

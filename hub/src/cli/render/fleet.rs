@@ -11,6 +11,10 @@ use crate::{
     cli::output::{Look, Tone, table},
 };
 
+/// What is said, and what to do, where no cluster is a member.
+pub const NO_CLUSTER: &str =
+    "No cluster is enrolled; flagship token create --cluster NAME makes a token for one.";
+
 /// The fleet at a glance.
 pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     let mut text = banners(look, &view.banners, now);
@@ -29,7 +33,9 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
             several(look, &view.pending)
         );
     }
-    if view.rollouts.is_empty() {
+    if view.clusters == 0 {
+        text += &format!("{NO_CLUSTER}\n");
+    } else if view.rollouts.is_empty() {
         text += "No rollout is under way.\n";
     } else {
         text.push('\n');

@@ -32,9 +32,9 @@ pub const EXAMPLES: &str = "\
 ~/.config/flagship/config.yaml (FLAGSHIP_CONFIG) keeps hub, CA and token, readable by you alone.
 
 Examples:
-  flagship login https://hub:8443 --ca-hash sha256:5d3f… --token-stdin < token
-  flagship login https://hub:8443 --ca hub-ca.pem --context prod --project shop
-  flagship login https://hub:8443 --ca hub-ca.pem --client-cert me.pem --client-key me.key";
+  flagship login https://hub:8440 --ca-hash sha256:5d3f… --token-stdin < token
+  flagship login https://hub:8440 --ca hub-ca.pem --context prod --project shop
+  flagship login https://hub:8440 --ca hub-ca.pem --client-cert me.pem --client-key me.key";
 
 /// What can be typed after `login`.
 #[derive(Debug, Args)]
@@ -147,12 +147,13 @@ impl Login {
 pub fn token_of(global: &Global, stdin: bool, ask: bool) -> Result<Option<String>, CliError> {
     let mut text = String::new();
     let failed = |error| CliError::new(Exit::Error, format!("cannot read stdin: {error}"));
-    if stdin {
+    let typed = io::stdin().is_terminal();
+    if stdin && !typed {
         io::stdin().read_to_string(&mut text).map_err(failed)?;
-    } else if let Some(token) = token(global)? {
+    } else if !stdin && let Some(token) = token(global)? {
         text = token;
-    } else if ask && io::stdin().is_terminal() {
-        remark("Token (it is not kept on the screen's history if you clear it):");
+    } else if typed && (stdin || ask) {
+        remark("Paste the token, then press Enter (clear the screen after: it shows there):");
         io::stdin().lock().read_line(&mut text).map_err(failed)?;
     } else {
         return Ok(None);

@@ -18,7 +18,7 @@ use crate::{
         exit::{CliError, Exit},
         output::{print, show},
         refs,
-        render::lists::in_words,
+        render::{lists::in_words, words::clock},
     },
 };
 
@@ -225,7 +225,9 @@ impl Create {
             .await?;
         session.say(&format!(
             "enrolment token {} for {}, until {}; it is shown this once:",
-            made.token.id, made.token.cluster, made.token.expires_at
+            made.token.id,
+            made.token.cluster,
+            clock(made.token.expires_at, session.now())
         ));
         reveal(session, &made, made.secret.as_deref())
     }

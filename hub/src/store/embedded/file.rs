@@ -4,14 +4,17 @@
 mod rows;
 
 use std::{
-    fs::{self, File},
-    io::Write as _,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
 
-use flagship_proto::model::Position;
-use redb::{Database, DatabaseError, ReadableDatabase as _, TableDefinition};
+use flagship_proto::{model::Position, process::files::PRIVATE};
+use redb::{
+    Database, DatabaseError, ReadableDatabase as _, TableDefinition, backends::FileBackend,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Options, is_cold};
@@ -80,7 +83,7 @@ impl RowFile {
         let made = (|| -> Result<(), redb::Error> {
             let database = Database::builder()
                 .set_cache_size(CACHE_BYTES)
-                .create(&beside)?;
+                .create_with_backend(FileBackend::new(private(&beside)?)?)?;
             let txn = database.begin_write()?;
             {
                 let mut table = txn.open_table(ROWS)?;
@@ -268,7 +271,7 @@ impl RowFile {
         if self.options.ballast == 0 || path.exists() {
             return;
         }
-        let made = File::create(&path).and_then(|mut file| {
+        let made = private(&path).and_then(|mut file| {
             let block = vec![0_u8; 1 << 16];
             let mut left = self.options.ballast;
             while left > 0 {
@@ -376,4 +379,15 @@ fn open_unchanged(path: &Path) -> Result<Database, DatabaseError> {
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).expect("a header is plain data")
+}
+
+/// A file for its owner only from its first moment, to read and write; made where it is not there.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)
 }

@@ -50,8 +50,7 @@ pub(super) async fn list(
         }
         Kind::Cluster => {
             let list: List<ClusterView> = fetch(session, select, "clusters").await?;
-            let none = "No cluster is enrolled; flagship token create --cluster NAME makes a token for one.";
-            tell(session, &list, none, |items| {
+            tell(session, &list, fleet::NO_CLUSTER, |items| {
                 fleet::clusters(look, items, now)
             })
         }
