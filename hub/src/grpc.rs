@@ -28,8 +28,8 @@ use crate::{
 
 use link::Link;
 
-/// The largest message that is decoded.
-const LARGEST_MESSAGE: usize = 256 * 1024;
+/// The largest message that is decoded. A hello shows every abort that the agent keeps.
+const LARGEST_MESSAGE: usize = 1024 * 1024;
 const WINDOW: u32 = 64 * 1024;
 /// The largest list of headers of one request.
 const LARGEST_HEADERS: u32 = 16 * 1024;

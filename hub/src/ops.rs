@@ -24,6 +24,7 @@ mod standing;
 mod start;
 mod token;
 mod uses;
+mod way_back;
 mod wish;
 
 #[cfg(test)]

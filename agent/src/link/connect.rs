@@ -16,7 +16,7 @@ use super::identity::Identity;
 use crate::config::HubAddress;
 
 /// Largest message that is taken.
-const LARGEST_MESSAGE: usize = 256 * 1024;
+const LARGEST_MESSAGE: usize = 1024 * 1024;
 /// How long connecting, the TLS handshake included, may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(10);

@@ -1,11 +1,14 @@
 //! The audit log: list, verify, export.
 
+use std::fmt::Display;
+
 use axum::{
     Json,
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 
 use super::{
     ApiState,
@@ -17,7 +20,7 @@ use super::{
     types::{AuditEntryView, AuditVerdict, List},
     view::plain,
 };
-use crate::audit::AuditRecord;
+use crate::{audit::AuditRecord, ops::OpError};
 
 /// So many entries are looked through for one page; they are read from disk.
 const LOOKED_AT: u64 = 10_000;
@@ -55,12 +58,28 @@ pub async fn list(
     picked.show(seq, plain::audit)
 }
 
+/// So many read the whole log at a time, aside from those who carry leases and aborts.
+static LONG: Semaphore = Semaphore::const_new(1);
+
+async fn long<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let broken = |error: &dyn Display| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        ApiError::new(status, "internal", format!("the log was not read: {error}"))
+    };
+    let _place = LONG.acquire().await.map_err(|error| broken(&error))?;
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| broken(&error))??)
+}
+
 /// Checks the chain as it is stored.
 #[utoipa::path(get, path = "/api/v1/audit/verify", tag = "audit",
     responses((status = 200, description = "whether it holds", body = AuditVerdict)))]
 pub async fn verify(State(state): State<ApiState>) -> Result<Json<AuditVerdict>, ApiError> {
     let stated = state.store().audit_head();
-    Ok(Json(match state.ops.audit_verify()? {
+    let verdict = long(move || state.ops.audit_verify()).await?;
+    Ok(Json(match verdict {
         Ok(verified) => AuditVerdict {
             intact: true,
             entries: verified.count,
@@ -80,6 +99,6 @@ pub async fn verify(State(state): State<ApiState>) -> Result<Json<AuditVerdict>,
 #[utoipa::path(get, path = "/api/v1/audit/export", tag = "audit",
     responses((status = 200, description = "JSON lines", body = String, content_type = "application/x-ndjson")))]
 pub async fn export(State(state): State<ApiState>) -> Result<Response, ApiError> {
-    let text = state.ops.audit_export()?.to_text();
+    let text = long(move || Ok(state.ops.audit_export()?.to_text())).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response())
 }

@@ -182,7 +182,7 @@ WHAT A HUB LETS ANYBODY COST
   port for agents       TLS 1.3 only; 20000 connections, 8 of one cluster; 256 handshakes at a time, 128
                         of one address, each within 10 s; 128 connections without a certificate, 64 of
                         one address, for 60 s
-  a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 256 KiB
+  a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 1024 KiB
                         each; 60 sessions a minute; 4096 workloads; who takes nothing is cut after 20 s,
                         who says nothing after three leases
   enrolment             20 refused requests of one address, then 10 a minute; 20 renewals of one cluster,

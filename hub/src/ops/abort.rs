@@ -8,7 +8,7 @@ use flagship_proto::model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise};
+use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise, standing_aborts};
 use crate::{
     auth::Right,
     records::{AbortRow, Guard, Record as _, key},
@@ -20,6 +20,15 @@ pub(super) const NOT_STOPPED: Otherwise = Otherwise {
     field: "scope",
     outcome: "nothing was stopped",
 };
+
+/// So many aborts may stand at once; wider ones than these find room all the same.
+const MOST_STANDING: usize = 100;
+
+/// So many of one scope and mode may stand: each needs a lift of its own.
+const SAME: usize = 2;
+
+/// So much of a reason goes to the agents with the abort; the audit log has all of it.
+const REASON: usize = 512;
 
 /// Whom to stop, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +90,7 @@ impl Ops {
         // read before the clusters: who joins in between changes it
         let guard = self.store.get(&key::guard())?;
         let matched = self.may_stop(caller, &args.scope)?;
+        self.has_room(args, now)?;
         let is_selector = matched.is_some();
         let abort = self.draw_abort(caller, args, tries, now);
         let mut row = AbortRow::new(abort, matched, self.lease_in(&args.scope));
@@ -99,6 +109,33 @@ impl Ops {
         let txn = txn.put(&row).put(&Guard { by }).urgent();
         let before: Option<&()> = None;
         Ok(Prepared::new(txn, answer, object).digests(before, Some(&row)))
+    }
+
+    /// Agents show every abort that stands when they connect, in one message: so many find room. What
+    /// stops all of a project or of the fleet finds it always, but not again and again.
+    fn has_room(&self, args: &AbortOrder, now: Tick) -> Result<(), OpError> {
+        // No row that cannot be read may stand in the way of an abort.
+        let Ok(standing) = standing_aborts(&self.store, now.wall) else {
+            return Ok(());
+        };
+        let same: Vec<_> = standing
+            .iter()
+            .map(|row| row.unplaced())
+            .filter(|abort| abort.scope == args.scope && abort.mode == args.mode)
+            .collect();
+        if let (SAME.., Some(last)) = (same.len(), same.last()) {
+            let what = format!("{} such aborts of {} stand already", same.len(), args.scope);
+            return Err(OpError::refused("abort.stands", &what)
+                .try_this(&format!("follow it: flagship describe abort {}", last.id)));
+        }
+        let is_whole = matches!(args.scope, Scope::Fleet | Scope::Project(_));
+        if !is_whole && standing.len() >= MOST_STANDING {
+            let what = format!("{} aborts stand, and no more fit", standing.len());
+            return Err(OpError::refused("abort.tooMany", &what).try_this(
+                "stop all at once with --project or --fleet, or lift one that is not needed",
+            ));
+        }
+        Ok(())
     }
 
     /// Whom a scope means, to who may stop all of it.
@@ -141,9 +178,13 @@ impl Ops {
             position: None,
             at: now.wall,
             actor: caller.actor.clone(),
-            reason: caller.reason.clone(),
+            reason: cut(&caller.reason).to_owned(),
         }
     }
+}
+
+fn cut(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON)]
 }
 
 /// When nothing in an abort's scope advances any more, whoever is cut off (P5).

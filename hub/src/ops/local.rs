@@ -56,7 +56,7 @@ impl Ops {
         let Some(act) = report.status.local_control().cloned() else {
             let message = format!("no local control stands for {workload} in {}", args.cluster);
             return Err(OpError::refused("local.none", &message)
-                .try_this(&format!("flagship describe cluster {}", args.cluster)));
+                .try_this(&format!("flagship describe cluster {} says when it was last heard: what was said on the spot since is not known here", args.cluster)));
         };
         caller.insist_on_reason("ending what a person on the spot ordered")?;
         let row = LocalReleaseRow {

@@ -99,6 +99,7 @@ impl Ops {
         let workload = plan.workload().map_err(|error| {
             OpError::bad_input("plan.invalid", &error.to_string()).in_field("spec.workload")
         })?;
+        self.is_own(caller, &id, &workload)?;
         findings.extend(lint_members(&plan, &self.candidates(&workload)?));
         if has_errors(&findings) {
             return Err(invalid(findings));
@@ -160,6 +161,23 @@ impl Ops {
                     .any(|had| had.workload == *workload),
             })
             .collect())
+    }
+}
+
+impl Ops {
+    /// A workload is of those who may ship every plan that names it: nobody comes to what another
+    /// project or team releases by writing a plan of his own, whatever labels he gives it.
+    fn is_own(&self, caller: &Caller, id: &PlanRef, workload: &WorkloadRef) -> Result<(), OpError> {
+        let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
+        let mut others = plans.iter().filter(|row| {
+            row.id != *id && row.plan.workload().is_ok_and(|named| named == *workload)
+        });
+        if others.all(|row| caller.grants.decide(Right::Ship, row.object()).is_ok()) {
+            return Ok(());
+        }
+        let whole = Object::Workload(workload);
+        let missing = caller.grants.refusal(Right::Ship, &whole);
+        Err(OpError::forbidden(&caller.actor, &missing))
     }
 }
 

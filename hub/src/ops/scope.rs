@@ -8,7 +8,7 @@ use flagship_proto::model::{ClusterUid, Order, Scope, Selector};
 use super::{Caller, OpError, Ops, RolloutName, error::named};
 use crate::{
     auth::Object,
-    records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, Stored, key},
+    records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, RolloutRow, Stored, key},
 };
 
 /// What a refusal says did not happen, and in which field the scope stood.
@@ -63,7 +63,14 @@ impl Ops {
                     project: project.clone(),
                     id: id.clone(),
                 };
-                self.rollout(caller, &name).map(|_| None)
+                let row = self.rollout(caller, &name)?;
+                if row.state.is_over() {
+                    return nothing(
+                        format!("rollout {name} has ended ({})", row.state.phase.word()),
+                        self.under_way(caller, &row)?,
+                    );
+                }
+                Ok(None)
             }
             Scope::Workload(workload) => {
                 let clusters = self.candidates(workload)?;
@@ -88,6 +95,10 @@ impl Ops {
                     )
                     .try_this("say --fleet if that is meant"));
                 }
+                if let Err(error) = selector.check() {
+                    return Err(OpError::bad_input("scope.selector", &error.to_string())
+                        .try_this("select by fewer or shorter labels; everything: --fleet"));
+                }
                 let matched = self.matching(selector)?;
                 if matched.is_empty() {
                     return nothing(
@@ -98,6 +109,28 @@ impl Ops {
                 Ok(Some(matched))
             }
         }
+    }
+
+    /// What to name in place of a rollout that has ended.
+    fn under_way(&self, caller: &Caller, ended: &RolloutRow) -> Result<String, OpError> {
+        let rows: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+        let open = rows.iter().filter(|row| {
+            let plan = row.plan_ref();
+            row.workload == ended.workload
+                && !row.state.is_over()
+                && caller.grants.sees(Object::Plan(&plan, row.labels()))
+        });
+        let open: Vec<String> = open
+            .map(|row| format!("{}/{}", row.project, row.id))
+            .collect();
+        Ok(if open.is_empty() {
+            format!(
+                "what it released goes back with: flagship retreat {}/{}",
+                ended.project, ended.id
+            )
+        } else {
+            format!("under way there: {}", open.join(", "))
+        })
     }
 
     /// Whom a selector meets now; none for the other scopes.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use flagship_proto::model::{
     Change, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, Tick, WaveName, WorkloadRef,
 };
-use flagship_waves::{Finding, Request, RolloutState, Wish, allowed, lint_members, members};
+use flagship_waves::{
+    Finding, Request, RolloutPhase, RolloutState, Wish, allowed, lint_members, members,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -283,7 +285,8 @@ pub(super) fn abort_stands(abort: &flagship_proto::model::Abort) -> OpError {
         "abort {} ({}) of {} stands since {}: {}",
         abort.id, abort.scope, abort.actor, abort.at, abort.reason
     );
-    OpError::refused("abort.stands", &message).try_this(&format!("flagship lift {}", abort.id))
+    OpError::refused("abort.stands", &message)
+        .try_this(&format!("flagship lift {} --reason …", abort.id))
 }
 
 fn supersede(
@@ -305,9 +308,12 @@ fn supersede(
             holder.change,
             holder.state.phase.word()
         );
-        return Err(OpError::refused("claim.held", &message).try_this(
-            "wait for its end, retreat or accept it, or take over with start --supersede",
-        ));
+        let remedy = if holder.state.phase == RolloutPhase::Aborted {
+            "it does not end by itself: lift the abort and retry it, retreat or accept it, or take over with start --supersede"
+        } else {
+            "wait for its end, retreat or accept it, or take over with start --supersede"
+        };
+        return Err(OpError::refused("claim.held", &message).try_this(remedy));
     }
     if holder.project != row.project {
         let message = format!("{name} is of another project and cannot be superseded");

@@ -1,6 +1,7 @@
 //! Operations over the store in memory: what they store, what they refuse and with which remedy.
 
 mod abort;
+mod bounds;
 mod freeze;
 mod lift;
 mod member;

@@ -131,6 +131,9 @@ impl Ops {
         caller.may(right, Object::Plan(&plan, row.labels()), || {
             no_rollout(name)
         })?;
+        if let Wish::Retreat { to, .. } = wish {
+            self.may_return(&row, to)?;
+        }
         let uids: Vec<ClusterUid> = row.state.clusters.keys().cloned().collect();
         let standing = standing_aborts(&self.store, now.wall)?;
         let stands = covering(&standing, &row.workload, &row.plan_ref(), &row.id, &uids);
@@ -138,7 +141,7 @@ impl Ops {
             let refusal = OpError::refused("wish.notAllowed", &why.to_string());
             match (wish, stands) {
                 (Wish::Retry, Some(abort)) => {
-                    refusal.try_this(&format!("flagship lift {}", abort.id()))
+                    refusal.try_this(&format!("flagship lift {} --reason …", abort.id()))
                 }
                 (
                     Wish::Pause

@@ -50,6 +50,42 @@ pub enum Operator {
     DoesNotExist,
 }
 
+/// Most names, labels, expressions and values of a selector together.
+const MOST_PARTS: usize = 128;
+
+/// Most bytes of a selector as it is written.
+const LARGEST: usize = 4096;
+
+/// A selector that is larger than any that is meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// Names, labels, expressions and values together.
+    #[error(
+        "a selector has at most {MOST_PARTS} names, labels and values, and this one has {count}"
+    )]
+    TooMany {
+        /// So many.
+        count: usize,
+    },
+    /// A key or a value.
+    #[error("a key or value that begins with {start:?} is longer than {most} bytes")]
+    TooLong {
+        /// How it begins.
+        start: String,
+        /// Its limit in bytes.
+        most: usize,
+    },
+    /// All of it.
+    #[error("a selector has at most {LARGEST} bytes, and this one has {size}")]
+    TooLarge {
+        /// So many.
+        size: usize,
+    },
+    /// A character that would draw on a terminal.
+    #[error("a key or value has a control character")]
+    Control,
+}
+
 impl Selector {
     /// Whether a cluster is meant.
     pub fn matches(&self, name: &ClusterName, labels: &Labels) -> bool {
@@ -64,6 +100,46 @@ impl Selector {
                 .match_expressions
                 .iter()
                 .all(|expression| expression.matches(labels))
+    }
+
+    /// Refuses what no person writes: it goes to every agent with the order that it stands in, and
+    /// what is too large for a message would reach nobody. Keys and values are as long as Kubernetes
+    /// allows.
+    pub fn check(&self) -> Result<(), SelectorError> {
+        let expressions = self.match_expressions.iter();
+        let listed = expressions
+            .clone()
+            .map(|expression| expression.values.len());
+        let count = self.names.len() + self.match_labels.len() + self.match_expressions.len();
+        let count = count + listed.sum::<usize>();
+        if count > MOST_PARTS {
+            return Err(SelectorError::TooMany { count });
+        }
+        let keys = self.match_labels.keys().map(String::as_str);
+        let keys = keys.chain(
+            expressions
+                .clone()
+                .map(|expression| expression.key.as_str()),
+        );
+        let values = self.match_labels.values().map(String::as_str);
+        let values = values.chain(expressions.flat_map(|e| e.values.iter().map(String::as_str)));
+        let parts = keys
+            .map(|key| (key, 317))
+            .chain(values.map(|value| (value, 253)));
+        for (text, most) in parts {
+            if text.len() > most {
+                let start = text.chars().take(20).collect();
+                return Err(SelectorError::TooLong { start, most });
+            }
+            if text.chars().any(char::is_control) {
+                return Err(SelectorError::Control);
+            }
+        }
+        let size = self.to_string().len();
+        if size > LARGEST {
+            return Err(SelectorError::TooLarge { size });
+        }
+        Ok(())
     }
 
     /// Whether it says nothing, and so matches every cluster.

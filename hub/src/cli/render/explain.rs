@@ -279,7 +279,13 @@ pub fn cluster_not_yet(
                 "Running" => format!("stays at {}", weight(cluster)),
                 state => format!("is {state}"),
             };
-            Some(format!("{name} {doing}: {}", why(&cluster.why, now)))
+            let stale = if cluster.connected {
+                String::new()
+            } else {
+                let heard = heard(cluster.last_heard, false, now);
+                format!(" as it was last heard ({heard}; it is not connected)")
+            };
+            Some(format!("{name} {doing}{stale}: {}", why(&cluster.why, now)))
         }
         _ => None,
     }

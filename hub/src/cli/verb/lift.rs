@@ -84,9 +84,12 @@ fn words(view: &AbortView) -> String {
         .collect();
     rollouts.sort_unstable();
     rollouts.dedup();
-    for rollout in rollouts {
-        text += &format!("  flagship retreat {rollout}   takes back who is Done\n");
-        text += &format!("  flagship retry {rollout}     goes on, from step 0\n");
+    for rollout in &rollouts {
+        text +=
+            &format!("  flagship explain {rollout}   how it stands, and what you can do with it\n");
+    }
+    if rollouts.is_empty() {
+        text += "  flagship status   what else stands, and which rollouts wait for a word\n";
     }
     text
 }

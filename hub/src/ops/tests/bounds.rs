@@ -1,0 +1,162 @@
+//! What a right does not reach: stops that would shut the fleet out, a way back that is a release, the
+//! workload of another project, clusters beyond a label.
+
+use flagship_proto::model::{
+    AbortMode, Scope, Selector,
+    scope::{Expression, Operator},
+};
+
+use super::*;
+use crate::{
+    auth::{Binding, Grants, Role},
+    records::{GoodVersion, LastGoodRow},
+};
+
+fn bound(role: Role, project: Option<&str>, region: Option<&str>) -> Caller {
+    let selector = region.map(|region| Selector {
+        match_labels: [("region".to_owned(), region.to_owned())].into(),
+        ..Selector::default()
+    });
+    let projects = project.into_iter().map(|name| name.parse().unwrap());
+    Caller {
+        grants: Grants(vec![Binding {
+            projects: projects.collect(),
+            selector,
+            ..Binding::of(role)
+        }]),
+        ..Caller::new("ola")
+    }
+}
+
+fn not_in(value: &str) -> Scope {
+    Scope::Selector(Selector {
+        match_expressions: vec![Expression {
+            key: "region".to_owned(),
+            operator: Operator::NotIn,
+            values: vec![value.to_owned()],
+        }],
+        ..Selector::default()
+    })
+}
+
+fn abort(hub: &Hub, scope: Scope, mode: AbortMode) -> Result<AbortAnswer, OpError> {
+    let order = AbortOrder { scope, mode };
+    let reason = "ä".repeat(1_000);
+    ready(hub.ops.abort(&caller().because(&reason), order, hub.now()))
+}
+
+#[test]
+fn an_abort_that_no_message_holds_is_refused_before_it_is_stored() {
+    let hub = Hub::new();
+    for value in [
+        "A".repeat(900_000),
+        "A".repeat(300),
+        "two\nlines".to_owned(),
+    ] {
+        let error = refused(
+            abort(&hub, not_in(&value), AbortMode::Return),
+            OpErrorKind::BadInput,
+            "scope.selector",
+        );
+        assert!(error.message.contains("nothing was stopped"), "{error}");
+    }
+    assert!(hub.ops.store.list(key::ABORTS).unwrap().rows.is_empty());
+}
+
+#[test]
+fn so_many_aborts_stand_as_one_hello_shows_and_a_whole_project_is_stopped_all_the_same() {
+    let hub = Hub::new();
+    let mut stored = 0;
+    let last = loop {
+        match abort(&hub, not_in(&format!("r{stored}")), AbortMode::Return) {
+            Ok(answer) => {
+                assert!(answer.abort.reason.len() <= 512);
+                stored += 1;
+            }
+            Err(error) => break error,
+        }
+        assert!(stored <= 100);
+    };
+    assert_eq!((stored, last.code), (100, "abort.tooMany"));
+    assert!(last.remedy.contains("--fleet"), "{}", last.remedy);
+    let project = || Scope::Project("shop".parse().unwrap());
+    for mode in [AbortMode::Hold, AbortMode::Return, AbortMode::Return] {
+        abort(&hub, project(), mode).unwrap();
+    }
+    let again = abort(&hub, project(), AbortMode::Return);
+    let error = refused(again, OpErrorKind::Refused, "abort.stands");
+    assert!(error.remedy.contains("describe abort"), "{}", error.remedy);
+    abort(&hub, Scope::Fleet, AbortMode::Return).unwrap();
+}
+
+#[test]
+fn a_retreat_leads_to_what_was_promoted_and_never_to_what_is_being_released() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let responder = bound(Role::Responder, Some("shop"), None);
+    let retreat = |version: &str| {
+        let to = ReturnTo::Version(version.to_owned());
+        let rollout = name("checkout-1");
+        ready(hub.ops.retreat(&responder, rollout, to, true, hub.now()))
+    };
+    for version in ["9.9.9", "1.1.0", "../../etc/x --port 1"] {
+        let error = refused(retreat(version), OpErrorKind::Refused, "retreat.to");
+        assert!(error.remedy.contains("1.0.0"), "{}", error.remedy);
+    }
+    hub.put(&LastGoodRow {
+        workload: workload(),
+        good: GoodVersion {
+            change: Change::Version("0.9.0".to_owned()),
+            digest: None,
+            project: "shop".parse().unwrap(),
+            rollout: "checkout-0".parse().unwrap(),
+        },
+        at: hub.now().wall,
+        before: Vec::new(),
+    });
+    retreat("0.9.0").unwrap();
+}
+
+#[test]
+fn a_workload_that_another_project_releases_is_not_come_to_by_writing_a_plan() {
+    let hub = Hub::new();
+    let plan = PLAN.replace(
+        "project: shop, name: checkout",
+        "project: pay, name: steal, labels: {region: eu}",
+    );
+    let apply = |caller: &Caller| {
+        let args = ApplyPlan {
+            source: plan.clone(),
+            dry_run: false,
+        };
+        ready(hub.ops.apply_plan(caller, args, hub.now()))
+    };
+    for (project, region) in [(Some("pay"), None), (None, Some("eu"))] {
+        let operator = bound(Role::Operator, project, region);
+        let error = refused(apply(&operator), OpErrorKind::Forbidden, "auth.forbidden");
+        assert!(error.message.contains("workload"), "{error}");
+    }
+    apply(&caller()).unwrap();
+}
+
+#[test]
+fn a_stop_of_a_rollout_that_has_ended_is_refused_and_names_the_one_under_way() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| {
+        row.state.phase = flagship_waves::RolloutPhase::Succeeded;
+    });
+    hub.start("1.2.0").unwrap();
+    let scope = |id: &str| Scope::Rollout {
+        project: "shop".parse().unwrap(),
+        id: id.parse().unwrap(),
+    };
+    let error = refused(
+        abort(&hub, scope("checkout-1"), AbortMode::Return),
+        OpErrorKind::NotFound,
+        "scope.nothing",
+    );
+    assert!(error.message.contains("has ended"), "{error}");
+    assert!(error.remedy.contains("shop/checkout-2"), "{}", error.remedy);
+    abort(&hub, scope("checkout-2"), AbortMode::Return).unwrap();
+}
