@@ -84,12 +84,28 @@ impl Sender {
         words.truncate(WORDS);
         let words = String::from_utf8_lossy(&words);
         let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let sent = headers.iter().map(|(_, value)| value).chain([url, body]);
+        let words = without(words, sent.map(Secret::expose));
         let why = format!("the channel answered {status}: {words}");
         Outcome::Failed {
             why: why.trim_end_matches([':', ' ']).to_owned(),
             wait,
         }
     }
+}
+
+/// Words of a channel without what was sent to it: an address, a header and a body hold keys, and some
+/// channels answer with what they were sent. Nothing of it moves a terminal's cursor.
+fn without<'a>(words: String, sent: impl Iterator<Item = &'a str>) -> String {
+    const KEY: usize = 8;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~%+".contains(c);
+    let parts = sent.flat_map(|text| text.split(move |c| !is_part(c)));
+    let mut parts: Vec<&str> = parts.filter(|part| part.len() >= KEY).collect();
+    parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
+    let words = parts
+        .into_iter()
+        .fold(words, |words, part| words.replace(part, "…"));
+    words.replace(char::is_control, "")
 }
 
 fn is_busy(status: StatusCode) -> bool {

@@ -86,3 +86,19 @@ async fn a_redirect_is_no_delivery_and_no_error_shows_the_address() {
     };
     assert!(!why.contains("s3cr3t"), "{why}");
 }
+
+#[tokio::test]
+async fn a_channel_that_answers_with_what_it_was_sent_tells_no_key() {
+    let (url, got) = server(
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 53\r\n\r\nno hook at /hooks/token-4711-abc: gone\x1b[2J since today",
+    );
+    let Outcome::Failed { why, .. } = send(&url.replace("s3cr3t", "token-4711-abc")).await else {
+        panic!("it was refused");
+    };
+    got.join().unwrap();
+    assert!(why.contains("no hook at") && why.contains("gone"), "{why}");
+    assert!(
+        !why.contains("token-4711") && !why.contains('\x1b'),
+        "{why}"
+    );
+}
