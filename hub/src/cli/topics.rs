@@ -185,6 +185,7 @@ WHAT A HUB LETS ANYBODY COST
   a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 1024 KiB
                         each; 60 sessions a minute; 4096 workloads; who takes nothing is cut after 20 s,
                         who says nothing after three leases
+  aborts                64 may stand that stop less than a project, and two of one scope and mode
   enrolment             20 refused requests of one address, then 10 a minute; 20 renewals of one cluster,
                         then 1 a minute
 

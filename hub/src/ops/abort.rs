@@ -22,7 +22,7 @@ pub(super) const NOT_STOPPED: Otherwise = Otherwise {
 };
 
 /// So many aborts may stand at once; wider ones than these find room all the same.
-const MOST_STANDING: usize = 100;
+const MOST_STANDING: usize = 64;
 
 /// So many of one scope and mode may stand: each needs a lift of its own.
 const SAME: usize = 2;

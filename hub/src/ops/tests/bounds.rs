@@ -75,9 +75,9 @@ fn so_many_aborts_stand_as_one_hello_shows_and_a_whole_project_is_stopped_all_th
             }
             Err(error) => break error,
         }
-        assert!(stored <= 100);
+        assert!(stored <= 64);
     };
-    assert_eq!((stored, last.code), (100, "abort.tooMany"));
+    assert_eq!((stored, last.code), (64, "abort.tooMany"));
     assert!(last.remedy.contains("--fleet"), "{}", last.remedy);
     let project = || Scope::Project("shop".parse().unwrap());
     for mode in [AbortMode::Hold, AbortMode::Return, AbortMode::Return] {
