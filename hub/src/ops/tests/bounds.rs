@@ -93,16 +93,33 @@ fn so_many_aborts_stand_as_one_hello_shows_and_a_whole_project_is_stopped_all_th
 fn a_retreat_leads_to_what_was_promoted_and_never_to_what_is_being_released() {
     let hub = Hub::new();
     hub.start("1.1.0").unwrap();
+    // The pilot has promoted it already; that makes it nobody else's old version.
+    let released = Digest::of(b"1.1.0");
+    hub.order(
+        "pilot-1",
+        "checkout-1",
+        OnDisconnect::Hold,
+        Some(Phase::Succeeded),
+    );
+    let reports: Vec<Stored<ReportRow>> = hub.ops.store.read_all(key::REPORTS).unwrap();
+    let mut report = reports[0].to_value();
+    report.status.primary_version = Some("1.1.0".to_owned());
+    report.status.primary_digest = Some(released);
+    report.status.can_return_to = vec![released, Digest::of(b"1.0.0")];
+    hub.put(&report);
     let responder = bound(Role::Responder, Some("shop"), None);
-    let retreat = |version: &str| {
-        let to = ReturnTo::Version(version.to_owned());
+    let back = |to: ReturnTo| {
         let rollout = name("checkout-1");
         ready(hub.ops.retreat(&responder, rollout, to, true, hub.now()))
     };
+    let retreat = |version: &str| back(ReturnTo::Version(version.to_owned()));
     for version in ["9.9.9", "1.1.0", "../../etc/x --port 1"] {
         let error = refused(retreat(version), OpErrorKind::Refused, "retreat.to");
         assert!(error.remedy.contains("1.0.0"), "{}", error.remedy);
     }
+    let to_released = back(ReturnTo::Digest(released));
+    refused(to_released, OpErrorKind::Refused, "retreat.to");
+    back(ReturnTo::Digest(Digest::of(b"1.0.0"))).unwrap();
     hub.put(&LastGoodRow {
         workload: workload(),
         good: GoodVersion {
