@@ -13,10 +13,10 @@ use rustls::pki_types::CertificateDer;
 use super::{ApiState, body::named, error::ApiError, metrics, tag::if_match};
 use crate::{
     api::types::common::{REASON, TICKET},
-    auth::{Access, Actor, Denied, Missing, Object, On, Right, access, routes::ROUTES},
+    auth::{Access, Actor, Denied, Object, On, Right, access, routes::ROUTES},
     door::Peer,
     limit::Origin,
-    ops::{Caller, OpErrorKind},
+    ops::{Caller, OpError, OpErrorKind},
 };
 
 /// The longest reason, ticket or key that is kept.
@@ -80,7 +80,7 @@ fn enter(actor: &Actor, right: Right, on: On, route: &str, path: &str) -> Result
         (On::Part, None) => grants.somewhere(right).map_err(Denied::Missing),
     };
     entered.map_err(|denied| match denied {
-        Denied::Missing(missing) => forbidden(actor, &missing),
+        Denied::Missing(missing) => OpError::forbidden(&actor.name, &missing).into(),
         Denied::Unseen => {
             let project = project.map_or_else(String::new, |project| project.to_string());
             let what = format!("there is no project {project}");
@@ -102,12 +102,6 @@ fn project(route: &str, path: &str) -> Result<Option<ProjectName>, ApiError> {
     let segment = path.split('/').nth(PROJECT).unwrap_or_default();
     let text = percent_decode_str(segment).decode_utf8_lossy();
     named("project", &text).map(Some)
-}
-
-/// The refusal of what somebody may not.
-pub fn forbidden(actor: &Actor, missing: &Missing) -> ApiError {
-    let what = format!("{} {missing}", actor.name);
-    ApiError::new(StatusCode::FORBIDDEN, "auth.forbidden", what).remedy(&missing.remedy)
 }
 
 /// Counts and writes down a wrong token; many of them from one address are told to wait.

@@ -7,7 +7,7 @@ use flagship_proto::model::{ProjectName, Scope, WorkloadRef};
 
 use super::{
     ApiState,
-    types::{Banner, ClusterView, NotFixed},
+    types::{Banner, ClusterView},
 };
 use crate::{
     auth::{Binding, Grants, Object},
@@ -62,8 +62,7 @@ impl<'a> Sight<'a> {
 
     /// Whether a rollout is.
     pub fn rollout(&self, row: &RolloutRow) -> bool {
-        let plan = row.plan_ref();
-        self.grants.sees(Object::Plan(&plan, row.labels()))
+        row.is_seen_by(self.grants)
     }
 
     /// Whether a cluster is.
@@ -79,6 +78,9 @@ impl<'a> Sight<'a> {
 
     /// Whether what stands in a scope concerns anything that is seen.
     pub fn scope(&self, scope: &Scope) -> bool {
+        if let Scope::Workload(workload) = scope {
+            return self.workload(workload);
+        }
         self.ops.sees_scope(self.grants, scope).unwrap_or(false)
     }
 
@@ -103,17 +105,6 @@ impl<'a> Sight<'a> {
     pub fn receipt(&self, row: &mut ReceiptRow) {
         let workloads = &mut row.receipt.receipt.workloads;
         workloads.retain(|receipt| self.workload(&receipt.workload));
-    }
-
-    /// Whether a cluster that an abort did not fix is seen: by its rollout.
-    pub fn not_fixed(&self, cluster: &NotFixed) -> bool {
-        let rollout = cluster.rollout.as_deref();
-        let name = rollout.and_then(|name| name.split_once('/'));
-        let name = name.and_then(|(project, id)| {
-            let (project, id) = (project.parse().ok()?, id.parse().ok()?);
-            Some(RolloutName { project, id })
-        });
-        self.is_whole() || name.is_some_and(|name| self.rollout_named(&name))
     }
 
     fn rollout_named(&self, name: &RolloutName) -> bool {

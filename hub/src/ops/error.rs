@@ -65,7 +65,8 @@ impl OpError {
         Self::new(OpErrorKind::Refused, code, message)
     }
 
-    pub(super) fn forbidden(caller: &str, missing: &Missing) -> Self {
+    /// The refusal of what somebody may not.
+    pub(crate) fn forbidden(caller: &str, missing: &Missing) -> Self {
         let message = format!("{caller} {missing}");
         Self::new(OpErrorKind::Forbidden, "auth.forbidden", &message).try_this(&missing.remedy)
     }

@@ -146,29 +146,26 @@ impl Ops {
                 preview.idle.push(cluster.name.clone());
             }
         }
-        self.cut(grants, &survey.clusters, &mut preview)?;
+        self.cut(grants, &survey.clusters, &mut preview);
         Ok(preview)
     }
 
     /// Leaves what a caller may see.
-    fn cut(
-        &self,
-        grants: &Grants,
-        clusters: &[Stored<ClusterRow>],
-        preview: &mut AbortPreview,
-    ) -> Result<(), StoreError> {
+    fn cut(&self, grants: &Grants, clusters: &[Stored<ClusterRow>], preview: &mut AbortPreview) {
         if grants.sees_everything() {
-            return Ok(());
+            return;
         }
-        let sees = |name: &RolloutName| self.sees_rollout(grants, name).unwrap_or(false);
-        preview.rollouts.retain(sees);
+        let found = [&preview.stops, &preview.done, &preview.outside];
+        let named = found.into_iter().flatten().map(|found| &found.rollout);
+        let mut seen: BTreeSet<RolloutName> = named.chain(&preview.rollouts).cloned().collect();
+        seen.retain(|name| self.sees_rollout(grants, name).unwrap_or(false));
+        preview.rollouts.retain(|name| seen.contains(name));
         for list in [&mut preview.stops, &mut preview.done, &mut preview.outside] {
-            list.retain(|found| sees(&found.rollout));
+            list.retain(|found| seen.contains(&found.rollout));
         }
         let shown = clusters.iter().filter(|row| grants.sees(row.object()));
         let shown: BTreeSet<&ClusterName> = shown.map(|row| &row.name).collect();
         preview.idle.retain(|name| shown.contains(name));
-        Ok(())
     }
 }
 

@@ -115,10 +115,7 @@ impl Ops {
     fn under_way(&self, caller: &Caller, ended: &RolloutRow) -> Result<String, OpError> {
         let rows: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
         let open = rows.iter().filter(|row| {
-            let plan = row.plan_ref();
-            row.workload == ended.workload
-                && !row.state.is_over()
-                && caller.grants.sees(Object::Plan(&plan, row.labels()))
+            row.workload == ended.workload && !row.state.is_over() && row.is_seen_by(&caller.grants)
         });
         let open: Vec<String> = open
             .map(|row| format!("{}/{}", row.project, row.id))

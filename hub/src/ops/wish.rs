@@ -190,10 +190,7 @@ impl Ops {
         caller: &Caller,
         name: &RolloutName,
     ) -> Result<Stored<RolloutRow>, OpError> {
-        let sees = |row: &Stored<RolloutRow>| {
-            let plan = row.plan_ref();
-            caller.grants.sees(Object::Plan(&plan, row.labels()))
-        };
+        let sees = |row: &Stored<RolloutRow>| row.is_seen_by(&caller.grants);
         let row: Option<Stored<RolloutRow>> =
             self.store.read(&key::rollout(&name.project, &name.id))?;
         if let Some(row) = row.filter(sees) {

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, key};
-use crate::{auth::Object, store::Key};
+use crate::{
+    auth::{Grants, Object},
+    store::Key,
+};
 
 /// A plan as it was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +81,11 @@ impl RolloutRow {
     /// The labels of the plan that it was started with.
     pub fn labels(&self) -> &Labels {
         &self.plan.metadata.labels
+    }
+
+    /// Whether it is for somebody to see: as its plan is.
+    pub fn is_seen_by(&self, grants: &Grants) -> bool {
+        grants.sees(Object::Plan(&self.plan_ref(), self.labels()))
     }
 
     /// The plan's name.

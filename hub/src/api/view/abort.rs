@@ -57,8 +57,7 @@ pub fn view(
             !row.receipt.receipt.workloads.is_empty()
         });
     }
-    let mut not_fixed = not_fixed(state, seen, row)?;
-    not_fixed.retain(|cluster| sight.not_fixed(cluster));
+    let not_fixed = not_fixed(state, seen, sight, row)?;
     let mut clusters = Vec::new();
     for (uid, orders) in concerned(state, seen, sight, row, &receipts)? {
         let stopped = Stopped {
@@ -164,16 +163,17 @@ fn concerned(
 }
 
 /// Who is Done in a rollout that this abort stopped, and so still serves what was aborted.
-pub fn not_fixed(
+fn not_fixed(
     state: &ApiState,
     seen: &Seen,
+    sight: &Sight<'_>,
     row: &Stored<AbortRow>,
 ) -> Result<Vec<NotFixed>, StoreError> {
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
     let order = row.unplaced();
     let mut found = Vec::new();
     for rollout in &rollouts {
-        if !stopped_by(rollout, &order.id, &order.scope, order.at) {
+        if !stopped_by(rollout, &order.id, &order.scope, order.at) || !sight.rollout(rollout) {
             continue;
         }
         found.extend(still_serving(seen, rollout, |uid| row.concerns(uid)));
