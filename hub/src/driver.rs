@@ -176,7 +176,7 @@ impl Driver {
         match self.store.txn(txn).await? {
             Outcome::Committed { position } => {
                 traces::tell(&self.tracer, &self.fleet, rollout, &decision, position, now);
-                let name = format!("{}/{}", rollout.project, rollout.id);
+                let name = rollout.full_name();
                 self.numbers.insert(name, first + entries);
                 let changed = decision.commit == Commit::Change
                     && changes_what_follows(&rollout.state, &decision.next);
@@ -198,7 +198,7 @@ impl Driver {
     }
 
     fn next_number(&self, rollout: &RolloutRow) -> Result<u64, StoreError> {
-        let name = format!("{}/{}", rollout.project, rollout.id);
+        let name = rollout.full_name();
         if let Some(number) = self.numbers.get(&name) {
             return Ok(*number);
         }

@@ -60,6 +60,7 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         workload: cluster.workload.to_string(),
         version: Some(cluster.change.clone()),
         rollout: Some(cluster.rollout.to_string()),
+        done: true,
         soaked: false,
         share: Some(100),
         command: format!("flagship retreat {} --reason …", cluster.rollout),

@@ -7,10 +7,13 @@ use super::{
     caller::Who,
     error::ApiError,
     sight::Sight,
-    types::{Banner, List, StatusView, WhoAmI},
+    types::{Banner, List, NotHeardView, StatusView, WhoAmI},
     view::{Seen, cluster, rollout},
 };
-use crate::records::{ClusterState, FleetMeta, RolloutRow, Stored, TermRow, key};
+use crate::{
+    records::{ClusterRow, ClusterState, FleetMeta, RolloutRow, Stored, TermRow, key},
+    store::StoreError,
+};
 
 fn fleet(state: &ApiState) -> Result<String, ApiError> {
     let row: Option<Stored<FleetMeta>> = state.store().read(&key::fleet())?;
@@ -44,13 +47,18 @@ pub async fn status(
     let seen = Seen::read(&state)?;
     let sight = Sight::of(&state, &actor.grants)?;
     let term: Option<Stored<TermRow>> = state.store().read(&key::term())?;
-    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    rollouts.retain(|row| !row.state.is_over() && sight.rollout(row));
-    rollouts.sort_by_key(|row| std::cmp::Reverse(row.created));
+    let rollouts = open_rollouts(&state, &sight)?;
     let shown = || seen.clusters.values().filter(|row| sight.cluster(row));
     let members = shown().filter(|row| row.state.is_member());
     let (here, away): (Vec<_>, Vec<_>) = members.partition(|row| seen.connected(&row.uid));
     let pending = shown().filter(|row| row.state == ClusterState::Pending);
+    let silent = |row: &Stored<ClusterRow>| NotHeardView {
+        cluster: row.name.to_string(),
+        last_heard: seen.last_heard(&row.uid),
+        unheard_since: seen.unheard_since(&row.uid),
+    };
+    let mut not_heard: Vec<NotHeardView> = away.iter().map(|row| silent(row)).collect();
+    not_heard.sort_by(|a, b| a.cluster.cmp(&b.cluster));
     let names = |rows: Vec<String>| {
         let mut rows = rows;
         rows.sort();
@@ -61,10 +69,10 @@ pub async fn status(
         fleet: fleet(&state)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         term: term.map_or_else(|| "-".to_owned(), |row| row.term.to_string()),
-        banners: standing(&state, &seen, &sight),
+        banners: standing(&state, &seen, &sight, &rollouts),
         clusters: count(here.len() + away.len()),
         connected: count(here.len()),
-        not_heard: names(away.iter().map(|row| row.name.to_string()).collect()),
+        not_heard,
         pending: names(pending.map(|row| row.name.to_string()).collect()),
         rollouts: rollouts
             .iter()
@@ -83,13 +91,32 @@ pub async fn banners(
 ) -> Result<Json<List<Banner>>, ApiError> {
     let seen = Seen::read(&state)?;
     let sight = Sight::of(&state, &actor.grants)?;
-    Ok(Json(List::whole(standing(&state, &seen, &sight), seen.seq)))
+    let rollouts = open_rollouts(&state, &sight)?;
+    let banners = standing(&state, &seen, &sight, &rollouts);
+    Ok(Json(List::whole(banners, seen.seq)))
 }
 
-fn standing(state: &ApiState, seen: &Seen, sight: &Sight<'_>) -> Vec<Banner> {
-    let mut banners = of_the_hub(state, seen);
-    banners.retain(|banner| sight.banner(banner));
-    banners.splice(..0, seen.banners(|scope| sight.scope(scope)));
+fn open_rollouts(
+    state: &ApiState,
+    sight: &Sight<'_>,
+) -> Result<Vec<Stored<RolloutRow>>, StoreError> {
+    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    rollouts.retain(|row| !row.state.is_over() && sight.rollout(row));
+    rollouts.sort_by_key(|row| std::cmp::Reverse(row.created));
+    Ok(rollouts)
+}
+
+fn standing(
+    state: &ApiState,
+    seen: &Seen,
+    sight: &Sight<'_>,
+    open: &[Stored<RolloutRow>],
+) -> Vec<Banner> {
+    let mut of_the_hub = of_the_hub(state, seen);
+    of_the_hub.retain(|banner| sight.banner(banner));
+    let mut banners = seen.banners(|scope| sight.scope(scope));
+    banners.extend(open.iter().filter_map(|row| seen.serving_banner(row)));
+    banners.extend(of_the_hub);
     banners
 }
 

@@ -4,10 +4,12 @@ mod again;
 mod bad_input;
 mod fixture;
 mod freezes;
+mod heard;
 mod lists;
 mod metrics;
 mod page;
 mod rights;
+mod serving;
 mod stopped;
 mod unstored;
 

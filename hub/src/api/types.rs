@@ -38,7 +38,7 @@ pub use rollout::{
     AcceptRequest, Empty, RetreatRequest, RolloutCluster, RolloutView, RolloutWave, SoakView,
     StartRequest,
 };
-pub use status::{SettingsView, StatusView, WhoAmI};
+pub use status::{NotHeardView, SettingsView, StatusView, WhoAmI};
 pub use token::{
     CreatedEnrolToken, CreatedToken, EnrolTokenRequest, EnrolTokenView, TokenRequest, TokenView,
 };

@@ -3,14 +3,16 @@
 pub mod abort;
 pub mod cluster;
 pub mod freeze;
+pub mod heard;
 pub mod plain;
 pub mod rollout;
+mod serving;
 pub mod steps;
 pub mod stopped;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Scope, Tick, WorkloadRef};
+use flagship_proto::model::{ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE};
 
 use super::{ApiState, types::Banner};
 use crate::{
@@ -31,6 +33,10 @@ pub struct Seen {
     pub clusters: BTreeMap<ClusterUid, Stored<ClusterRow>>,
     /// The last stored report about each workload.
     pub reports: BTreeMap<(ClusterUid, WorkloadRef), Arc<ReportRow>>,
+    /// When this hub process began to hear agents.
+    pub started: Tick,
+    /// The length of leases, or the usual one where that is longer: who holds none asks as often.
+    pub lease: Duration,
     /// Who is connected.
     pub presences: BTreeMap<ClusterUid, Presence>,
     /// Aborts that stand, those too that could not be stored yet.
@@ -70,28 +76,13 @@ impl Seen {
                 .into_iter()
                 .map(|row| ((row.uid.clone(), row.status.workload.clone()), row.value))
                 .collect(),
+            started: state.fleet.started(),
+            lease: Duration::from_millis(state.settings.lease_ms).max(DEFAULT_LEASE),
             presences: state.fleet.presences(),
             frozen: standing_freezes(store)?,
             standing,
             unstored,
         })
-    }
-
-    /// Whether a cluster's agent has a session.
-    pub fn connected(&self, uid: &ClusterUid) -> bool {
-        self.presences
-            .get(uid)
-            .is_some_and(|presence| presence.connected)
-    }
-
-    /// When a cluster's agent was last heard: by this process, else what the store remembers.
-    pub fn last_heard(&self, uid: &ClusterUid) -> Option<jiff::Timestamp> {
-        let live = self
-            .presences
-            .get(uid)
-            .and_then(|presence| presence.last_heard);
-        let stored = || self.clusters.get(uid).and_then(|row| row.last_seen);
-        live.map(|tick| tick.wall).or_else(stored)
     }
 
     /// The last report about a workload of a cluster.
@@ -137,6 +128,7 @@ impl Seen {
         let aborts = self.covering(rollout).map(banner);
         aborts
             .chain(self.freezing(rollout).map(|freeze| freeze_banner(freeze)))
+            .chain(self.serving_banner(rollout))
             .collect()
     }
 

@@ -45,6 +45,7 @@ struct Shared {
     jobs: UnboundedSender<(Ticket, Box<Job>)>,
     store: Store,
     clock: Clock,
+    started: Tick,
 }
 
 /// What [`FleetHandle::run`] needs; made with the handle, used once.
@@ -61,7 +62,8 @@ impl FleetHandle {
         store: Store,
         clock: Clock,
     ) -> Result<(Self, Running), StoreError> {
-        let follower = Follower::start(&store, &mut fleet, clock.now())?;
+        let started = clock.now();
+        let follower = Follower::start(&store, &mut fleet, started)?;
         let (jobs, waiting) = unbounded_channel();
         let shared = Shared {
             fleet: Mutex::new(fleet),
@@ -69,6 +71,7 @@ impl FleetHandle {
             jobs,
             store,
             clock,
+            started,
         };
         let running = Running {
             follower,
@@ -256,6 +259,11 @@ impl FleetHandle {
     /// How many streams are open.
     pub fn session_count(&self) -> usize {
         lock(&self.0.fleet).session_count()
+    }
+
+    /// When this process began to hear agents; presence is not known from before.
+    pub fn started(&self) -> Tick {
+        self.0.started
     }
 
     /// This moment, on the clock of leases and presence.

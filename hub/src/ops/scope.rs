@@ -117,9 +117,7 @@ impl Ops {
         let open = rows.iter().filter(|row| {
             row.workload == ended.workload && !row.state.is_over() && row.is_seen_by(&caller.grants)
         });
-        let open: Vec<String> = open
-            .map(|row| format!("{}/{}", row.project, row.id))
-            .collect();
+        let open: Vec<String> = open.map(|row| row.full_name()).collect();
         Ok(if open.is_empty() {
             format!(
                 "what it released goes back with: flagship retreat {}/{}",

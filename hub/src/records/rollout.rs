@@ -93,6 +93,11 @@ impl RolloutRow {
         self.plan.id()
     }
 
+    /// `project/id`, as people name it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.project, self.id)
+    }
+
     /// The number for the next request.
     pub fn next_request(&self) -> u64 {
         self.requests

@@ -3,7 +3,7 @@
 import { byId, className, el, say, sayOrHide, sayProblem, sync } from "./dom.js";
 import { get, query } from "./hub.js";
 import { Pages } from "./pages.js";
-import { ago, bannerWord, clock, heard, several, tone } from "./words.js";
+import { ago, bannerRemedy, bannerWord, clock, heard, several, tone } from "./words.js";
 
 const PAGE = 50;
 
@@ -25,18 +25,20 @@ export function showBanners(banners, openAbort) {
     say(word, bannerWord(kind));
     say(what, text);
     say(age, `(since ${clock(since)}, ${ago(since)})`);
-    say(banner.children[1], `to end it: ${remedy}`);
+    say(banner.children[1], `${bannerRemedy(kind)}: ${remedy}`);
   });
 }
 
 /** The fleet at a glance. */
 export function showCounts(status) {
   say(byId("fleet-count"), `${status.connected} of ${status.clusters} clusters connected`);
-  sayOrHide(byId("fleet-away"), status.notHeard.length > 0 ? `not heard: ${several(status.notHeard)}` : "");
+  sayOrHide(byId("fleet-away"), status.notHeard.length > 0 ? `not heard: ${several(status.notHeard.map(silent))}` : "");
   const waiting = `waiting for approval: ${several(status.pending)} (flagship cluster approve NAME)`;
   sayOrHide(byId("fleet-pending"), status.pending.length > 0 ? waiting : "");
   say(byId("hub"), `Fleet ${status.fleet}, hub ${status.version}, term ${status.term}`);
 }
+
+const silent = (one) => `${one.cluster} (${heard(one)})`;
 
 export class Clusters {
   constructor(changed) {
@@ -79,11 +81,11 @@ function updateCluster(row, cluster) {
   say(name, cluster.name);
   const isWell = cluster.state === "Active";
   const word = isWell ? (cluster.connected ? "connected" : "not connected") : cluster.state;
-  say(state, cluster.connected ? word : `${word}, heard ${heard(cluster.lastHeard, false)}`);
+  say(state, cluster.connected ? word : `${word}, heard ${heard(cluster)}`);
   className(state, `state ${isWell ? (cluster.connected ? "good" : "warn") : tone(cluster.state)}`);
   say(labels, Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`).join(", "));
   say(runs, cluster.workloads.map(running).join(" · "));
-  const notes = isWell ? [] : [cluster.text];
+  const notes = isWell && cluster.connected ? [] : [cluster.text];
   for (const { local } of cluster.workloads) if (local) notes.push(`${local.text} (since ${clock(local.since)}); to end it: ${local.remedy}`);
   sayOrHide(text, notes.join(" · "));
 }

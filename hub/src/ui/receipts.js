@@ -94,11 +94,11 @@ function updateCluster(row, cluster) {
 /** Stopped is not fixed: who still serves what was aborted, and what takes it back. */
 function notFixed(clusters) {
   if (clusters.length === 0) return [];
-  const [are, serve] = clusters.length === 1 ? ["is", "serves"] : ["are", "serve"];
-  const texts = [`Stopped is not fixed: ${count(clusters.length, "cluster")} ${are} Done and still ${serve} what was aborted`];
+  const serve = clusters.length === 1 ? "serves" : "serve";
+  const texts = [`Stopped is not fixed: ${count(clusters.length, "cluster")} still ${serve} what was aborted`];
   for (const one of clusters.slice(0, 20)) {
     const share = one.share === undefined ? "" : ` with ${one.share}% of its traffic`;
-    texts.push(`${one.cluster} serves ${one.version ?? "the change"} of ${one.workload}${share}${one.soaked ? "" : ", not soaked"}`);
+    texts.push(`${one.cluster} serves ${one.version ?? "the change"} of ${one.workload}${share}${one.done ? (one.soaked ? ", done" : ", done, not soaked") : ", in flight"}`);
   }
   if (clusters.length > 20) texts.push(`and ${clusters.length - 20} more`);
   for (const command of [...new Set(clusters.map((one) => one.command))].sort()) texts.push(`to take them back: ${command}`);

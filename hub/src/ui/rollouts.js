@@ -182,7 +182,7 @@ function updateCluster(row, cluster) {
   if (cluster.phase) parts.push(cluster.phase);
   if (cluster.primaryVersion) parts.push(`primary ${cluster.primaryVersion}`);
   if (cluster.failedChecks > 0) parts.push(count(cluster.failedChecks, "failed check"));
-  if (!cluster.connected) parts.push(`not connected, heard ${heard(cluster.lastHeard, false)}`);
+  if (!cluster.connected) parts.push(`not connected, heard ${heard(cluster)}`);
   say(text, parts.join(" · "));
   sayOrHide(reason, cluster.why.message ? why(cluster.why) : "");
 }

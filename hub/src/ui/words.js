@@ -38,9 +38,11 @@ export function clock(then) {
   return day === new Date(now()).toISOString().slice(0, 10) ? time : `${day} ${time}`;
 }
 
-export function heard(then, connected) {
-  if (connected) return "now";
-  return then ? `${ago(then)} ago` : "never";
+/** When a cluster that is not heard now was last heard, as far as the hub knows. */
+export function heard({ lastHeard, unheardSince }) {
+  if (!lastHeard) return "never";
+  if (!unheardSince) return `${ago(lastHeard)} ago`;
+  return `not since the hub started at ${clock(unheardSince)}; before that at ${clock(lastHeard)}`;
 }
 
 /** A reason and since when it holds. */
@@ -64,7 +66,13 @@ export function several(names) {
 /** What stands, in one word. */
 export function bannerWord(kind) {
   if (kind === "freeze") return "FROZEN";
+  if (kind === "serving") return "NOT FIXED";
   return kind === "behind" ? "HALTED" : "STOPPED";
+}
+
+/** What the command under it does. */
+export function bannerRemedy(kind) {
+  return kind === "serving" ? "to take it back" : "to end it";
 }
 
 const TONES = {

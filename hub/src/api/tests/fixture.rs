@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::{
-    api::{ApiState, metrics::Metrics, router, types::Problem},
+    api::{ApiState, metrics::Metrics, router, types::Problem, view::Seen},
     auth::{Binding, Grants, Role},
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
@@ -109,6 +109,11 @@ impl Api {
         state.ops = Ops::new(self.state.store().clone());
         let routes = router(state.clone());
         Self { routes, state }
+    }
+
+    /// What its views are made from.
+    pub(super) fn seen(&self) -> Seen {
+        Seen::read(&self.state).unwrap()
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -1,8 +1,8 @@
 //! What is said of a cluster that does not answer an abort.
 
 use flagship_proto::model::{
-    Change, Document, Fence, Intent, OnDisconnect, Order, Phase, ReturnTo, Term, Weight,
-    WorkloadStatus,
+    Change, Document, Fence, Intent, InventoryWorkload, OnDisconnect, Order, Phase, ReturnTo, Term,
+    Weight, WorkloadStatus,
 };
 use serde_json::Value;
 
@@ -25,6 +25,11 @@ pub(super) async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect
     };
     let mut row = ClusterRow::new(name.parse().unwrap(), uid.clone(), [].into(), enrolled);
     row.state = ClusterState::Active;
+    row.inventory.workloads.push(InventoryWorkload {
+        workload: WORKLOAD.parse().unwrap(),
+        version: Some("1.0.0".to_owned()),
+        digest: None,
+    });
     let hour = std::time::Duration::from_secs(3600);
     let order = OrderRow::new(Order {
         fleet: "f-1".parse().unwrap(),

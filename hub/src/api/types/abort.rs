@@ -131,12 +131,15 @@ pub struct AbortCluster {
     /// When its agent was last heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<Timestamp>,
+    /// When this hub began, if it has not heard the agent since: what it shows is from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard_since: Option<Timestamp>,
     /// Nothing advances there after this time, heard or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nothing_advances_after: Option<Timestamp>,
 }
 
-/// A cluster that is Done and still serves what was aborted: stopped is not fixed.
+/// A cluster that still serves what was stopped: stopped is not fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotFixed {
@@ -150,6 +153,9 @@ pub struct NotFixed {
     /// The rollout that brought it, as `project/id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<String>,
+    /// Whether it is Done; else its canary is in flight and held, or does not go back.
+    #[serde(default)]
+    pub done: bool,
     /// Whether it had soaked.
     pub soaked: bool,
     /// Per cent of the workload's traffic in this cluster that the version serves, as last read.
@@ -211,7 +217,7 @@ pub struct AbortView {
     pub totals: AbortTotals,
     /// A line a cluster, worst first.
     pub clusters: Vec<AbortCluster>,
-    /// Who is Done and still serves the aborted version.
+    /// Who still serves the aborted version.
     pub not_fixed: Vec<NotFixed>,
     /// The store sequence that this view shows.
     pub seq: u64,

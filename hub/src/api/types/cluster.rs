@@ -25,11 +25,14 @@ pub struct ClusterView {
     /// Whether it waits to be confirmed after history went back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconfirmed: bool,
-    /// Whether its agent has a session now.
+    /// Whether its agent has a session and speaks in it.
     pub connected: bool,
     /// When its agent was last heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<Timestamp>,
+    /// When this hub began, if it has not heard the agent since: what it shows is from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard_since: Option<Timestamp>,
     /// When it was enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolled_at: Option<Timestamp>,

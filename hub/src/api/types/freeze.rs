@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::scope::ScopeShape;
+use super::{abort::NotFixed, scope::ScopeShape};
 
 /// Orders a freeze; with neither end it stands until somebody ends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +67,9 @@ pub struct FreezeView {
     pub rollouts: Vec<String>,
     /// A line for each cluster with something in flight: its weight, and whether it holds already.
     pub holds: Vec<String>,
+    /// Of these, where some users get what was being released while it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serving: Vec<NotFixed>,
     /// Clusters outside the bound, and why.
     pub outside: Vec<String>,
     /// All of it in words.

@@ -174,4 +174,7 @@ pub struct RolloutCluster {
     /// When its agent was last heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<Timestamp>,
+    /// When this hub began, if it has not heard the agent since: what it shows is from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard_since: Option<Timestamp>,
 }

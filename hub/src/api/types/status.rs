@@ -1,5 +1,6 @@
 //! The fleet at a glance, and who asks.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,16 +21,30 @@ pub struct StatusView {
     pub banners: Vec<Banner>,
     /// Clusters in the fleet.
     pub clusters: u32,
-    /// Of these, with a session now.
+    /// Of these, heard now.
     pub connected: u32,
-    /// Names of those that are not heard.
-    pub not_heard: Vec<String>,
+    /// Those that are not heard.
+    pub not_heard: Vec<NotHeardView>,
     /// Names of those that wait for approval.
     pub pending: Vec<String>,
     /// Rollouts that have not ended, without their clusters.
     pub rollouts: Vec<RolloutView>,
     /// The store sequence that this view shows.
     pub seq: u64,
+}
+
+/// A cluster that is not heard now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotHeardView {
+    /// Its name.
+    pub cluster: String,
+    /// When it was last heard, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<Timestamp>,
+    /// When this hub began, if it has not heard it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard_since: Option<Timestamp>,
 }
 
 /// Who asks, and what that token may do.

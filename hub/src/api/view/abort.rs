@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::model::{AbortId, ClusterUid, Position, Scope, SignedReceipt, lease::Bound};
-use flagship_waves::ClusterPhase;
 use jiff::Timestamp;
 
 use super::{Seen, stopped::Stopped};
@@ -123,6 +122,11 @@ pub fn bound(row: &AbortRow) -> Duration {
     Bound { lease }.length()
 }
 
+/// After this moment nothing advances in an abort's scope.
+pub fn bound_at(row: &AbortRow) -> Timestamp {
+    later(row.unplaced().at, bound(row))
+}
+
 /// A time after another.
 pub fn later(at: Timestamp, wait: Duration) -> Timestamp {
     at.saturating_add(wait).unwrap_or(at)
@@ -162,7 +166,7 @@ fn concerned(
     Ok(found)
 }
 
-/// Who is Done in a rollout that this abort stopped, and so still serves what was aborted.
+/// Who still serves what was aborted, in rollouts that this abort stopped.
 fn not_fixed(
     state: &ApiState,
     seen: &Seen,
@@ -176,7 +180,8 @@ fn not_fixed(
         if !stopped_by(rollout, &order.id, &order.scope, order.at) || !sight.rollout(rollout) {
             continue;
         }
-        found.extend(still_serving(seen, rollout, |uid| row.concerns(uid)));
+        found.extend(seen.done_and_serving(rollout, |uid| row.concerns(uid)));
+        found.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
     }
     Ok(found)
 }
@@ -192,37 +197,6 @@ fn stopped_by(rollout: &RolloutRow, id: &AbortId, scope: &Scope, at: Timestamp) 
                 && scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id)
         }
     }
-}
-
-/// Clusters of a rollout that are Done and still serve its change.
-pub fn still_serving(
-    seen: &Seen,
-    rollout: &RolloutRow,
-    meant: impl Fn(&ClusterUid) -> bool,
-) -> Vec<NotFixed> {
-    let clusters = rollout.state.clusters.iter();
-    clusters
-        .filter(|(uid, cluster)| cluster.phase.succeeded() && meant(uid))
-        .map(|(uid, cluster)| {
-            let report = seen.report(uid, &rollout.workload);
-            let serves = report.and_then(|report| report.status.primary_version.clone());
-            NotFixed {
-                cluster: cluster.name.to_string(),
-                workload: rollout.workload.to_string(),
-                version: serves.or_else(|| Some(rollout.change.to_string())),
-                rollout: Some(format!("{}/{}", rollout.project, rollout.id)),
-                soaked: cluster.phase == ClusterPhase::Done,
-                share: report.map(|report| {
-                    let status = &report.status;
-                    status.observed.unwrap_or(status.weight).get()
-                }),
-                command: format!(
-                    "flagship retreat {}/{} --reason …",
-                    rollout.project, rollout.id
-                ),
-            }
-        })
-        .collect()
 }
 
 fn totals(clusters: &[AbortCluster]) -> AbortTotals {

@@ -12,7 +12,14 @@ use crate::{
 pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> ClusterView {
     let connected = seen.connected(&row.uid);
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let (state, text) = standing(row, quarantine, connected);
+    let (state, mut text) = standing(row, quarantine, connected);
+    let may_advance = seen.may_advance_until(&row.uid);
+    if let (ClusterState::Active, false, None, Some(until)) =
+        (&row.state, connected, row.unconfirmed, may_advance)
+    {
+        let until = until.strftime("%H:%M:%SZ");
+        text = format!("not heard: it may advance under its lease until {until}");
+    }
     let live_key = row.keys.iter().find(|key| !key.revoked);
     ClusterView {
         name: row.name.to_string(),
@@ -23,6 +30,7 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
         unconfirmed: row.unconfirmed.is_some(),
         connected,
         last_heard: seen.last_heard(&row.uid),
+        unheard_since: seen.unheard_since(&row.uid),
         enrolled_at: Some(row.enrolled.at),
         certificate_ends: live_key.map(|key| key.not_after),
         agent: some(&row.inventory.agent),

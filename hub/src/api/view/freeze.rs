@@ -12,7 +12,7 @@ use crate::{
     },
     auth::Grants,
     ops::{AbortOrder, PreviewCluster},
-    records::{FreezeRow, Stored},
+    records::{FreezeRow, RolloutRow, Stored, key},
 };
 
 /// Everything that is known of one freeze.
@@ -36,6 +36,7 @@ pub fn view(state: &ApiState, seen: &Seen, grants: &Grants, row: &Stored<FreezeR
         bound_at: later(row.at, Bound { lease }.length()),
         rollouts: Vec::new(),
         holds: Vec::new(),
+        serving: Vec::new(),
         outside: Vec::new(),
         summary: String::new(),
         seq: seen.seq,
@@ -63,6 +64,17 @@ fn what_it_holds(
         return;
     };
     view.rollouts = found.rollouts.iter().map(ToString::to_string).collect();
+    for name in &found.rollouts {
+        let key = key::rollout(&name.project, &name.id);
+        let Ok(Some(rollout)) = state.store().read::<RolloutRow>(&key) else {
+            continue;
+        };
+        let serving = seen.in_flight_and_serving(&rollout, |uid| {
+            let cluster = seen.clusters.get(uid);
+            cluster.is_some_and(|cluster| row.concerns(cluster))
+        });
+        view.serving.extend(serving);
+    }
     for cluster in &found.stops {
         view.holds.push(line(seen, cluster, view.bound_at));
     }

@@ -296,6 +296,7 @@ fn cluster(
         why,
         connected: seen.connected(uid),
         last_heard: seen.last_heard(uid),
+        unheard_since: seen.unheard_since(uid),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn next(seen: &Seen, row: &RolloutRow) -> Vec<String> {
     if !stopped || state.accepted.is_some() {
         return Vec::new();
     }
-    let name = format!("{}/{}", row.project, row.id);
+    let name = row.full_name();
     let mut steps: Vec<String> = seen
         .covering(row)
         .map(|abort| {

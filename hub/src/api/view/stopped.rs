@@ -52,6 +52,7 @@ impl Stopped<'_> {
             receipt_at: None,
             after_ms: None,
             last_heard: self.seen.last_heard(self.uid),
+            unheard_since: self.seen.unheard_since(self.uid),
             nothing_advances_after: None,
         }
     }

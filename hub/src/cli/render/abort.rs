@@ -142,7 +142,7 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
         "{}\n",
         look.paint(outcome_tone(view.outcome), &view.summary)
     );
-    text += &not_fixed(look, &view.not_fixed);
+    text += &serving(look, "Stopped is not fixed", "was aborted", &view.not_fixed);
     if view.standing {
         text += &format!(
             "It stands for {} until somebody lifts it: flagship lift {} --reason …\n",
@@ -156,13 +156,14 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
 /// So many clusters that are to be fixed are named.
 const WRITTEN: usize = 20;
 
-fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
+/// Who still serves what was stopped, and the commands that take it back.
+pub fn serving(look: Look, head: &str, what: &str, clusters: &[NotFixed]) -> String {
     if clusters.is_empty() {
         return String::new();
     }
     let title = format!(
-        "Stopped is not fixed: {} Done and still {} what was aborted",
-        count_are(clusters.len()),
+        "{head}: {} still {} what {what}",
+        count(clusters.len(), "cluster"),
         if clusters.len() == 1 {
             "serves"
         } else {
@@ -173,13 +174,17 @@ fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
     let written = if look.wide { clusters.len() } else { WRITTEN };
     for cluster in clusters.iter().take(written) {
         let version = cluster.version.as_deref().unwrap_or("the change");
-        let soaked = if cluster.soaked { "" } else { ", not soaked" };
+        let how = match (cluster.done, cluster.soaked) {
+            (true, true) => ", done",
+            (true, false) => ", done, not soaked",
+            (false, _) => ", in flight",
+        };
         let share = match cluster.share {
             Some(share) => format!(" with {share}% of its traffic"),
             None => String::new(),
         };
         text += &format!(
-            "  {:<16} serves {version} of {}{share}{soaked}\n",
+            "  {:<16} serves {version} of {}{share}{how}\n",
             cluster.cluster, cluster.workload
         );
     }
@@ -196,11 +201,6 @@ fn not_fixed(look: Look, clusters: &[NotFixed]) -> String {
         text += &format!("  to take them back: {command}\n");
     }
     text
-}
-
-fn count_are(number: usize) -> String {
-    let verb = if number == 1 { "is" } else { "are" };
-    format!("{} {verb}", count(number, "cluster"))
 }
 
 /// What an abort or a freeze would do.

@@ -155,7 +155,7 @@ fn here(cluster: &RolloutCluster, now: Timestamp) -> String {
         text += &format!(", {} failed checks", cluster.failed_checks);
     }
     if !cluster.connected {
-        let heard = heard(cluster.last_heard, false, now);
+        let heard = heard(cluster.heard(), now);
         text += &format!(", not connected (heard {heard})");
     }
     if cluster.why.message.is_empty() {
@@ -282,7 +282,7 @@ pub fn cluster_not_yet(
             let stale = if cluster.connected {
                 String::new()
             } else {
-                let heard = heard(cluster.last_heard, false, now);
+                let heard = heard(cluster.heard(), now);
                 format!(" as it was last heard ({heard}; it is not connected)")
             };
             Some(format!("{name} {doing}{stale}: {}", why(&cluster.why, now)))
@@ -330,7 +330,7 @@ fn waits(view: &RolloutView, cluster: &RolloutCluster, now: Timestamp) -> String
 }
 
 fn not_connected(cluster: &RolloutCluster, now: Timestamp) -> String {
-    let heard = heard(cluster.last_heard, false, now);
+    let heard = heard(cluster.heard(), now);
     format!("it is not connected (heard {heard}), so that nothing can start there")
 }
 

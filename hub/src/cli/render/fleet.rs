@@ -24,7 +24,12 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     );
     text += &format!("{}\n", look.paint(Tone::Strong, &head));
     if !view.not_heard.is_empty() {
-        let line = format!("  not heard: {}", several(look, &view.not_heard));
+        let names: Vec<String> = view
+            .not_heard
+            .iter()
+            .map(|one| format!("{} ({})", one.cluster, heard(one.heard(), now)))
+            .collect();
+        let line = format!("  not heard: {}", several(look, &names));
         text += &format!("{}\n", look.paint(Tone::Warn, &line));
     }
     if !view.pending.is_empty() {
@@ -52,7 +57,7 @@ pub fn clusters(look: Look, clusters: &[ClusterView], now: Timestamp) -> String 
             let mut row = vec![
                 cluster.name.clone(),
                 cluster.state.clone(),
-                heard(cluster.last_heard, cluster.connected, now),
+                heard_now(cluster, now),
                 cluster.agent.clone().unwrap_or_else(|| "-".to_owned()),
                 labels(cluster),
                 look.cut(&running(&cluster.workloads), 60),
@@ -74,6 +79,14 @@ pub fn clusters(look: Look, clusters: &[ClusterView], now: Timestamp) -> String 
         head.extend(["PLATFORM", "CERTIFICATE UNTIL", "UID", "TEXT"]);
     }
     table(look, &head, rows)
+}
+
+fn heard_now(cluster: &ClusterView, now: Timestamp) -> String {
+    if cluster.connected {
+        "now".to_owned()
+    } else {
+        heard(cluster.heard(), now)
+    }
 }
 
 fn labels(cluster: &ClusterView) -> String {
@@ -123,7 +136,7 @@ pub fn cluster(look: Look, view: &ClusterView, now: Timestamp) -> String {
         &format!("{} {}", state(look, &view.state, 0), view.text),
     );
     page += &fact("Labels", &labels(view));
-    page += &fact("Heard", &heard(view.last_heard, view.connected, now));
+    page += &fact("Heard", &heard_now(view, now));
     if let Some(at) = view.enrolled_at {
         page += &fact(
             "Enrolled",

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::words::{ago, clock};
+use super::{
+    abort::serving,
+    words::{ago, clock},
+};
 use crate::{
     api::types::FreezeView,
     cli::output::{Look, Tone, table},
@@ -82,5 +85,10 @@ pub fn page(look: Look, view: &FreezeView, now: Timestamp) -> String {
             view.id
         ),
     };
-    text
+    text + &serving(
+        look,
+        "Frozen is not fixed",
+        "was being released",
+        &view.serving,
+    )
 }

@@ -189,10 +189,7 @@ fn cluster_words(look: Look, cluster: &RolloutCluster, now: Timestamp) -> String
     if !cluster.connected {
         line += &look.paint(
             Tone::Warn,
-            &format!(
-                "  not connected, heard {}",
-                heard(cluster.last_heard, false, now)
-            ),
+            &format!("  not connected, heard {}", heard(cluster.heard(), now)),
         );
     }
     line.push('\n');

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::{
     rollout::{named, stands, weight},
-    words::{ago, banner_word, banners, bar, clock, count, millis, state, tone, why},
+    words::{
+        ago, banner_remedy, banner_word, banners, bar, clock, count, millis, state, tone, why,
+    },
 };
 use crate::{
     api::types::{RolloutCluster, RolloutView, RolloutWave},
@@ -184,9 +186,10 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
     for banner in &view.banners {
         if !before.is_some_and(|before| before.banners.iter().any(|old| old.id == banner.id)) {
             lines.push(format!(
-                "{at} {} {}; to end it: {}",
+                "{at} {} {}; {}: {}",
                 banner_word(banner),
                 banner.text,
+                banner_remedy(banner),
                 banner.remedy
             ));
         }
@@ -195,6 +198,7 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
         if !view.banners.iter().any(|new| new.id == banner.id) {
             lines.push(match banner.kind.as_str() {
                 "freeze" => format!("{at} freeze {} has ended", banner.id),
+                "serving" => continue,
                 _ => format!("{at} abort {} was lifted", banner.id),
             });
         }

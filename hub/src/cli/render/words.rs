@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::types::{Banner, Why},
+    api::types::{Banner, ClusterView, NotHeardView, RolloutCluster, Why},
     cli::output::{Look, Tone},
 };
 
@@ -37,14 +37,43 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     span(Duration::from_secs(past.as_secs()))
 }
 
-/// `3m05s ago`, or `never`.
-pub fn heard(then: Option<Timestamp>, connected: bool, now: Timestamp) -> String {
-    match then {
-        _ if connected => "now".to_owned(),
-        Some(then) => format!("{} ago", ago(then, now)),
-        None => "never".to_owned(),
+/// When an agent was last heard, as a view says it.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// When, as far as is known.
+    pub last: Option<Timestamp>,
+    /// When the hub began, if it has not heard it since.
+    pub unheard_since: Option<Timestamp>,
+}
+
+/// `3m05s ago`, or `never`; of a hub that has not heard it since it began, that, and what it knows
+/// from before.
+pub fn heard(heard: Heard, now: Timestamp) -> String {
+    match (heard.last, heard.unheard_since) {
+        (None, _) => "never".to_owned(),
+        (Some(last), None) => format!("{} ago", ago(last, now)),
+        (Some(last), Some(began)) => format!(
+            "not since the hub started at {}; before that at {}",
+            clock(began, now),
+            clock(last, now)
+        ),
     }
 }
+
+macro_rules! can_be_heard {
+    ($($view:ty),*) => {$(
+        impl $view {
+            pub(super) fn heard(&self) -> Heard {
+                Heard {
+                    last: self.last_heard,
+                    unheard_since: self.unheard_since,
+                }
+            }
+        }
+    )*};
+}
+
+can_be_heard!(ClusterView, RolloutCluster, NotHeardView);
 
 /// A time of day in UTC, with the date where it is not today.
 pub fn clock(then: Timestamp, now: Timestamp) -> String {
@@ -91,7 +120,16 @@ pub fn banner_word(banner: &Banner) -> &'static str {
     match banner.kind.as_str() {
         "freeze" => "FROZEN",
         "behind" => "HALTED",
+        "serving" => "NOT FIXED",
         _ => "STOPPED",
+    }
+}
+
+/// What the command under it does.
+pub fn banner_remedy(banner: &Banner) -> &'static str {
+    match banner.kind.as_str() {
+        "serving" => "to take it back",
+        _ => "to end it",
     }
 }
 
@@ -108,8 +146,9 @@ pub fn banners(look: Look, banners: &[Banner], now: Timestamp) -> String {
                 ago(banner.since, now)
             );
             format!(
-                "{}\n         to end it: {}\n",
+                "{}\n         {}: {}\n",
                 look.paint(Tone::Bad, &line),
+                banner_remedy(banner),
                 banner.remedy
             )
         })

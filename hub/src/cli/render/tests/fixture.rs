@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::api::types::{
     AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, Banner, FreezeView,
-    HistoryView, NotFixed, RolloutCluster, RolloutView, RolloutWave, SoakView, StatusView, Why,
+    HistoryView, NotFixed, NotHeardView, RolloutCluster, RolloutView, RolloutWave, SoakView,
+    StatusView, Why,
 };
 
 /// Seconds after the beginning of the tests' world.
@@ -60,6 +61,7 @@ fn cluster(name: &str, wave: &str, state: &str, weight: Option<u8>, why: Why) ->
         why,
         connected: name != "us-1",
         last_heard: Some(at(100)),
+        unheard_since: None,
     }
 }
 
@@ -165,6 +167,7 @@ fn stopped(name: &str, state: AbortState, text: &str, after: Option<u64>) -> Abo
         receipt_at: None,
         after_ms: after,
         last_heard: None,
+        unheard_since: None,
         nothing_advances_after: None,
     }
 }
@@ -198,6 +201,7 @@ pub(super) fn held_up() -> AbortView {
             workload: "shop/Deployment/checkout".into(),
             version: Some("1.1.0".into()),
             rollout: Some("shop/checkout-3".into()),
+            done: true,
             soaked: true,
             share: Some(100),
             command: "flagship retreat shop/checkout-3 --reason …".into(),
@@ -224,6 +228,16 @@ pub(super) fn frozen() -> FreezeView {
             "eu-1 holds at 20%".into(),
             "us-1 frozen at 50% (not heard; nothing advances there after 00:05:15Z)".into(),
         ],
+        serving: vec![NotFixed {
+            cluster: "eu-1".into(),
+            workload: "shop/Deployment/checkout".into(),
+            version: Some("1.1.0".into()),
+            rollout: Some("shop/checkout-3".into()),
+            done: false,
+            soaked: false,
+            share: Some(20),
+            command: "flagship retreat shop/checkout-3 --reason …".into(),
+        }],
         outside: Vec::new(),
         summary: "1 rollout waits, 2 in flight hold; until 2026-01-01 02:04:40Z".into(),
         seq: 44,
@@ -249,7 +263,11 @@ pub(super) fn status() -> StatusView {
         banners: vec![banner(), freeze_banner()],
         clusters: 3,
         connected: 2,
-        not_heard: vec!["us-1".into()],
+        not_heard: vec![NotHeardView {
+            cluster: "us-1".into(),
+            last_heard: Some(at(100)),
+            unheard_since: Some(at(250)),
+        }],
         pending: vec!["ap-9".into()],
         rollouts: vec![rolling()],
         seq: 42,

@@ -5,7 +5,10 @@ use super::{
     WIDE,
     fixture::{at, held_up, line, rolling, status},
 };
-use crate::{api::types::RolloutView, cli::output::Look};
+use crate::{
+    api::types::{NotHeardView, RolloutView},
+    cli::output::Look,
+};
 
 /// The rolling rollout, with so many more clusters in its last wave.
 fn large(clusters: usize) -> RolloutView {
@@ -70,7 +73,12 @@ fn pages_of_ten_thousand_clusters_name_those_that_matter_and_count_the_others() 
     let explained = explain::page(WIDE, &view, &[], None, at(300));
     assert!(explained.lines().count() < 60, "{explained}");
     let mut view = status();
-    view.not_heard = (0..10_000).map(|n| format!("us-{n:05}")).collect();
+    let silent = view.not_heard.remove(0);
+    let silent = |n| NotHeardView {
+        cluster: format!("us-{n:05}"),
+        ..silent.clone()
+    };
+    view.not_heard = (0..10_000).map(silent).collect();
     let glance = fleet::status(WIDE, &view, at(300));
     assert!(glance.contains("and 9988 more"), "{glance}");
     assert!(glance.len() < 4_000, "{glance}");

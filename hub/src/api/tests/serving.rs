@@ -1,0 +1,123 @@
+//! What is said while a rollout is stopped or frozen and some users still get what it released.
+
+use flagship_proto::model::{OnDisconnect, Phase, Stopwatch, Weight};
+use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, Stage};
+
+use super::{fixture::Api, stopped::in_flight};
+use crate::{
+    api::view::Seen,
+    auth::Role,
+    fleet::Presence,
+    records::{RolloutRow, Stored, key},
+    store::Txn,
+};
+
+/// A rollout whose canary in us-1 has half of the traffic.
+async fn half_way(api: &Api, token: &str) -> Stored<RolloutRow> {
+    api.members().await;
+    in_flight(api, "us-1", OnDisconnect::Hold).await;
+    let plan = include_str!("../../../../deploy/example/plan.yaml");
+    api.send_document("/api/v1/plans", token, plan, &[]).await;
+    let start = "/api/v1/projects/shop/plans/checkout/start";
+    let body = r#"{"toVersion":"1.1.0"}"#;
+    let started = api.post_with(start, token, body, &[]).await;
+    assert!(started.body.contains("checkout-1"), "{}", started.body);
+    let key = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
+    let mut row = api.read::<RolloutRow>(&key).to_value();
+    let wave = row.state.waves[0].name.clone();
+    row.state.phase = RolloutPhase::Progressing {
+        wave,
+        stage: Stage::Running,
+    };
+    let cluster = ClusterState {
+        name: "us-1".parse().unwrap(),
+        wave: 0,
+        phase: ClusterPhase::Running {
+            phase: Phase::Progressing,
+            weight: Weight::saturating(50),
+        },
+        since: api.now(),
+        attempt: 1,
+        touched: true,
+        again: false,
+        returned: false,
+        barred: false,
+        late: false,
+        local: None,
+        unheard: Stopwatch::default(),
+    };
+    row.state
+        .clusters
+        .insert("uid-us-1".parse().unwrap(), cluster);
+    api.commit(Txn::new().put(&row)).await;
+    api.read(&key)
+}
+
+fn hear(seen: &mut Seen) {
+    let presence = Presence {
+        connected: true,
+        last_heard: Some(seen.now),
+        ..Presence::default()
+    };
+    seen.presences.insert("uid-us-1".parse().unwrap(), presence);
+}
+
+#[tokio::test]
+async fn a_hold_or_a_freeze_says_who_still_serves_the_change_and_what_takes_it_back() {
+    for (path, body, why) in [
+        (
+            "/api/v1/aborts",
+            r#"{"scope":{"kind":"fleet"},"mode":"Hold"}"#,
+            "is being stopped",
+        ),
+        (
+            "/api/v1/freezes",
+            r#"{"scope":{"kind":"fleet"},"forMs":7200000}"#,
+            "is frozen",
+        ),
+    ] {
+        let api = Api::new().await;
+        let token = api.token(Role::Admin).await;
+        let rollout = half_way(&api, &token).await;
+        assert_eq!(api.seen().serving_banner(&rollout), None, "it goes on");
+        let headers = [("flagship-reason", "a test")];
+        let ordered = api.post_with(path, &token, body, &headers).await;
+        assert_eq!(ordered.status, 200, "{}", ordered.body);
+        let mut seen = api.seen();
+        let banner = seen.serving_banner(&rollout).unwrap();
+        assert_eq!(
+            banner.text,
+            format!(
+                "shop/checkout-1 {why}, and 1.1.0 is still served by us-1 (50% of its traffic)"
+            )
+        );
+        assert_eq!(
+            banner.remedy,
+            "flagship-agent ctl retreat shop/Deployment/checkout --reason … (in us-1, which is not heard)"
+        );
+        hear(&mut seen);
+        let banner = seen.serving_banner(&rollout).unwrap();
+        assert_eq!(banner.remedy, "flagship retreat shop/checkout-1 --reason …");
+        let status = api.get("/api/v1/status", &token).await;
+        assert!(status.contains(r#""kind":"serving""#), "{status}");
+        let page = api.get("/api/v1/banners", &token).await;
+        assert!(page.contains(r#""kind":"serving""#), "{page}");
+        let part = r#""done":false,"soaked":false,"share":50"#;
+        assert!(ordered.body.contains(part), "{}", ordered.body);
+    }
+}
+
+#[tokio::test]
+async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_passed() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let rollout = half_way(&api, &token).await;
+    let body = r#"{"scope":{"kind":"fleet"},"mode":"Return"}"#;
+    api.post_with("/api/v1/aborts", &token, body, &[]).await;
+    let mut seen = api.seen();
+    hear(&mut seen);
+    assert_eq!(seen.serving_banner(&rollout), None);
+    seen.now = seen.now.plus(std::time::Duration::from_secs(40));
+    hear(&mut seen);
+    assert!(seen.serving_banner(&rollout).is_some(), "it is stuck");
+}

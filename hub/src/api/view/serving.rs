@@ -1,0 +1,156 @@
+//! Stopped is not fixed: who still serves a change that was stopped, to how many, and the command that
+//! takes it back.
+
+use flagship_proto::model::{AbortMode, ClusterUid, Intent, WorkloadStatus};
+use flagship_waves::{ClusterPhase, RolloutPhase};
+
+use super::{Seen, abort::bound_at};
+use crate::{
+    api::types::{Banner, NotFixed},
+    records::{AbortRow, RolloutRow},
+};
+
+/// So many clusters are named in a banner.
+const NAMED: usize = 6;
+
+impl Seen {
+    /// Clusters of a rollout that are Done and still serve its change.
+    pub fn done_and_serving(
+        &self,
+        rollout: &RolloutRow,
+        meant: impl Fn(&ClusterUid) -> bool,
+    ) -> Vec<NotFixed> {
+        let clusters = rollout.state.clusters.iter();
+        let done = clusters.filter(|(uid, cluster)| cluster.phase.succeeded() && meant(uid));
+        done.map(|(uid, cluster)| {
+            let report = self.report(uid, &rollout.workload);
+            let status = report.map(|report| &report.status);
+            NotFixed {
+                cluster: cluster.name.to_string(),
+                workload: rollout.workload.to_string(),
+                version: status
+                    .and_then(|status| status.primary_version.clone())
+                    .or_else(|| Some(rollout.change.to_string())),
+                rollout: Some(rollout.full_name()),
+                done: true,
+                soaked: cluster.phase == ClusterPhase::Done,
+                share: status.map(share),
+                command: format!("flagship retreat {} --reason …", rollout.full_name()),
+            }
+        })
+        .collect()
+    }
+
+    /// Clusters of a rollout where some users get its change and go on getting it: its canary was held,
+    /// or does not go back.
+    pub fn in_flight_and_serving(
+        &self,
+        rollout: &RolloutRow,
+        meant: impl Fn(&ClusterUid) -> bool,
+    ) -> Vec<NotFixed> {
+        let clusters = rollout.state.clusters.iter().filter(|(uid, _)| meant(uid));
+        let serving = clusters.filter_map(|(uid, cluster)| {
+            let status = &self.report(uid, &rollout.workload)?.status;
+            let own = status.rollout.as_ref() == Some(&rollout.id) && status.phase.is_active();
+            if !own || share(status) == 0 || self.goes_back(rollout, uid, status) {
+                return None;
+            }
+            let heard = self.connected(uid);
+            Some(NotFixed {
+                cluster: cluster.name.to_string(),
+                workload: rollout.workload.to_string(),
+                version: status
+                    .version
+                    .clone()
+                    .or_else(|| Some(rollout.change.to_string())),
+                rollout: Some(rollout.full_name()),
+                done: false,
+                soaked: false,
+                share: Some(share(status)),
+                command: if heard {
+                    format!("flagship retreat {} --reason …", rollout.full_name())
+                } else {
+                    format!(
+                        "flagship-agent ctl retreat {} --reason … (in {}, which is not heard)",
+                        rollout.workload, cluster.name
+                    )
+                },
+            })
+        });
+        serving.collect()
+    }
+
+    /// Whether a cluster that is heard is on its way back, and there is time left for that.
+    fn goes_back(&self, rollout: &RolloutRow, uid: &ClusterUid, status: &WorkloadStatus) -> bool {
+        let aborts: Vec<_> = self
+            .covering(rollout)
+            .filter(|abort| abort.concerns(uid))
+            .collect();
+        let in_time = |abort: &AbortRow| self.now.wall < bound_at(abort);
+        let is_told = status.intent == Some(Intent::Retreat);
+        let returns = aborts
+            .iter()
+            .any(|abort| abort.unplaced().mode != AbortMode::Hold && in_time(abort));
+        self.connected(uid) && (returns || is_told && aborts.is_empty())
+    }
+
+    /// What is not fixed of a rollout that was stopped, or is frozen in mid-canary, as a banner.
+    pub fn serving_banner(&self, rollout: &RolloutRow) -> Option<Banner> {
+        let state = &rollout.state;
+        if state.is_over() {
+            return None;
+        }
+        let name = rollout.full_name();
+        let is_aborted = state.phase == RolloutPhase::Aborted;
+        let (why, mut serving) = if is_aborted || self.covering(rollout).next().is_some() {
+            let why = if is_aborted {
+                "is Aborted"
+            } else {
+                "is being stopped"
+            };
+            (why, self.done_and_serving(rollout, |_| true))
+        } else if state.phase == RolloutPhase::Failed {
+            ("has Failed", self.done_and_serving(rollout, |_| true))
+        } else if self.freezing(rollout).next().is_some() {
+            ("is frozen", Vec::new())
+        } else {
+            return None;
+        };
+        serving.extend(self.in_flight_and_serving(rollout, |_| true));
+        let first = serving.first()?;
+        let mut remedies: Vec<&str> = serving.iter().map(|one| one.command.as_str()).collect();
+        remedies.sort_unstable();
+        remedies.dedup();
+        let version = first.version.as_deref().unwrap_or("the change");
+        Some(Banner {
+            kind: "serving".to_owned(),
+            id: name.clone(),
+            text: format!(
+                "{name} {why}, and {version} is still served by {}",
+                named(&serving)
+            ),
+            since: state.since,
+            remedy: remedies.join("; "),
+        })
+    }
+}
+
+fn share(status: &WorkloadStatus) -> u8 {
+    status.observed.unwrap_or(status.weight).get()
+}
+
+/// `pilot-1 (done, 100%), eu-1 (30%)`, those with all traffic first.
+fn named(serving: &[NotFixed]) -> String {
+    let one = |one: &NotFixed| match (one.done, one.share) {
+        (true, Some(share)) => format!("{} (done, {share}% of its traffic)", one.cluster),
+        (true, None) => format!("{} (done)", one.cluster),
+        (false, Some(share)) => format!("{} ({share}% of its traffic)", one.cluster),
+        (false, None) => one.cluster.clone(),
+    };
+    let names: Vec<String> = serving.iter().take(NAMED).map(one).collect();
+    let more = match serving.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", names.join(", "))
+}
