@@ -23,6 +23,7 @@ mod permission;
 mod receipt;
 mod receive;
 mod report;
+mod ruling;
 pub mod run;
 mod seal;
 mod session;
@@ -48,9 +49,9 @@ use crate::release::{
 };
 use keep::{Keep, reached};
 use lease::Leases;
-use permission::{Case, rule};
 use receipt::{Receipts, Seen};
 use report::Outbox;
+use ruling::{Case, rule};
 use slot::Slot;
 use witness::Watching;
 

@@ -48,9 +48,9 @@ pub use census::{Census, Tally};
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
 pub use handle::FleetHandle;
-pub use ledger::{Job, ReportedStatus, Stored};
+pub use ledger::{Job, KeptReceipt, ReportedStatus, Stored};
 pub use offence::{Offence, PAGE, SPEECH};
-pub use receipt::{Checked, KeptReceipt};
+pub use receipt::Checked;
 pub use session::SessionId;
 pub use view::{Change, Member, StoredReceipt, StoredReport};
 

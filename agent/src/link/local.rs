@@ -2,12 +2,12 @@
 //! delays a retreat, and is in force at once, whether or not it can be written.
 
 use flagship_proto::model::{
-    Intent, LocalAct, LocalActor, LocalId, LocalRelease, LocalVerb, ReturnTo, Signed, Tick,
-    WorkloadRef, local::LONGEST_REASON,
+    LocalAct, LocalActor, LocalId, LocalRelease, LocalVerb, Signed, Tick, WorkloadRef,
+    local::LONGEST_REASON,
 };
 
-use super::{Link, Permission, Refused, Why, slot::Slot};
-use crate::release::{LocalRecord, Release, Run};
+use super::{Link, Refused, slot::Slot};
+use crate::release::LocalRecord;
 
 /// What a person on the spot says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,31 +186,5 @@ impl Link {
 
     fn knows(&self, workload: &WorkloadRef) -> bool {
         self.known().any(|known| known == workload)
-    }
-}
-
-/// What local control makes of a ruling. What goes back already goes on going back.
-pub(super) fn under_local(
-    record: Option<&LocalRecord>,
-    release: &Release,
-    permission: &mut Permission,
-) {
-    let Some((record, act)) = record.and_then(|record| Some((record, record.standing()?))) else {
-        return;
-    };
-    match permission.intent {
-        Intent::Retreat | Intent::Remove => return,
-        Intent::Run | Intent::Hold => {}
-    }
-    let takes_back =
-        act.verb == LocalVerb::Retreat && record.runs.contains(&Run::of(release.order()));
-    if takes_back {
-        permission.intent = Intent::Retreat;
-        permission.return_to = ReturnTo::LastPromoted;
-    } else {
-        permission.intent = Intent::Hold;
-    }
-    if takes_back || permission.aborted_by.is_none() {
-        permission.why = Why::Local { act: act.clone() };
     }
 }

@@ -7,6 +7,7 @@ mod command;
 pub mod config;
 pub(crate) mod decoders;
 mod down;
+mod found;
 mod http;
 mod mark;
 mod poll;

@@ -3,16 +3,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use flagship_proto::model::{
     Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position,
-    WorkloadRef, WorkloadStatus,
+    SignedReceipt, WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 
-use super::{Offence, receipt::KeptReceipt, writes::Writes};
+use super::{Offence, writes::Writes};
 use crate::records::SeenRow;
 
 /// What a write is about; one write of a subject is on its way at a time.
@@ -51,6 +52,17 @@ pub(super) enum Value {
     Given(Box<Order>),
     /// What it did, in words.
     Offence(String),
+}
+
+/// A receipt and the certificate (DER) whose key signed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptReceipt {
+    /// As signed.
+    pub signed: SignedReceipt,
+    /// The certificate, DER.
+    pub certificate: Arc<[u8]>,
+    /// When the hub took it.
+    pub taken: jiff::Timestamp,
 }
 
 /// A workload's status as it came.

@@ -10,20 +10,9 @@ use flagship_proto::{
 
 use super::{
     Alarm, Effect, Fleet, Offence, SessionId,
-    ledger::{Subject, Value},
+    ledger::{KeptReceipt, Subject, Value},
     view::{StoredReceipt, StoredReport},
 };
-
-/// A receipt and the certificate (DER) whose key signed it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KeptReceipt {
-    /// As signed.
-    pub signed: SignedReceipt,
-    /// The certificate, DER.
-    pub certificate: Arc<[u8]>,
-    /// When the hub took it.
-    pub taken: jiff::Timestamp,
-}
 
 /// Whether a receipt's bytes were signed with the key of the certificate on record. Takes no part of
 /// the fleet, so that it can be found out outside its lock.

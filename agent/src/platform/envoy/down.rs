@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    mark,
+    found,
     process::{self, ProcessId},
     record::{self, Folders, PlatformRecord, RecordError, WorkloadRecord},
 };
@@ -36,7 +36,7 @@ pub async fn end_processes(data: &Path, patience: Duration) -> Result<usize, Rec
             }
         }
     }
-    for marked in mark::find(&folders) {
+    for marked in found::find(&folders) {
         if !processes.contains(&marked.process) {
             processes.push(marked.process);
         }

@@ -20,7 +20,7 @@ use tracing::{error, warn};
 use super::{
     EnvoyPlatform, command,
     config::{EnvoyPlatformConfig, WorkloadConfig},
-    mark, poll, ports,
+    found, poll, ports,
     process::{self, ProcessId},
     proxy::{self, Proxy},
     record::{self, Folders, PlatformRecord, RecordError, WorkloadRecord},
@@ -74,7 +74,7 @@ pub(super) async fn start(
     folders.create()?;
     let mut platform: PlatformRecord = record::load(&folders.platform())?;
     let mut records = load_workloads(&config.workloads, &folders)?;
-    mark::take_up(&mut records, mark::find(&folders)).await;
+    found::take_up(&mut records, found::find(&folders)).await;
     let workloads = records
         .into_iter()
         .map(|(workload, (config, record))| (workload, workload_state(config, record)))
