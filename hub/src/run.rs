@@ -4,10 +4,12 @@ pub(crate) mod admin;
 mod backup;
 mod folder;
 mod init;
+mod local;
 mod people;
 mod recover;
 mod restore;
 mod serve;
+mod snapshot;
 mod uses;
 
 #[cfg(test)]

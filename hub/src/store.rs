@@ -8,7 +8,9 @@
 mod decoded;
 mod embedded;
 mod memory;
+mod record;
 mod table;
+mod txn;
 mod types;
 mod watch;
 
@@ -20,16 +22,16 @@ use std::path::Path;
 use flagship_proto::model::Position;
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::{
-    audit::{AuditExport, AuditHead, AuditRecord},
-    records::{self, Record, Stored, key},
-};
+use crate::audit::{AuditExport, AuditHead, AuditRecord};
 
 pub use decoded::Decoded;
 pub(crate) use embedded::decode_row;
 pub use embedded::{EmbeddedStore, Options};
 pub use memory::MemoryStore;
-pub use types::{Key, Listing, Outcome, Part, Precondition, Row, StoreError, Txn, Write};
+pub(crate) use record::decode_value;
+pub use record::{Record, Stored, decode, encode};
+pub use txn::{Outcome, Precondition, Txn, Write};
+pub use types::{AUDIT, Key, Listing, Part, Row, StoreError};
 pub use watch::{Event, Events, Watch, WatchError};
 
 /// A handle on the store; clones share one store.
@@ -127,7 +129,7 @@ impl Store {
     /// One row, decoded.
     pub fn read<R: Record>(&self, key: &Key) -> Result<Option<Stored<R>>, StoreError> {
         let row = self.get(key)?;
-        row.map(|row| records::decode(key, &row)).transpose()
+        row.map(|row| decode(key, &row)).transpose()
     }
 
     /// All rows of one kind under a prefix, decoded, in key order.
@@ -136,7 +138,7 @@ impl Store {
         listing
             .rows
             .iter()
-            .map(|(key, row)| records::decode(key, row))
+            .map(|(key, row)| decode(key, row))
             .collect()
     }
 
@@ -166,7 +168,7 @@ impl Store {
 
     /// One audit entry with its exact stored bytes.
     pub fn audit_entry(&self, index: u64) -> Result<Option<AuditRecord>, StoreError> {
-        let key = key::audit(index);
+        let key = Key::audit(index);
         let Some(row) = self.get(&key)? else {
             return Ok(None);
         };
@@ -182,7 +184,7 @@ impl Store {
     pub fn audit_export(&self) -> Result<AuditExport, StoreError> {
         let stated = self.audit_head();
         let mut entries = Vec::new();
-        for (key, row) in self.list(key::AUDIT)?.rows {
+        for (key, row) in self.list(AUDIT)?.rows {
             let entry =
                 String::from_utf8(row.value.to_vec()).map_err(|error| StoreError::Decode {
                     key,

@@ -16,7 +16,7 @@ fn whole() -> Vec<u8> {
     for seq in 1..3 {
         let entry = AuditEntry::new(AT, "ana", "plan.apply", "plan shop/checkout", "why not");
         let (index, bytes) = audit.append(position(seq), entry);
-        rows.push((key::audit(index), Bytes::from(bytes)));
+        rows.push((Key::audit(index), Bytes::from(bytes)));
     }
     rows.push((
         Key::from_path("/v1/plan/shop/checkout"),

@@ -1,4 +1,5 @@
-//! Where each row is stored (S16): `/v1/<kind>/<segment>…`. The only place that builds keys.
+//! Where each row is stored (S16): `/v1/<kind>/<segment>…`. The only place that builds keys, but for
+//! those of audit entries, which are the store's own.
 //!
 //! Each segment is percent-encoded down to letters, digits, `-`, `.`, `_` and `~`, so that no name can
 //! leave its place. Prefixes end with `/`.
@@ -12,6 +13,7 @@ use flagship_proto::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+pub use crate::store::AUDIT;
 use crate::store::Key;
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -88,8 +90,6 @@ pub const LAST_GOOD: &str = "/v1/lastgood/";
 pub const HISTORY: &str = "/v1/history/";
 /// Prefix of all notifications.
 pub const NOTICES: &str = "/v1/notice/";
-/// Prefix of all audit entries.
-pub const AUDIT: &str = "/v1/audit/";
 /// Prefix of all idempotency keys.
 pub const IDEMPOTENCY: &str = "/v1/idempotency/";
 
@@ -264,9 +264,4 @@ pub fn notice(id: &str) -> Key {
 /// Up to where changes were made into messages.
 pub fn notified() -> Key {
     key("meta", &["notified"])
-}
-
-/// An audit entry; 20 digits, so that key order is index order.
-pub fn audit(index: u64) -> Key {
-    key("audit", &[&format!("{index:020}")])
 }

@@ -1,8 +1,12 @@
 //! Rows come back as they were written; bytes that are none are refused with the key's name.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use flagship_proto::model::{Position, WorkloadRef};
 
 use super::*;
+use crate::store::{Key, Row};
 
 fn row(bytes: &[u8]) -> Row {
     let at = |seq| Position { epoch: 1, seq };

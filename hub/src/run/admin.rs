@@ -4,7 +4,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use flagship_proto::process::socket::{self, LINE_DEADLINE, LocalUser};
+use flagship_proto::process::socket::{self, LINE_DEADLINE};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Folder, backup};
+use super::{Folder, snapshot};
 use crate::store::Store;
 
 /// The socket's name in the data folder.
@@ -76,7 +76,7 @@ async fn converse(stream: UnixStream, folder: &Folder, store: &Store) -> io::Res
     let request = socket::read_line(&mut BufReader::new(from), LINE_DEADLINE).await?;
     match request {
         Request::Backup {} => {
-            let begun = backup::audited(store, &user).await;
+            let begun = snapshot::audited(store, &user).await;
             let refused = begun.err().map(|error| format!("{error:#}"));
             let is_refused = refused.is_some();
             socket::write_line(&mut to, &Answer { refused }).await?;
@@ -88,7 +88,7 @@ async fn converse(stream: UnixStream, folder: &Folder, store: &Store) -> io::Res
     let (pieces, mut waiting) = mpsc::channel::<Bytes>(4);
     let (folder, store) = (folder.clone(), store.clone());
     let writing = tokio::task::spawn_blocking(move || {
-        backup::write(&folder, &store, Pieces(pieces)).map_err(io::Error::other)
+        snapshot::write(&folder, &store, Pieces(pieces)).map_err(io::Error::other)
     });
     while let Some(piece) = waiting.recv().await {
         tokio::time::timeout(PIECE, to.write_all(&piece)).await??;
@@ -96,15 +96,6 @@ async fn converse(stream: UnixStream, folder: &Folder, store: &Store) -> io::Res
     drop(waiting);
     writing.await??;
     to.shutdown().await
-}
-
-/// Who asked, for the audit log.
-pub(super) fn actor(user: &LocalUser) -> String {
-    if user.name.is_empty() {
-        format!("uid {} on the hub's machine", user.uid)
-    } else {
-        format!("{} (uid {}) on the hub's machine", user.name, user.uid)
-    }
 }
 
 /// Hands what is written to the task that sends it.

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use flagship_proto::process::{Clock, socket::own_user};
 
-use super::{Folder, admin::actor};
+use super::{Folder, local::actor};
 use crate::{
     args::RecoverArgs,
     epoch::{self, NewEpoch, Said},

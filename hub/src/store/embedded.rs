@@ -25,16 +25,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{mpsc, oneshot, watch::Sender};
 
 use super::{
-    memory::read,
-    table::Table,
-    types::{Key, Listing, Outcome, Part, Row, StoreError, Txn},
+    table::{Table, read},
+    txn::{Outcome, Txn},
+    types::{Key, Listing, Part, Row, StoreError, is_cold},
     watch::{ColdRead, Watch, WatchError},
 };
 use crate::{audit::AuditHead, metrics};
 use file::RowFile;
-
-/// Prefixes that stay on disk: they grow without end and nothing is decided by them.
-const COLD: [&str; 2] = ["/v1/audit/", "/v1/history/"];
 
 /// How a store in a file behaves.
 #[derive(Debug, Clone, Copy)]
@@ -199,9 +196,4 @@ impl EmbeddedStore {
     pub(super) fn position(&self) -> Position {
         read(&self.table).position
     }
-}
-
-/// Whether a row stays on disk.
-pub(super) fn is_cold(path: &str) -> bool {
-    COLD.iter().any(|prefix| path.starts_with(prefix))
 }

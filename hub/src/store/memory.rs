@@ -1,7 +1,7 @@
 //! The store in memory: everything happens inside the call, so a transaction is ready at once.
 
 use std::sync::{
-    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, RwLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -9,20 +9,12 @@ use flagship_proto::model::Position;
 use tokio::sync::watch::Sender;
 
 use super::{
-    table::{Batch, Table},
-    types::{Key, Listing, Outcome, Part, Row, StoreError, Txn},
+    table::{Batch, Table, read, write},
+    txn::{Outcome, Txn},
+    types::{Key, Listing, Part, Row, StoreError},
     watch::{ColdRead, Watch, WatchError},
 };
 use crate::audit::AuditHead;
-
-/// A panic while a lock is held leaves a whole table: it is changed by `apply` only.
-pub(super) fn read(table: &RwLock<Table>) -> RwLockReadGuard<'_, Table> {
-    table.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(super) fn write(table: &RwLock<Table>) -> RwLockWriteGuard<'_, Table> {
-    table.write().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Rows in memory. Clones share them.
 #[derive(Debug, Clone)]

@@ -4,13 +4,19 @@
 //! readers: a transaction sees those before it in the batch, and one whose preconditions fail adds
 //! nothing. The adapter makes the batch durable, then applies it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use bytes::Bytes;
 use flagship_proto::model::Position;
 
-use super::types::{Key, Outcome, Precondition, Row, Txn, Write};
-use crate::{audit::AuditHead, records::key};
+use super::{
+    txn::{Outcome, Precondition, Txn, Write},
+    types::{Key, Row},
+};
+use crate::audit::AuditHead;
 
 /// How many changes a watcher may lag behind before it has to list again.
 pub(super) const LOG_LENGTH: usize = 65_536;
@@ -84,6 +90,15 @@ impl Table {
             self.log.pop_front();
         }
     }
+}
+
+/// A panic while a lock is held leaves a whole table: it is changed by `apply` only.
+pub(super) fn read(table: &RwLock<Table>) -> RwLockReadGuard<'_, Table> {
+    table.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn write(table: &RwLock<Table>) -> RwLockWriteGuard<'_, Table> {
+    table.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a batch would change.
@@ -162,7 +177,7 @@ impl<'a, E, F: Fn(&Key) -> Result<Option<Row>, E>> Batch<'a, F> {
         for entry in txn.audit {
             let (index, bytes) = self.staged.audit.append(position, entry);
             let row = Row::new(Bytes::from(bytes), position, position);
-            self.put(key::audit(index), row);
+            self.put(Key::audit(index), row);
         }
         self.staged.position = position;
         Ok(Outcome::Committed { position })

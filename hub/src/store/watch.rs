@@ -6,9 +6,8 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::watch::Receiver;
 
 use super::{
-    embedded::is_cold,
     table::Table,
-    types::{Key, Row, StoreError},
+    types::{Key, Row, StoreError, is_cold},
 };
 
 /// The latest state of a key that changed. Changes of one key that follow each other quickly come as one.
@@ -169,7 +168,7 @@ impl Watch {
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Table> {
-        super::memory::read(&self.table)
+        super::table::read(&self.table)
     }
 
     fn check(&self, table: &Table) -> Result<(), WatchError> {

@@ -11,7 +11,7 @@ use flagship_proto::{
 };
 use jiff::Timestamp;
 
-use crate::request::Request;
+use crate::{request::Request, state::FrozenBy};
 
 /// Everything that a decision about one rollout rests on, besides its own state.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -156,6 +156,18 @@ impl Freeze {
             || "until somebody ends it".to_owned(),
             |until| format!("until {}", until.strftime("%Y-%m-%d %H:%M:%SZ")),
         )
+    }
+}
+
+impl From<&Freeze> for FrozenBy {
+    fn from(freeze: &Freeze) -> Self {
+        Self {
+            id: freeze.id.clone(),
+            actor: freeze.actor.clone(),
+            reason: freeze.reason.clone(),
+            ends: freeze.ends(),
+            whole: freeze.clusters.is_none(),
+        }
     }
 }
 

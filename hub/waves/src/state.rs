@@ -19,7 +19,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    fleet::Freeze,
     plan::Plan,
     reason::{Cause, Reason},
 };
@@ -185,18 +184,6 @@ pub struct FrozenBy {
     pub ends: String,
     /// Whether it binds every cluster of the rollout.
     pub whole: bool,
-}
-
-impl From<&Freeze> for FrozenBy {
-    fn from(freeze: &Freeze) -> Self {
-        Self {
-            id: freeze.id.clone(),
-            actor: freeze.actor.clone(),
-            reason: freeze.reason.clone(),
-            ends: freeze.ends(),
-            whole: freeze.clusters.is_none(),
-        }
-    }
 }
 
 /// Clusters that go back.

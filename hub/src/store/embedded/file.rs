@@ -17,12 +17,12 @@ use redb::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Options, is_cold};
+use super::Options;
 use crate::{
     audit::AuditHead,
     store::{
         table::{Staged, Table},
-        types::{Key, Part, Row, StoreError},
+        types::{Key, Part, Row, StoreError, is_cold},
     },
 };
 pub(crate) use rows::decode_row;

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::*;
-use crate::store::types::{Precondition, Write};
+use crate::store::txn::{Precondition, Write};
 
 /// With this set, the test process is the child that writes until it is killed.
 const CHILD: &str = "FLAGSHIP_TEST_STORE_CHILD";

@@ -11,11 +11,11 @@ use std::{
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch::Sender};
 
-use super::{file::RowFile, is_cold};
+use super::file::RowFile;
 use crate::store::{
-    memory::{read, write},
-    table::{Batch, Staged, Table},
-    types::{Key, Outcome, StoreError, Txn},
+    table::{Batch, Staged, Table, read, write},
+    txn::{Outcome, Txn},
+    types::{Key, StoreError, is_cold},
 };
 
 /// Most transactions that are committed together; more wait for the next commit.
