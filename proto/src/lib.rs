@@ -9,6 +9,7 @@ pub mod digest;
 pub mod model;
 mod mutant;
 pub mod precedence;
+pub mod words;
 
 pub use mutant::mutant;
 

@@ -159,7 +159,7 @@ mod tests {
                 "until 2026-11-26 21:58:58Z; for 1.1.0 (4s)",
                 "until TIME; for 1.1.0 (AGE)",
             ),
-            ("0 of 1 clusters done", "0 of 1 clusters done"),
+            ("0 of 1 cluster done", "0 of 1 cluster done"),
         ] {
             assert_eq!(normalised(said).trim_end(), kept);
         }

@@ -5,6 +5,7 @@ pub mod threshold;
 
 use std::fmt;
 
+use flagship_proto::words::count;
 use serde::{Deserialize, Serialize};
 
 pub use threshold::judge;
@@ -52,7 +53,7 @@ impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.metric, self.rule)?;
         if let Some(requests) = self.requests {
-            write!(f, " ({requests} requests)")?;
+            write!(f, " ({})", count(requests, "request"))?;
         }
         Ok(())
     }

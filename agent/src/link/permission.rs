@@ -2,9 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use flagship_proto::model::{
-    AbortId, AbortMode, Change, ClusterUid, Intent, LocalAct, OnDisconnect, Order, ReturnTo,
-    Signed, Tick,
+use flagship_proto::{
+    model::{
+        AbortId, AbortMode, Change, ClusterUid, Intent, LocalAct, OnDisconnect, Order, ReturnTo,
+        Signed, Tick,
+    },
+    words::given,
 };
 use jiff::Timestamp;
 
@@ -175,6 +178,7 @@ impl fmt::Display for Why {
             } => {
                 // Said of one that stands, these words outlive its lift: they must not say that it stands.
                 let state = if *stands { "" } else { " voided the order" };
+                let reason = given(reason);
                 write!(f, "abort {abort} by {actor} ({mode}){state}: {reason}")
             }
             Self::NotAfter { at } => write!(f, "the order was not to go on after {at}"),

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
-use flagship_proto::model::{AbortMode, Scope, Selector};
+use flagship_proto::{
+    model::{AbortMode, Scope, Selector},
+    words::count,
+};
 
 use super::{
     ApiState,
@@ -207,8 +210,7 @@ fn counted(number: usize, what: &str, names: impl IntoIterator<Item = impl ToStr
     let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
     match number {
         0 => format!("no {what}"),
-        1 => format!("1 {what} ({})", short(&names)),
-        more => format!("{more} {what}s ({})", short(&names)),
+        number => format!("{} ({})", count(number, what), short(&names)),
     }
 }
 

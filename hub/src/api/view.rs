@@ -12,7 +12,10 @@ pub mod stopped;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE};
+use flagship_proto::{
+    model::{ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE},
+    words::given,
+};
 
 use super::{ApiState, types::Banner};
 use crate::{
@@ -142,14 +145,6 @@ impl Seen {
     }
 }
 
-fn or_none(reason: &str) -> &str {
-    if reason.is_empty() {
-        "no reason given"
-    } else {
-        reason
-    }
-}
-
 /// A freeze in one line.
 pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
     let until = match freeze.until {
@@ -164,7 +159,7 @@ pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
             freeze.scope,
             freeze.id,
             freeze.actor,
-            or_none(&freeze.reason)
+            given(&freeze.reason)
         ),
         since: freeze.at,
         remedy: format!("flagship unfreeze {} --reason …", freeze.id),
@@ -174,7 +169,7 @@ pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
 /// An abort in one line.
 pub fn banner(abort: &Stored<AbortRow>) -> Banner {
     let order = abort.unplaced();
-    let reason = or_none(&order.reason);
+    let reason = given(&order.reason);
     Banner {
         kind: "abort".to_owned(),
         id: order.id.to_string(),

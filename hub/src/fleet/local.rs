@@ -7,6 +7,7 @@ use flagship_proto::{
         WorkloadStatus,
     },
     sign::Kind,
+    words::given,
 };
 
 use super::{Fleet, SessionId, queue::Key};
@@ -84,11 +85,7 @@ pub(super) fn audit(
             let action = format!("local.{}", verb.word());
             let object = format!("workload {} in cluster {cluster}", status.workload);
             let said = at.strftime("%F %H:%M:%SZ");
-            let reason = if reason.is_empty() {
-                format!("no reason given (said on the spot at {said})")
-            } else {
-                format!("{reason} (said on the spot at {said})")
-            };
+            let reason = format!("{} (said on the spot at {said})", given(reason));
             Some(AuditEntry::new(now.wall, &actor, &action, &object, &reason))
         })
         .collect()

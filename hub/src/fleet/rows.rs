@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{ClusterName, Position, Tick};
+use flagship_proto::{
+    model::{ClusterName, Position, Tick},
+    words::given,
+};
 
 use super::{Change, Job, KeptReceipt, Member, ReportedStatus, StoredReceipt, StoredReport, local};
 use crate::{
@@ -265,7 +268,7 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
             let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
             let row = AbortRow::new(abort.as_ref().clone(), matched.clone(), lease);
             let object = format!("abort {}", abort.id);
-            let reason = format!("{} (stored late: {})", abort.reason, abort.scope);
+            let reason = format!("{} (stored late: {})", given(&abort.reason), abort.scope);
             let entry = AuditEntry::new(now.wall, &abort.actor, "abort.create", &object, &reason);
             let by = object.clone();
             Some(

@@ -14,6 +14,7 @@ use flagship_proto::{
         Tick, WorkloadRef, WorkloadStatus,
     },
     mutant,
+    words::given,
 };
 
 use crate::records::SeenRow;
@@ -157,7 +158,12 @@ impl View {
             order.return_to = ReturnTo::LastPromoted;
             order.fence.revision = voided.revision;
             let abort = voided.by;
-            order.reason = format!("abort {} ({}): {}", abort.id, abort.scope, abort.reason);
+            order.reason = format!(
+                "abort {} ({}): {}",
+                abort.id,
+                abort.scope,
+                given(&abort.reason)
+            );
         }
         Some(order)
     }

@@ -7,6 +7,7 @@ use flagship_notify::{Fact, Link, Message, Severity, Subject};
 use flagship_proto::{
     model::{FleetId, ReceiptState, Scope},
     process::traces::TraceId,
+    words::given,
 };
 
 use crate::records::{
@@ -123,7 +124,10 @@ pub(super) fn of_abort(row: &Stored<AbortRow>, public: Option<&str>) -> Message 
         at: abort.at,
         title: format!(
             "ABORT {id} of {} ({}) by {}: {}",
-            abort.scope, abort.mode, abort.actor, abort.reason
+            abort.scope,
+            abort.mode,
+            abort.actor,
+            given(&abort.reason)
         ),
         text: format!(
             "It stands until it is lifted. Stopped is not fixed: `flagship describe abort {id}` shows \
@@ -157,7 +161,11 @@ pub(super) fn of_lift(row: &LiftRow, abort: Option<&AbortRow>) -> Message {
         resolves: true,
         never_muted: true,
         at: row.at,
-        title: format!("abort {id} is lifted by {}: {}", row.actor, row.reason),
+        title: format!(
+            "abort {id} is lifted by {}: {}",
+            row.actor,
+            given(&row.reason)
+        ),
         text: "Nothing moves by that: retry, start again or retreat what it stopped.".into(),
         subject: Subject {
             project: scope.and_then(project_of),

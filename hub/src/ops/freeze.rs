@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{FreezeId, Scope, Tick};
+use flagship_proto::{
+    model::{FreezeId, Scope, Tick},
+    words::given,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +143,9 @@ impl Ops {
             Some(end) => {
                 let message = format!(
                     "freeze {id} was ended by {} at {}: {}",
-                    end.actor, end.at, end.reason
+                    end.actor,
+                    end.at,
+                    given(&end.reason)
                 );
                 Err(OpError::conflict("freeze.ended", &message)
                     .try_this("there is nothing left to end"))

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use flagship_proto::model::{Abort, AbortId, ClusterName, ClusterUid, Scope, Tick};
+use flagship_proto::{
+    model::{Abort, AbortId, ClusterName, ClusterUid, Scope, Tick},
+    words::given,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +137,9 @@ impl Ops {
         if let Some(lift) = self.store.read::<LiftRow>(&key::lift(id))? {
             let message = format!(
                 "abort {id} was lifted by {} at {}: {}",
-                lift.actor, lift.at, lift.reason
+                lift.actor,
+                lift.at,
+                given(&lift.reason)
             );
             let remedy = match lift.narrowed_to.as_slice() {
                 [] => "there is nothing left to lift".to_owned(),
@@ -207,9 +212,9 @@ impl Ops {
         let drawn = Abort {
             reason: format!(
                 "{} (what is left of abort {}: {})",
-                caller.reason,
+                given(&caller.reason),
                 abort.id(),
-                abort.unplaced().reason
+                given(&abort.unplaced().reason)
             ),
             ..self.draw_abort(caller, &order, number, now)
         };

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use flagship_proto::model::{
-    Change, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, Tick, WaveName, WorkloadRef,
+use flagship_proto::{
+    model::{
+        Change, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, Tick, WaveName,
+        WorkloadRef,
+    },
+    words::given,
 };
 use flagship_waves::{
     Finding, Request, RolloutPhase, RolloutState, Wish, allowed, lint_members, members,
@@ -283,7 +287,11 @@ fn check_change(plan: &flagship_waves::Plan, change: &Change) -> Result<(), OpEr
 pub(super) fn abort_stands(abort: &flagship_proto::model::Abort) -> OpError {
     let message = format!(
         "abort {} ({}) of {} stands since {}: {}",
-        abort.id, abort.scope, abort.actor, abort.at, abort.reason
+        abort.id,
+        abort.scope,
+        abort.actor,
+        abort.at,
+        given(&abort.reason)
     );
     OpError::refused("abort.stands", &message)
         .try_this(&format!("flagship lift {} --reason …", abort.id))

@@ -10,9 +10,12 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use flagship_proto::process::{
-    files::PRIVATE,
-    socket::{self, own_user},
+use flagship_proto::{
+    process::{
+        files::PRIVATE,
+        socket::{self, own_user},
+    },
+    words::count,
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -151,8 +154,8 @@ impl fmt::Display for BackedUp {
         )?;
         writeln!(
             f,
-            "           and the audit log ({} entries, chain checked)",
-            head.audit.count
+            "           and the audit log ({}, chain checked)",
+            count(head.audit.count, "entry")
         )?;
         writeln!(f, "  files    {}", files.join(", "))?;
         writeln!(f)?;

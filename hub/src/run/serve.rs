@@ -11,6 +11,7 @@ use flagship_proto::{
         traces::{Exporter, Tracer},
     },
     tls::{CurrentCert, PeopleCa, api_server},
+    words::{count, count_with},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -196,7 +197,9 @@ impl Hub {
                 ""
             };
             format!(
-                "term {term}, {connected} of {members} clusters connected, {aborts} aborts stand{behind}"
+                "term {term}, {connected} of {} connected, {}{behind}",
+                count(members, "cluster"),
+                count_with(aborts, "abort", ["stands", "stand"])
             )
         }
     }

@@ -2,7 +2,7 @@
 
 import { byId, el, say, sayProblem, sync } from "./dom.js";
 import { get, post } from "./hub.js";
-import { clock, several, span } from "./words.js";
+import { clock, given, several, span } from "./words.js";
 
 export class Abort {
   /** `done(view)` once it is ordered. */
@@ -120,6 +120,6 @@ function previewFacts(preview, reason) {
     ...lists.filter(([, names]) => names.length > 0).map(([name, names]) => [name, several(names)]),
     ["bound:", `nothing advances in its scope after ${clock(preview.boundAt)} (${span(preview.boundMs)} from now), heard or not${but}`],
     ...preview.outside.map((text) => [`outside the bound:`, text, "bad"]).slice(0, 20),
-    ["reason:", reason || "no reason given"],
+    ["reason:", given(reason)],
   ];
 }

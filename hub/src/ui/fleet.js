@@ -3,7 +3,7 @@
 import { byId, className, el, say, sayOrHide, sayProblem, sync } from "./dom.js";
 import { get, query } from "./hub.js";
 import { Pages } from "./pages.js";
-import { ago, bannerRemedy, bannerWord, clock, heard, several, tone } from "./words.js";
+import { ago, bannerRemedy, bannerWord, clock, count, heard, several, tone } from "./words.js";
 
 const PAGE = 50;
 
@@ -31,7 +31,7 @@ export function showBanners(banners, openAbort) {
 
 /** The fleet at a glance. */
 export function showCounts(status) {
-  say(byId("fleet-count"), `${status.connected} of ${status.clusters} clusters connected`);
+  say(byId("fleet-count"), `${status.connected} of ${count(status.clusters, "cluster")} connected`);
   sayOrHide(byId("fleet-away"), status.notHeard.length > 0 ? `not heard: ${several(status.notHeard.map(silent))}` : "");
   const waiting = `waiting for approval: ${several(status.pending)} (flagship cluster approve NAME)`;
   sayOrHide(byId("fleet-pending"), status.pending.length > 0 ? waiting : "");

@@ -2,7 +2,7 @@
 
 import { byId, className, el, lines, say, sayOrHide, sayProblem, sync } from "./dom.js";
 import { get, path } from "./hub.js";
-import { ABORT_WORDS, ago, clock, count, modeWords, span, tone } from "./words.js";
+import { ABORT_WORDS, ago, clock, count, given, modeWords, span, tone } from "./words.js";
 
 /** So many clusters are written out, those that did not stop first. */
 const WRITTEN = 200;
@@ -65,12 +65,12 @@ export class Receipts {
 }
 
 function head(view) {
-  const texts = [`ordered at ${clock(view.at)} by ${view.actor}${view.reason ? `: ${view.reason}` : ""}`];
+  const texts = [`ordered at ${clock(view.at)} by ${view.actor}: ${given(view.reason)}`];
   if (!view.durable) texts.push("NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again");
-  if (view.lifted) texts.push(`lifted at ${clock(view.lifted.at)} by ${view.lifted.actor}: ${view.lifted.reason}`);
+  if (view.lifted) texts.push(`lifted at ${clock(view.lifted.at)} by ${view.lifted.actor}: ${given(view.lifted.reason)}`);
   else {
     texts.push(`nothing advances anywhere in scope after ${clock(view.boundAt)} (${span(view.boundMs)} after the order), heard or not`);
-    texts.push(`It stands for ${ago(view.at)} until somebody lifts it: flagship lift ${view.id} --reason …`);
+    texts.push(`It stands until somebody lifts it (${ago(view.at)} so far): flagship lift ${view.id} --reason …`);
   }
   return texts;
 }

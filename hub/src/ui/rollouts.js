@@ -93,7 +93,7 @@ function stands(rollout) {
   const parts = [];
   if (rollout.wave) parts.push(`wave ${rollout.wave}${rollout.stage ? ` (${rollout.stage.toLowerCase()})` : ""}`);
   if (rollout.attempt > 1) parts.push(`attempt ${rollout.attempt}`);
-  parts.push(`${rollout.done} of ${rollout.total} clusters done`);
+  parts.push(`${rollout.done} of ${count(rollout.total, "cluster")} done`);
   const reason = rollout.reason ? `: ${rollout.reason}` : "";
   return `${parts.join(", ")} · started ${ago(rollout.startedAt)} ago by ${rollout.startedBy}${reason}`;
 }

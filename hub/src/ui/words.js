@@ -51,6 +51,11 @@ export function why(reason) {
   return reason.since && message ? `${message}, since ${clock(reason.since)} (${ago(reason.since)})` : message;
 }
 
+/** A person's reason as it stands in a sentence. */
+export function given(reason) {
+  return reason || "no reason given";
+}
+
 export function count(number, what) {
   return number === 1 ? `1 ${what}` : `${number} ${what}s`;
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Stopwatch, Tick};
+use flagship_proto::{
+    model::{Stopwatch, Tick},
+    words::given,
+};
 
 use crate::{
     plan::{Period, Plan},
@@ -57,7 +60,8 @@ fn headline(state: &RolloutState) -> String {
     if let Some(accepted) = &state.accepted {
         line.push_str(&format!(
             "; accepted as it is by {} ({})",
-            accepted.actor, accepted.reason
+            accepted.actor,
+            given(&accepted.reason)
         ));
     }
     line
@@ -73,7 +77,7 @@ fn why(state: &RolloutState) -> Option<String> {
         RolloutPhase::Retreating | RolloutPhase::RolledBack => state
             .retreat
             .as_ref()
-            .map(|retreat| format!("goes back: {}", retreat.reason)),
+            .map(|retreat| format!("goes back: {}", retreat.why())),
         RolloutPhase::Aborted => state.aborted.as_ref().map(|aborted| {
             let lifted = if aborted.lifted { ", lifted since" } else { "" };
             format!(
@@ -82,7 +86,7 @@ fn why(state: &RolloutState) -> Option<String> {
                 aborted.mode,
                 aborted.actor,
                 short(aborted.at),
-                aborted.reason
+                given(&aborted.reason)
             )
         }),
         RolloutPhase::Superseded => state
@@ -104,7 +108,10 @@ fn frozen(freeze: &FrozenBy) -> String {
     };
     format!(
         "{whom} by {} of {} {}: {}",
-        freeze.id, freeze.actor, freeze.ends, freeze.reason
+        freeze.id,
+        freeze.actor,
+        freeze.ends,
+        given(&freeze.reason)
     )
 }
 

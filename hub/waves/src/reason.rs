@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use flagship_proto::model::{AbortId, AbortMode, ClusterName, FreezeId, RolloutId, WaveName};
+use flagship_proto::{
+    model::{AbortId, AbortMode, ClusterName, FreezeId, RolloutId, WaveName},
+    words::{count, count_with, given},
+};
 use serde::{Deserialize, Serialize};
 
 /// Why a rollout stopped by its own policy.
@@ -47,7 +50,7 @@ impl fmt::Display for Cause {
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* } => $form:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* } => $form:literal $(, $part:expr)*;)*) => {
         /// Why something was decided, or what is waited for.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(tag = "code")]
@@ -69,7 +72,7 @@ macro_rules! reasons {
         impl fmt::Display for Reason {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(Self::$name { $($field),* } => write!(f, $form),)*
+                    $(Self::$name { $($field),* } => write!(f, $form $(, $part)*),)*
                 }
             }
         }
@@ -81,7 +84,7 @@ reasons! {
     Started { change: String, } => "rollout of {change} started";
     /// A wave began; its members are frozen.
     WaveStarted { wave: WaveName, clusters: usize, limit: usize, }
-        => "wave {wave} started with {clusters} clusters, {limit} at once";
+        => "wave {wave} started with {}, {limit} at once", count(*clusters, "cluster");
     /// A cluster got its Run order.
     ClusterStarted { cluster: ClusterName, attempt: u32, } => "{cluster} started, attempt {attempt}";
     /// A cluster's agent took up its order.
@@ -118,34 +121,36 @@ reasons! {
     WaveSoaking { wave: WaveName, period: String, } => "wave {wave} soaks for {period}";
     /// A wave is done.
     WaveDone { wave: WaveName, done: usize, skipped: usize, }
-        => "wave {wave} is done: {done} clusters done, {skipped} skipped";
+        => "wave {wave} is done: {} done, {skipped} skipped", count(*done, "cluster");
     /// All waves are done.
-    Succeeded { done: usize, skipped: usize, } => "rollout succeeded: {done} clusters done, {skipped} skipped";
+    Succeeded { done: usize, skipped: usize, }
+        => "rollout succeeded: {} done, {skipped} skipped", count(*done, "cluster");
     /// The failure policy stopped it.
     Halted { cause: Cause, } => "halted, what is in flight holds: {cause}";
     /// Clusters go back.
     RetreatBegun { what: String, reason: String, } => "{what} goes back: {reason}";
     /// All that had to has gone back.
-    RetreatDone { clusters: usize, } => "{clusters} clusters have gone back";
+    RetreatDone { clusters: usize, }
+        => "{} gone back", count_with(*clusters, "cluster", ["has", "have"]);
     /// An abort stopped it.
     Aborted { abort: AbortId, mode: AbortMode, actor: String, reason: String, }
-        => "stopped by abort {abort} ({mode}) of {actor}: {reason}";
+        => "stopped by abort {abort} ({mode}) of {actor}: {}", given(reason);
     /// No abort covers it any more; nothing moves by that.
     Lifted { abort: AbortId, }
         => "abort {abort} is lifted; nothing moves until the rollout is retried, retreated, accepted or superseded";
     /// A freeze binds it, or some of its clusters.
     Frozen { freeze: FreezeId, actor: String, reason: String, }
-        => "frozen by {freeze} of {actor}, what is in flight in its scope holds and nothing starts: {reason}";
+        => "frozen by {freeze} of {actor}, what is in flight in its scope holds and nothing starts: {}", given(reason);
     /// A freeze binds it no more.
     FreezeEnded { freeze: FreezeId, } => "freeze {freeze} has ended; what it held goes on";
     /// A person paused it.
-    PausedBy { actor: String, reason: String, } => "paused by {actor}: {reason}";
+    PausedBy { actor: String, reason: String, } => "paused by {actor}: {}", given(reason);
     /// A person resumed it.
-    ResumedBy { actor: String, reason: String, } => "resumed by {actor}: {reason}";
+    ResumedBy { actor: String, reason: String, } => "resumed by {actor}: {}", given(reason);
     /// A person tries again.
-    RetriedBy { actor: String, reason: String, attempt: u32, } => "attempt {attempt} by {actor}: {reason}";
+    RetriedBy { actor: String, reason: String, attempt: u32, } => "attempt {attempt} by {actor}: {}", given(reason);
     /// A person took the mixed state as final.
-    AcceptedBy { actor: String, reason: String, } => "accepted as it is by {actor}: {reason}";
+    AcceptedBy { actor: String, reason: String, } => "accepted as it is by {actor}: {}", given(reason);
     /// Another rollout took over.
     SupersededBy { rollout: RolloutId, actor: String, } => "superseded by {rollout} of {actor}; what is in flight goes back";
     /// A wish that was overtaken.
@@ -178,19 +183,20 @@ reasons! {
         => "wave {wave} has soaked; {clusters} yet to be seen with all traffic on the new version since";
     /// Too few clusters of a wave were reached (`unreachable.quorum`).
     WaitingForQuorum { wave: WaveName, reached: usize, members: usize, needed: usize, }
-        => "wave {wave} reached {reached} of {members} clusters and needs {needed}: it waits for who is skipped to come back";
+        => "wave {wave} reached {reached} of {} and needs {needed}: it waits for who is skipped to come back",
+        count(*members, "cluster");
     /// Waiting: a wave without members proves nothing.
     WaveEmpty { wave: WaveName, } => "wave {wave} has no clusters, and an empty wave proves nothing";
     /// Waiting: all members were left out.
     WaveProvedNothing { wave: WaveName, }
         => "wave {wave} proved nothing: none of its clusters succeeded, all were skipped or left";
     /// Waiting: a pause.
-    WaitingForResume { actor: String, reason: String, } => "paused by {actor}: {reason}; resume it to go on";
+    WaitingForResume { actor: String, reason: String, } => "paused by {actor}: {}; resume it to go on", given(reason);
     /// Waiting: a freeze.
-    WaitingForUnfreeze { freeze: FreezeId, ends: String, reason: String, } => "freeze {freeze} stands {ends}: {reason}";
+    WaitingForUnfreeze { freeze: FreezeId, ends: String, reason: String, } => "freeze {freeze} stands {ends}: {}", given(reason);
     /// Waiting: a freeze of some clusters.
     ClustersFrozen { clusters: String, freeze: FreezeId, ends: String, reason: String, }
-        => "{clusters} frozen by {freeze} {ends}: {reason}";
+        => "{clusters} frozen by {freeze} {ends}: {}", given(reason);
     /// Waiting: the abort stands.
     WaitingForLift { abort: AbortId, } => "abort {abort} stands; lift it, then retry, or retreat, accept or supersede now";
     /// Waiting: lifted, a person must act.
@@ -214,5 +220,48 @@ mod tests {
         let json = serde_json::to_value(&reason).unwrap();
         assert_eq!(json["code"], "ClusterFailed");
         assert_eq!(serde_json::from_value::<Reason>(json).unwrap(), reason);
+    }
+
+    #[test]
+    fn a_stop_without_a_reason_leaves_no_hole_in_a_sentence() {
+        let (actor, reason) = (|| "ann".to_owned(), String::new);
+        let (freeze, ends): (FreezeId, String) = ("f-1".parse().unwrap(), "by unfreeze".to_owned());
+        let reasons = [
+            Reason::Aborted {
+                abort: "a-1".parse().unwrap(),
+                mode: AbortMode::Return,
+                actor: actor(),
+                reason: reason(),
+            },
+            Reason::Frozen {
+                freeze: freeze.clone(),
+                actor: actor(),
+                reason: reason(),
+            },
+            Reason::PausedBy {
+                actor: actor(),
+                reason: reason(),
+            },
+            Reason::WaitingForResume {
+                actor: actor(),
+                reason: reason(),
+            },
+            Reason::WaitingForUnfreeze {
+                freeze,
+                ends,
+                reason: reason(),
+            },
+        ];
+        for reason in reasons {
+            let sentence = reason.to_string();
+            assert!(sentence.contains(": no reason given"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn one_cluster_is_not_clusters() {
+        let said = |clusters| Reason::RetreatDone { clusters }.to_string();
+        assert_eq!(said(1), "1 cluster has gone back");
+        assert_eq!(said(2), "2 clusters have gone back");
     }
 }

@@ -14,6 +14,7 @@ use flagship_proto::{
         AbortId, AbortMode, Change, ClusterName, ClusterUid, FreezeId, Mono, PlanRef, ReturnTo,
         RolloutId, Stopwatch, WaveName,
     },
+    words::given,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -199,6 +200,16 @@ pub struct Retreat {
     pub actor: Option<String>,
     /// Why, in words.
     pub reason: String,
+}
+
+impl Retreat {
+    /// Who asked, if a person did, and why.
+    pub fn why(&self) -> String {
+        match &self.actor {
+            Some(actor) => format!("{actor}: {}", given(&self.reason)),
+            None => self.reason.clone(),
+        }
+    }
 }
 
 /// Which clusters go back.

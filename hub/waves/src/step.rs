@@ -207,9 +207,9 @@ impl Turn<'_> {
         };
         self.reasons.push(Reason::RetreatBegun {
             what,
-            reason: retreat.reason.clone(),
+            reason: retreat.why(),
         });
-        self.reject(retreat.reason.clone());
+        self.reject(retreat.why());
         self.state.paused = None;
         self.state.ended = None;
         self.state.retreat = Some(retreat);

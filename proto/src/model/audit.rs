@@ -32,7 +32,8 @@ impl AuditMark {
 impl fmt::Display for AuditMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { epoch, count, head } = self;
-        write!(f, "{count} entries, head {} (epoch {epoch})", head.short())
+        let entries = crate::words::count(*count, "entry");
+        write!(f, "{entries}, head {} (epoch {epoch})", head.short())
     }
 }
 

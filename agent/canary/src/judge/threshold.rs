@@ -1,6 +1,9 @@
 //! Judge `threshold`: a value in its range (Flagger's), and a value held against the primary's.
 
-use flagship_proto::model::canary::{Direction, Metric};
+use flagship_proto::{
+    model::canary::{Direction, Metric},
+    words::count,
+};
 
 use super::{Judgement, Verdict};
 use crate::observation::Measurement;
@@ -92,7 +95,8 @@ fn compare(
 
 fn too_few(who: &str, requests: Option<u64>, least: u64) -> Option<String> {
     let seen = requests?;
-    (seen < least.max(1)).then(|| format!("{who} had {seen} requests, at least {least} are needed"))
+    let had = || count(seen, "request");
+    (seen < least.max(1)).then(|| format!("{who} had {}, at least {least} are needed", had()))
 }
 
 fn in_range(value: f64, min: Option<f64>, max: Option<f64>) -> String {

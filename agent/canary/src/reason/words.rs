@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use flagship_proto::words::count;
+
 use super::Reason;
 
 impl fmt::Display for Reason {
@@ -96,16 +98,17 @@ impl fmt::Display for Reason {
                 "{failed} of {threshold} failed checks; the last: {words}"
             ),
             Self::FailedInRow { words, failed } => {
-                write!(f, "{failed} failed checks in a row; the last: {words}")
+                let failed = count(*failed, "failed check");
+                write!(f, "{failed} in a row; the last: {words}")
             }
             Self::FailedOfLast {
                 words,
                 failed,
                 last,
-            } => write!(
-                f,
-                "{failed} failed checks of the last {last}; the last: {words}"
-            ),
+            } => {
+                let failed = count(*failed, "failed check");
+                write!(f, "{failed} of the last {last}; the last: {words}")
+            }
             Self::InconclusiveTooLong { words, rounds } => {
                 write!(
                     f,

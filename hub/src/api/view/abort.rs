@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use flagship_proto::model::{AbortId, ClusterUid, Position, Scope, SignedReceipt, lease::Bound};
+use flagship_proto::{
+    model::{AbortId, ClusterUid, Position, Scope, SignedReceipt, lease::Bound},
+    words::count,
+};
 use jiff::Timestamp;
 
 use super::{Seen, stopped::Stopped};
@@ -248,16 +251,24 @@ fn summary(totals: &AbortTotals, outcome: AbortOutcome) -> String {
     let all = totals.clusters;
     let head = match outcome {
         AbortOutcome::Stopped if all == 0 => return "no cluster is in scope".to_owned(),
-        AbortOutcome::Stopped => format!("all {all} clusters stopped"),
-        AbortOutcome::Stopping => format!("stopping {all} clusters"),
+        AbortOutcome::Stopped => match all {
+            1 => "the cluster stopped".to_owned(),
+            all => format!("all {all} clusters stopped"),
+        },
+        AbortOutcome::Stopping => format!("stopping {}", count(all, "cluster")),
         AbortOutcome::Bounded => {
             format!(
-                "{} of {all} clusters did not answer; nothing advances there",
-                totals.not_heard + totals.told
+                "{} of {} did not answer; nothing advances there",
+                totals.not_heard + totals.told,
+                count(all, "cluster")
             )
         }
         AbortOutcome::NotStopped => {
-            format!("{} of {all} clusters could not stop", totals.not_stopped)
+            format!(
+                "{} of {} could not stop",
+                totals.not_stopped,
+                count(all, "cluster")
+            )
         }
     };
     format!("{head}: {}", parts.join(", "))

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{AbortMode, Intent, lease::Bound};
+use flagship_proto::{
+    model::{AbortMode, Intent, lease::Bound},
+    words::{count_with, given},
+};
 
 use super::{Seen, abort::later};
 use crate::{
@@ -109,7 +112,12 @@ fn line(seen: &Seen, cluster: &PreviewCluster, bound_at: jiff::Timestamp) -> Str
 
 fn summary(view: &FreezeView) -> String {
     match (&view.ended, view.until) {
-        (Some(end), _) => format!("ended by {} at {}: {}", end.actor, end.at, end.reason),
+        (Some(end), _) => format!(
+            "ended by {} at {}: {}",
+            end.actor,
+            end.at,
+            given(&end.reason)
+        ),
         (None, Some(until)) => format!("{}; until {}", held(view), until.strftime("%F %H:%M:%SZ")),
         (None, None) => format!("{}; until somebody ends it", held(view)),
     }
@@ -118,9 +126,12 @@ fn summary(view: &FreezeView) -> String {
 fn held(view: &FreezeView) -> String {
     match (view.rollouts.len(), view.holds.len()) {
         (0, _) => "no rollout is under way in its scope, and none starts anywhere there".to_owned(),
-        (1, 0) => "1 rollout waits, nothing is in flight".to_owned(),
-        (rollouts, 0) => format!("{rollouts} rollouts wait, nothing is in flight"),
-        (1, holds) => format!("1 rollout waits, {holds} in flight hold"),
-        (rollouts, holds) => format!("{rollouts} rollouts wait, {holds} in flight hold"),
+        (rollouts, 0) => format!("{}, nothing is in flight", wait(rollouts)),
+        (rollouts, 1) => format!("{}, 1 in flight holds", wait(rollouts)),
+        (rollouts, holds) => format!("{}, {holds} in flight hold", wait(rollouts)),
     }
+}
+
+fn wait(rollouts: usize) -> String {
+    count_with(rollouts, "rollout", ["waits", "wait"])
 }

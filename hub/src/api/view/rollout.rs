@@ -1,6 +1,6 @@
 //! A rollout as a view: its state, what it waits for and since when, and each of its clusters.
 
-use flagship_proto::model::ClusterUid;
+use flagship_proto::{model::ClusterUid, words::given};
 use flagship_waves::{Activity, ClusterPhase, ClusterState, RolloutPhase, RolloutState, Stage};
 
 use super::{Seen, steps};
@@ -106,7 +106,8 @@ fn standing(state: &RolloutState) -> Option<String> {
     if let Some(accepted) = &state.accepted {
         return Some(format!(
             "accepted as it is by {}: {}",
-            accepted.actor, accepted.reason
+            accepted.actor,
+            given(&accepted.reason)
         ));
     }
     match &state.phase {
@@ -114,12 +115,14 @@ fn standing(state: &RolloutState) -> Option<String> {
         RolloutPhase::Aborted => state.aborted.as_ref().map(|aborted| {
             format!(
                 "stopped by abort {} of {}: {}",
-                aborted.id, aborted.actor, aborted.reason
+                aborted.id,
+                aborted.actor,
+                given(&aborted.reason)
             )
         }),
         RolloutPhase::Retreating | RolloutPhase::RolledBack => {
             state.retreat.as_ref().map(|retreat| match &retreat.actor {
-                Some(actor) => format!("taken back by {actor}: {}", retreat.reason),
+                Some(actor) => format!("taken back by {actor}: {}", given(&retreat.reason)),
                 None => format!("taken back: {}", retreat.reason),
             })
         }

@@ -1,8 +1,11 @@
 //! How far one cluster has stopped under an abort, in words: the worst of its workloads.
 
-use flagship_proto::model::{
-    ACTION_DEADLINE, Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Weight,
-    WorkloadReceipt, WorkloadRef,
+use flagship_proto::{
+    model::{
+        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Weight,
+        WorkloadReceipt, WorkloadRef,
+    },
+    words::count,
 };
 use jiff::Timestamp;
 
@@ -229,8 +232,10 @@ impl Stopped<'_> {
 
 fn read_back(receipt: &WorkloadReceipt) -> String {
     match receipt.read_back {
-        Some(weight) if receipt.proxies == 1 => format!("; read back {weight} from 1 proxy"),
-        Some(weight) => format!("; read back {weight} from {} proxies", receipt.proxies),
+        Some(weight) => {
+            let proxies = count(receipt.proxies, "proxy");
+            format!("; read back {weight} from {proxies}")
+        }
         None => String::new(),
     }
 }

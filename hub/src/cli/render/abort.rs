@@ -1,8 +1,9 @@
 //! Aborts as text: who has stopped, who has not, by when, and what is still to be fixed.
 
+use flagship_proto::words::{count, count_with, given};
 use jiff::Timestamp;
 
-use super::words::{ago, clock, count, millis, several};
+use super::words::{ago, clock, millis, several};
 use crate::{
     api::types::{
         AbortCluster, AbortOutcome, AbortPreview, AbortState, AbortView, NotFixed, ScopeHit,
@@ -89,11 +90,12 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
     };
     let title = format!("Abort {} stops {}: {what}", view.id, view.scope);
     let mut text = format!("{}\n", look.paint(Tone::Strong, &title));
-    text += &format!("  ordered at {} by {}", clock(view.at, now), view.actor);
-    if !view.reason.is_empty() {
-        text += &format!(": {}", view.reason);
-    }
-    text.push('\n');
+    text += &format!(
+        "  ordered at {} by {}: {}\n",
+        clock(view.at, now),
+        view.actor,
+        given(&view.reason)
+    );
     if !view.durable {
         let warning = "  NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again";
         text += &format!("{}\n", look.paint(Tone::Bad, warning));
@@ -104,7 +106,7 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
                 "  lifted at {} by {}: {}\n",
                 clock(lift.at, now),
                 lift.actor,
-                lift.reason
+                given(&lift.reason)
             );
         }
         None => {
@@ -145,7 +147,7 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
     text += &serving(look, "Stopped is not fixed", "was aborted", &view.not_fixed);
     if view.standing {
         text += &format!(
-            "It stands for {} until somebody lifts it: flagship lift {} --reason …\n",
+            "It stands until somebody lifts it ({} so far): flagship lift {} --reason …\n",
             ago(view.at, now),
             view.id
         );
@@ -162,13 +164,8 @@ pub fn serving(look: Look, head: &str, what: &str, clusters: &[NotFixed]) -> Str
         return String::new();
     }
     let title = format!(
-        "{head}: {} still {} what {what}",
-        count(clusters.len(), "cluster"),
-        if clusters.len() == 1 {
-            "serves"
-        } else {
-            "serve"
-        }
+        "{head}: {} what {what}",
+        count_with(clusters.len(), "cluster", ["still serves", "still serve"])
     );
     let mut text = format!("{}\n", look.paint(Tone::Warn, &title));
     let written = if look.wide { clusters.len() } else { WRITTEN };

@@ -1,6 +1,7 @@
 //! Why something is as it is: the chain of reasons from the start to now, and why what has not happened
 //! has not. Pure functions of a rollout and its history.
 
+use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
@@ -152,7 +153,7 @@ fn here(cluster: &RolloutCluster, now: Timestamp) -> String {
         text += &format!(", {weight}% of its traffic on the change");
     }
     if cluster.failed_checks > 0 {
-        text += &format!(", {} failed checks", cluster.failed_checks);
+        text += &format!(", {}", count(cluster.failed_checks, "failed check"));
     }
     if !cluster.connected {
         let heard = heard(cluster.heard(), now);

@@ -1,5 +1,6 @@
 //! The fleet as text: its state at a glance, and its clusters.
 
+use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
@@ -19,8 +20,12 @@ pub const NO_CLUSTER: &str =
 pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     let mut text = banners(look, &view.banners, now);
     let head = format!(
-        "Fleet {}: {} of {} clusters connected, hub {} term {}",
-        view.fleet, view.connected, view.clusters, view.version, view.term
+        "Fleet {}: {} of {} connected, hub {} term {}",
+        view.fleet,
+        view.connected,
+        count(view.clusters, "cluster"),
+        view.version,
+        view.term
     );
     text += &format!("{}\n", look.paint(Tone::Strong, &head));
     if !view.not_heard.is_empty() {

@@ -1,5 +1,6 @@
 //! Freezes as text: what is held, until when, and the command that ends it.
 
+use flagship_proto::words::given;
 use jiff::Timestamp;
 
 use super::{
@@ -49,14 +50,15 @@ pub fn page(look: Look, view: &FreezeView, now: Timestamp) -> String {
         view.id, view.scope
     );
     let mut text = format!("{}\n", look.paint(Tone::Strong, &title));
-    text += &format!("  ordered at {} by {}", clock(view.at, now), view.actor);
-    if !view.reason.is_empty() {
-        text += &format!(": {}", view.reason);
-    }
-    text.push('\n');
+    text += &format!(
+        "  ordered at {} by {}: {}\n",
+        clock(view.at, now),
+        view.actor,
+        given(&view.reason)
+    );
     if let Some(end) = &view.ended {
         let at = clock(end.at, now);
-        text += &format!("  ended at {at} by {}: {}\n", end.actor, end.reason);
+        text += &format!("  ended at {at} by {}: {}\n", end.actor, given(&end.reason));
         return text;
     }
     if !view.rollouts.is_empty() {

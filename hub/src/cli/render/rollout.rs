@@ -1,5 +1,6 @@
 //! Rollouts as text: the list, the page in words, the live picture, and what changed as lines.
 
+use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
@@ -107,7 +108,7 @@ pub(super) fn stands(view: &RolloutView) -> String {
     if view.attempt > 1 {
         text += &format!(", attempt {}", view.attempt);
     }
-    text + &format!(", {} of {} clusters done", view.done, view.total)
+    text + &format!(", {} of {} done", view.done, count(view.total, "cluster"))
 }
 
 fn times(view: &RolloutView) -> String {

@@ -1,12 +1,11 @@
 //! What `watch` shows: a live picture that fits the terminal, or what changed as plain lines.
 
+use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
     rollout::{named, stands, weight},
-    words::{
-        ago, banner_remedy, banner_word, banners, bar, clock, count, millis, state, tone, why,
-    },
+    words::{ago, banner_remedy, banner_word, banners, bar, clock, millis, state, tone, why},
 };
 use crate::{
     api::types::{RolloutCluster, RolloutView, RolloutWave},

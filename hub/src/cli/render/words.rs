@@ -182,15 +182,6 @@ pub fn state(look: Look, text: &str, width: usize) -> String {
     look.paint(tone(text), &format!("{text:<width$}"))
 }
 
-/// `1 cluster`, `2 clusters`.
-pub fn count(number: usize, what: &str) -> String {
-    if number == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{number} {what}s")
-    }
-}
-
 /// So many names are read in a sentence; of more, the rest is counted.
 const NAMED: usize = 12;
 

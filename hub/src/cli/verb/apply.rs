@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use flagship_proto::words::count;
+
 use crate::{
     api::types::{ApplyAnswer, ApplyOutcome, List, PlanView, RemovedPlan},
     cli::{
@@ -15,7 +17,7 @@ use crate::{
         context::Session,
         exit::{CliError, Exit},
         output::{print, remark, show},
-        render::{diff::unified, lists, words::count},
+        render::{diff::unified, lists},
     },
 };
 use files::{Source, sources};

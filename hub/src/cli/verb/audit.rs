@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use flagship_proto::words::count;
+
 use crate::{
     api::types::{AuditEntryView, AuditVerdict, List},
     audit::verify,
@@ -130,8 +132,8 @@ fn words(verdict: &AuditVerdict) -> String {
         "DOES NOT HOLD"
     };
     format!(
-        "the chain {state}: {} entries, head {}\n",
-        verdict.entries,
+        "the chain {state}: {}, head {}\n",
+        count(verdict.entries, "entry"),
         if verdict.head.is_empty() {
             "-"
         } else {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use flagship_waves::lint_offline;
 
+use flagship_proto::words::count;
+
 use super::apply::files::source;
 use crate::{
     api::types::{LintLevel, LintNote},
@@ -12,7 +14,7 @@ use crate::{
         args::Global,
         exit::{CliError, Exit},
         output::show,
-        render::{lists, words::count},
+        render::lists,
     },
 };
 

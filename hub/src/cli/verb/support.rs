@@ -11,6 +11,7 @@ use clap::Args;
 use flagship_proto::{
     digest::Digest,
     process::files::{PRIVATE, write_atomic},
+    words::{count, count_with},
 };
 use flate2::{Compression, write::GzEncoder};
 use jiff::Timestamp;
@@ -236,10 +237,11 @@ impl Bundle {
     }
 
     fn tell(&self, session: &Session, path: &std::path::Path, size: usize) {
-        let (count, kib) = (self.parts.len(), size.div_ceil(1024));
+        let (files, kib) = (count(self.parts.len(), "file"), size.div_ceil(1024));
         let masked: usize = self.parts.iter().map(|part| part.masked).sum();
+        let masked = count_with(masked, "likely secret", ["is", "are"]);
         session.say(&format!(
-            "{}: {count} files, {kib} KiB; {masked} texts that looked like secrets are masked",
+            "{}: {files}, {kib} KiB; {masked} masked",
             path.display()
         ));
         for missing in &self.missing {

@@ -1,6 +1,9 @@
 //! What standing aborts make of a rollout (P8, P9, P11), and what their lift does not (S7).
 
-use flagship_proto::model::{AbortMode, ClusterUid, ReturnTo};
+use flagship_proto::{
+    model::{AbortMode, ClusterUid, ReturnTo},
+    words::given,
+};
 
 use super::Turn;
 use crate::{
@@ -49,7 +52,7 @@ impl Turn<'_> {
                 reason: abort.reason.clone(),
             });
             if self.state.phase != RolloutPhase::Aborted {
-                self.reject(format!("abort {}: {}", abort.id, abort.reason));
+                self.reject(format!("abort {}: {}", abort.id, given(&abort.reason)));
             }
             self.state.aborted = Some(Aborted {
                 id: abort.id.clone(),
@@ -108,8 +111,8 @@ impl Turn<'_> {
             scope: RetreatScope::All,
             to: ReturnTo::LastPromoted,
             now: false,
-            actor: Some(latest.actor.clone()),
-            reason: format!("abort {}: {}", latest.id, latest.reason),
+            actor: None,
+            reason: format!("abort {}: {}", latest.id, given(&latest.reason)),
         };
         self.retreat_from(&back, retreat);
     }

@@ -1,6 +1,9 @@
 //! The state → what each cluster's stored order should say; written where it says something else.
 
-use flagship_proto::model::{ClusterUid, Intent, ReturnTo};
+use flagship_proto::{
+    model::{ClusterUid, Intent, ReturnTo},
+    words::given,
+};
 
 use super::{Turn, Wanted};
 use crate::{
@@ -159,13 +162,13 @@ impl Turn<'_> {
 
     fn retreat_reason(&self) -> String {
         if let Some(retreat) = &self.state.retreat {
-            return retreat.reason.clone();
+            return retreat.why();
         }
         if let Some(by) = &self.state.superseded_by {
             return format!("superseded by {by}");
         }
         match &self.state.aborted {
-            Some(aborted) => format!("abort {}: {}", aborted.id, aborted.reason),
+            Some(aborted) => format!("abort {}: {}", aborted.id, given(&aborted.reason)),
             None => "it goes back".to_owned(),
         }
     }

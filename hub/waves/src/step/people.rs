@@ -54,7 +54,7 @@ impl Turn<'_> {
                 to: to.clone(),
                 now: *now,
                 actor: Some(actor.clone()),
-                reason: format!("{actor}: {reason}"),
+                reason,
             }),
             Wish::Retry => {
                 self.retry();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use flagship_proto::words::count_with;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -94,7 +95,10 @@ impl Replica {
         while began.elapsed() < deadline {
             match self.in_flight().await {
                 Ok(0) => return Drained::Ended,
-                Ok(count) => self.hold(Some(format!("{count} requests are in flight"))),
+                Ok(flying) => {
+                    let flying = count_with(flying, "request", ["is", "are"]);
+                    self.hold(Some(format!("{flying} in flight")));
+                }
                 Err(error) => self.hold(Some(error)),
             }
             if self.shared.shutdown.is_cancelled() {

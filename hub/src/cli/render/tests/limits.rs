@@ -108,7 +108,7 @@ fn an_explanation_goes_from_the_start_to_now_and_says_what_is_not_yet() {
             60,
             None,
             "WaveDone",
-            "wave pilot is done: 1 clusters done, 0 skipped",
+            "wave pilot is done: 1 cluster done, 0 skipped",
         ),
         line(3, 61, Some("eu-1"), "Order", "Run 1.1.0 for eu-1"),
         line(4, 61, None, "ClusterStarted", "eu-1 started, attempt 1"),

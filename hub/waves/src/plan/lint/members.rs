@@ -1,5 +1,7 @@
 //! A plan against the fleet's members (S19).
 
+use flagship_proto::words::count;
+
 use super::Finding;
 use crate::{plan::Plan, schedule::Candidate};
 
@@ -84,7 +86,10 @@ pub fn lint_members(plan: &Plan, clusters: &[Candidate]) -> Vec<Finding> {
         findings.push(
             Finding::warning(
                 "spec.onFailure.maxFailures",
-                format!("all {} clusters may fail without consequence", with.len()),
+                format!(
+                    "all of {} may fail without consequence",
+                    count(with.len(), "cluster")
+                ),
             )
             .remedy("lower it"),
         );
