@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod grant;
+pub mod reach;
 pub mod routes;
 pub mod token;
 
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 
 pub use actor::{Actor, Via};
 pub use grant::{Binding, Denied, Grants, Missing, Object};
+pub use reach::Reach;
 pub use routes::{Access, On, access};
 pub use token::{Presented, Secret, TokenHash};
 

@@ -37,8 +37,7 @@ use std::{
 use flagship_proto::{
     identity::PeerId,
     model::{
-        Abort, AbortId, AgentMessage, AuditMark, ClusterUid, Goodbye, GoodbyeCode, Hello, Position,
-        Tick,
+        AbortId, AgentMessage, AuditMark, ClusterUid, Goodbye, GoodbyeCode, Hello, Position, Tick,
     },
     sign::{HubKeys, SignKey},
 };
@@ -88,7 +87,7 @@ pub struct Fleet {
     /// In boxes, as all that is large in a map here: a map makes room for eleven of what it holds.
     sessions: BTreeMap<SessionId, Box<Session>>,
     peers: BTreeMap<ClusterUid, Box<Peer>>,
-    takeovers: Writes<AbortId, (Abort, Option<BTreeSet<ClusterUid>>)>,
+    takeovers: Writes<AbortId, Unstored>,
     tickets: BTreeMap<Ticket, Work>,
     counter: u64,
     effects: Vec<Effect>,

@@ -20,6 +20,7 @@ mod preview;
 mod reach;
 mod remove_plan;
 mod scope;
+mod sight;
 mod standing;
 mod start;
 mod token;
@@ -56,8 +57,9 @@ pub use lift::{LiftAnswer, LiftOrder};
 pub use local::{LocalReleased, ReleaseLocal};
 pub use once::{Answered, Became};
 pub use plan::{Applied, ApplyOutcome, ApplyPlan};
-pub use preview::{AbortPreview, PreviewCluster};
+pub use preview::{AbortPreview, PreviewCluster, joins};
 pub use remove_plan::RemovedPlan;
+pub use sight::Sight;
 pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
 pub use token::{CreateToken, CreatedToken};
@@ -118,14 +120,6 @@ impl Caller {
     pub fn because(mut self, reason: &str) -> Self {
         reason.clone_into(&mut self.reason);
         self
-    }
-
-    /// A rollout in words; one of a project that is not theirs is not named.
-    fn shown(&self, rollout: &RolloutName) -> String {
-        if self.grants.sees(Object::Project(&rollout.project)) {
-            return format!("rollout {rollout}");
-        }
-        "a rollout of another project".to_owned()
     }
 
     /// The same caller, whose answer is kept nowhere: it has a secret in it.

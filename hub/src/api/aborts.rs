@@ -50,17 +50,17 @@ pub async fn list(
         rows.retain(|row| stored.iter().all(|known| known.id() != row.id()));
         rows.extend(stored);
     }
-    let sight = Sight::of(&state, &actor.grants)?;
-    rows.retain(|row| sight.scope(&row.unplaced().scope));
+    let sight = state.sight(&actor.grants);
+    rows.retain(|row| sight.abort(row));
     page.pick(rows)?
         .try_show(seen.seq, |row| Ok(abort::view(&state, &seen, &sight, row)?))
 }
 
 fn show(state: &ApiState, grants: &Grants, id: &AbortId) -> Answer {
     let seen = Seen::read(state)?;
-    let sight = Sight::of(state, grants)?;
+    let sight = state.sight(grants);
     let row = match seen.standing.iter().find(|row| row.id() == id) {
-        Some(row) if sight.scope(&row.unplaced().scope) => row.clone(),
+        Some(row) if sight.abort(row) => row.clone(),
         Some(_) | None => find(state, &sight, id)?,
     };
     let view = abort::view(state, &seen, &sight, &row)?;
@@ -69,7 +69,7 @@ fn show(state: &ApiState, grants: &Grants, id: &AbortId) -> Answer {
 
 fn find(state: &ApiState, sight: &Sight<'_>, id: &AbortId) -> Result<Stored<AbortRow>, ApiError> {
     let row: Option<Stored<AbortRow>> = state.store().read(&key::abort(id))?;
-    let row = row.filter(|row| sight.scope(&row.unplaced().scope));
+    let row = row.filter(|row| sight.abort(row));
     row.ok_or_else(|| {
         ApiError::not_found("abort.notFound", format!("there is no abort {id}"))
             .field("id")
@@ -94,7 +94,8 @@ pub async fn create(
         return show(&state, &caller.grants, &answer.abort.id);
     };
     // The store cannot be written: whoever is connected is told all the same (P7).
-    state.fleet.abort_provisionally(answer.abort.clone());
+    let (abort, reach) = (answer.abort.clone(), answer.reach.clone());
+    state.fleet.abort_provisionally(abort, reach);
     let mut shown = show(&state, &caller.grants, &answer.abort.id)?;
     let view = &mut shown.view;
     if !view.durable {
@@ -125,7 +126,7 @@ pub async fn receipts(
     Asked { page, .. }: Asked,
 ) -> Result<Listing<ReceiptView>, ApiError> {
     let id: AbortId = named("id", &id)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let row = find(&state, &sight, &id)?;
     // Signed bytes cannot be cut.
     let scope = &row.unplaced().scope;
@@ -160,7 +161,7 @@ pub async fn lift(
     Body(request): Body<LiftRequest>,
 ) -> Answer {
     let id: AbortId = named("id", &id)?;
-    let sight = Sight::of(&state, &caller.grants)?;
+    let sight = state.sight(&caller.grants);
     let is_stored = find(&state, &sight, &id).is_ok();
     if !is_stored && !show(&state, &caller.grants, &id)?.view.durable {
         let why = format!("abort {id} stands and is not stored yet, so it cannot be lifted (P7)");

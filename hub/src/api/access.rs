@@ -11,7 +11,6 @@ use super::{
     error::ApiError,
     listed::{Field, Listed},
     page::{Asked, Listing, Page, Place},
-    sight::Sight,
     types::{AccessView, List},
 };
 use crate::{
@@ -66,7 +65,7 @@ pub async fn list(
         None => None,
     };
     let (seq, now) = (state.store().position().seq, state.now().wall);
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let mut held = Vec::new();
     for row in state.ops.tokens()? {
         if !row.is_live(now) || which.who.as_ref().is_some_and(|who| *who != row.name) {

@@ -16,7 +16,6 @@ use super::{
     error::ApiError,
     listed::Listed as _,
     page::{Asked, Listing, Page, Place},
-    sight::Sight,
     types::{AuditEntryView, AuditVerdict, List},
     view::plain,
 };
@@ -36,7 +35,7 @@ pub async fn list(
 ) -> Result<Listing<AuditEntryView>, ApiError> {
     let store = state.store();
     let seq = store.position().seq;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let cut = page.cut::<AuditRecord>()?;
     let last = cut.after().and_then(Place::number);
     let end = store.audit_head().count;

@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use super::{ApiState, body::named, error::ApiError, metrics, tag::if_match};
 use crate::{
     api::types::common::{REASON, TICKET},
-    auth::{Access, Actor, Denied, Object, On, Right, access, routes::ROUTES},
+    auth::{Access, Actor, Object, On, Right, access, routes::ROUTES},
     door::Peer,
     limit::Origin,
     ops::{Caller, OpError, OpErrorKind},
@@ -59,7 +59,7 @@ pub async fn authenticate(
         }
     };
     if let Some((right, on)) = needed
-        && let Err(refusal) = enter(&actor, right, on, path, request.uri().path())
+        && let Err(refusal) = enter(&state, &actor, (right, on), path, request.uri().path())
     {
         tracing::info!(code = "auth.forbidden", via = %actor.via, actor = actor.name, %right, path, "request refused");
         return refusal.into_response();
@@ -70,25 +70,35 @@ pub async fn authenticate(
 }
 
 /// Whether a caller may enter a route at all: with its right over the fleet, over something in the
-/// project of the path, or over something. A project that is not theirs is none.
-fn enter(actor: &Actor, right: Right, on: On, route: &str, path: &str) -> Result<(), ApiError> {
+/// project of the path, or over something. A project of which they see nothing is none.
+fn enter(
+    state: &ApiState,
+    actor: &Actor,
+    (right, on): (Right, On),
+    route: &str,
+    path: &str,
+) -> Result<(), ApiError> {
     let grants = &actor.grants;
     let project = project(route, path)?;
+    if let Some(project) = &project
+        && !state.sight(grants).project(project)
+    {
+        return Err(no_project(project));
+    }
     let entered = match (on, &project) {
-        (On::Fleet, _) => grants.decide(right, Object::Fleet),
+        (On::Fleet, _) if grants.over_fleet(right) => Ok(()),
+        (On::Fleet, _) => Err(grants.refusal(right, &Object::Fleet)),
         (On::Part, Some(project)) => grants.in_project(right, project),
-        (On::Part, None) => grants.somewhere(right).map_err(Denied::Missing),
+        (On::Part, None) => grants.somewhere(right),
     };
-    entered.map_err(|denied| match denied {
-        Denied::Missing(missing) => OpError::forbidden(&actor.name, &missing).into(),
-        Denied::Unseen => {
-            let project = project.map_or_else(String::new, |project| project.to_string());
-            let what = format!("there is no project {project}");
-            ApiError::not_found("project.notFound", what)
-                .field("project")
-                .remedy("`flagship get projects` lists them; applying a plan makes its project")
-        }
-    })
+    entered.map_err(|missing| OpError::forbidden(&actor.name, &missing).into())
+}
+
+/// A project that is not there, or of which nothing is seen.
+pub(super) fn no_project(project: &ProjectName) -> ApiError {
+    ApiError::not_found("project.notFound", format!("there is no project {project}"))
+        .field("project")
+        .remedy("`flagship get projects` lists them; applying a plan makes its project")
 }
 
 /// Where a project stands in a path: `/api/v1/projects/{project}`.

@@ -12,7 +12,6 @@ use super::{
     error::ApiError,
     listed::{Field, Listed},
     page::{Asked, Listing, Page, Place},
-    sight::Sight,
     tag::Tagged,
     types::{ClusterView, Empty, List, ReleaseLocalRequest},
     view::{Seen, cluster},
@@ -65,7 +64,7 @@ pub async fn list(
     Asked { page, .. }: Asked,
 ) -> Result<Listing<ClusterView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let shown = seen.clusters.values().filter(|row| sight.cluster(row));
     let members = shown.map(|row| Member {
         connected: seen.connected(&row.uid),
@@ -84,7 +83,7 @@ fn show(state: &ApiState, grants: &Grants, name: &ClusterName) -> Answer {
     let seen = Seen::read(state)?;
     let quarantine = state.fleet.quarantine(&row.uid);
     let mut view = cluster::view(&seen, &row, quarantine);
-    Sight::of(state, grants)?.cut_cluster(&mut view);
+    state.sight(grants).cut_cluster(&mut view);
     Ok(Tagged::new(view, row.modified))
 }
 

@@ -139,7 +139,7 @@ fn follow(state: ApiState, actor: Actor, watch: Watch) -> impl Stream<Item = Eve
                     if !state.ops.is_still_in(&actor.via, state.now().wall).ok()? {
                         return None;
                     }
-                    let sight = Sight::of(&state, &actor.grants).ok()?;
+                    let sight = state.sight(&actor.grants);
                     let events = found.events.iter();
                     let shown = events.filter_map(|event| change(epoch, event, &sight));
                     Some((shown.collect(), Some(watch)))

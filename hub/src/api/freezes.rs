@@ -10,7 +10,6 @@ use super::{
     caller::{By, Who},
     error::ApiError,
     page::{Asked, Listing, Page},
-    sight::Sight,
     tag::Tagged,
     types::{Empty, FreezeRequest, FreezeView, List},
     view::{Seen, freeze},
@@ -37,17 +36,17 @@ pub async fn list(
     } else {
         seen.frozen.clone()
     };
-    let sight = Sight::of(&state, &actor.grants)?;
-    rows.retain(|row| sight.scope(&row.scope));
+    let sight = state.sight(&actor.grants);
+    rows.retain(|row| sight.freeze(row));
     page.pick(rows)?.show(seen.seq, |row| {
         freeze::view(&state, &seen, &actor.grants, row)
     })
 }
 
 fn show(state: &ApiState, grants: &Grants, id: &FreezeId) -> Answer {
-    let sight = Sight::of(state, grants)?;
+    let sight = state.sight(grants);
     let row: Option<Stored<FreezeRow>> = state.store().read(&key::freeze(id))?;
-    let row = row.filter(|row| sight.scope(&row.scope));
+    let row = row.filter(|row| sight.freeze(row));
     let row = row.ok_or_else(|| {
         ApiError::not_found("freeze.notFound", format!("there is no freeze {id}"))
             .field("id")

@@ -10,7 +10,6 @@ use super::{
     caller::{By, Who},
     error::ApiError,
     page::{Asked, Listing, Page},
-    sight::Sight,
     tag::Tagged,
     types::{ApplyAnswer, ApplyOutcome, List, PlanView, RemovedPlan},
     view::plain,
@@ -43,7 +42,7 @@ pub async fn list(
         Some(name) => key::plans_of(&named::<ProjectName>("project", name)?),
         None => key::PLANS.to_owned(),
     };
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let mut rows: Vec<Stored<PlanRow>> = state.store().read_all(&prefix)?;
     rows.retain(|row| sight.plan(row));
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
@@ -61,7 +60,7 @@ pub async fn get(
     Names((project, name)): Names<(String, String)>,
 ) -> Result<Tagged<PlanView>, ApiError> {
     let id = plan_ref(&project, &name)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let row: Option<Stored<PlanRow>> = state.store().read(&key::plan(&id))?;
     let row = row.filter(|row| sight.plan(row)).ok_or_else(|| {
         ApiError::not_found("plan.notFound", format!("there is no plan {id}"))

@@ -6,10 +6,9 @@ use flagship_proto::model::ProjectName;
 use super::{
     ApiState,
     body::{Names, named},
-    caller::Who,
+    caller::{Who, no_project},
     error::ApiError,
     page::{Asked, Listing, Page},
-    sight::Sight,
     tag::Tagged,
     types::{List, ProjectView},
     view::plain,
@@ -26,7 +25,7 @@ pub async fn list(
 ) -> Result<Listing<ProjectView>, ApiError> {
     let store = state.store();
     let seq = store.position().seq;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let mut rows: Vec<Stored<ProjectRow>> = store.read_all(key::PROJECTS)?;
     rows.retain(|row| sight.project(&row.project));
     let mut plans: Vec<Stored<PlanRow>> = store.read_all(key::PLANS)?;
@@ -49,12 +48,8 @@ pub async fn get(
     let name: ProjectName = named("project", &name)?;
     let store = state.store();
     let row: Option<Stored<ProjectRow>> = store.read(&key::project(&name))?;
-    let row = row.ok_or_else(|| {
-        ApiError::not_found("project.notFound", format!("there is no project {name}"))
-            .field("project")
-            .remedy("GET /api/v1/projects lists them; applying a plan makes its project")
-    })?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let row = row.ok_or_else(|| no_project(&name))?;
+    let sight = state.sight(&actor.grants);
     let mut plans: Vec<Stored<PlanRow>> = store.read_all(&key::plans_of(&name))?;
     plans.retain(|row| sight.plan(row));
     let mut rollouts: Vec<Stored<RolloutRow>> = store.read_all(&key::rollouts_of(&name))?;

@@ -15,7 +15,6 @@ use super::{
     error::ApiError,
     page::{Asked, Listing, Page},
     plans::plan_ref,
-    sight::Sight,
     tag::Tagged,
     types::{AcceptRequest, Empty, HistoryView, List, RetreatRequest, RolloutView, StartRequest},
     view::{Seen, plain, rollout},
@@ -56,7 +55,7 @@ pub async fn list(
         None => key::ROLLOUTS.to_owned(),
     };
     let mut rows: Vec<Stored<RolloutRow>> = state.store().read_all(&prefix)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     rows.retain(|row| match &which.name {
         Some(name) => row.id.as_str() == name || row.plan.metadata.name.as_str() == name,
         None => which.all || !row.state.is_over(),
@@ -80,7 +79,7 @@ fn find(
 ) -> Result<Stored<RolloutRow>, ApiError> {
     let row: Option<Stored<RolloutRow>> =
         state.store().read(&key::rollout(&name.project, &name.id))?;
-    let sight = Sight::of(state, grants)?;
+    let sight = state.sight(grants);
     let row = row.filter(|row| sight.rollout(row));
     row.ok_or_else(|| {
         ApiError::not_found("rollout.notFound", format!("there is no rollout {name}"))

@@ -13,7 +13,6 @@ use super::{
     body::Body,
     caller::Who,
     error::ApiError,
-    sight::Sight,
     types::{AbortPreview, AbortRequest, List, NotFixed, ScopeHit},
     view::Seen,
 };
@@ -75,6 +74,7 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
     };
     AbortPreview {
         scope: found.scope.to_string(),
+        joins: found.joins.clone(),
         bound_ms: found.bound_ms,
         bound_at: found.nothing_advances_after,
         connected: names(here),
@@ -108,7 +108,7 @@ pub async fn scopes(
     Who(actor): Who,
 ) -> Result<Json<List<ScopeHit>>, ApiError> {
     let seen = Seen::read(&state)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let mut open: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
     open.retain(|row| !row.state.is_over() && sight.rollout(row));
     let mut known = vec![("--fleet".to_owned(), Scope::Fleet)];
@@ -134,7 +134,7 @@ pub async fn scopes(
         };
         add(format!("--rollout {}/{}", row.project, row.id), scope);
     }
-    for row in &open {
+    for row in open.iter().filter(|row| sight.workload(&row.workload)) {
         add(
             format!("--workload {}", row.workload),
             Scope::Workload(row.workload.clone()),

@@ -1,89 +1,28 @@
-//! What one caller may see: lists, events and views are cut to it. Nothing here lets anybody change
-//! anything.
+//! What one caller may see of answers: lists, events and views are cut to it. Nothing here lets anybody
+//! change anything; what is seen of what is stored is said where it is read.
 
-use std::collections::BTreeSet;
-
-use flagship_proto::model::{ProjectName, Scope, WorkloadRef};
+use flagship_proto::model::WorkloadRef;
 
 use super::{
     ApiState,
-    types::{Banner, ClusterView},
+    types::{AbortCluster, Banner, ClusterView},
 };
+pub use crate::ops::Sight;
 use crate::{
-    auth::{Binding, Grants, Object},
-    ops::{Ops, RolloutName},
-    records::{
-        AbortRow, ClusterRow, FreezeRow, OrderRow, PlanRow, ReceiptRow, RolloutRow, Stored, key,
-    },
-    store::{Key, StoreError},
+    auth::{Binding, Grants},
+    ops::RolloutName,
+    records::{AbortRow, ClusterRow, FreezeRow, OrderRow, PlanRow, ReceiptRow, Stored, key},
+    store::Key,
 };
 
-/// One caller's view of everything, at one moment.
-#[derive(Debug)]
-pub struct Sight<'a> {
-    ops: &'a Ops,
-    grants: &'a Grants,
-    /// Workloads of plans that are seen; none where everything is.
-    workloads: Option<BTreeSet<WorkloadRef>>,
+impl ApiState {
+    /// What a caller may see.
+    pub fn sight<'a>(&'a self, grants: &'a Grants) -> Sight<'a> {
+        self.ops.sight(grants)
+    }
 }
 
-impl<'a> Sight<'a> {
-    /// Of a caller.
-    pub fn of(state: &'a ApiState, grants: &'a Grants) -> Result<Self, StoreError> {
-        let ops = &state.ops;
-        let workloads = if grants.sees_everything() {
-            None
-        } else {
-            let plans: Vec<Stored<PlanRow>> = ops.store().read_all(key::PLANS)?;
-            let theirs = plans.iter().filter(|row| grants.sees(row.object()));
-            Some(theirs.filter_map(|row| row.plan.workload().ok()).collect())
-        };
-        Ok(Self {
-            ops,
-            grants,
-            workloads,
-        })
-    }
-
-    /// Whether nothing is hidden.
-    pub fn is_whole(&self) -> bool {
-        self.workloads.is_none()
-    }
-
-    /// Whether something in a project is seen.
-    pub fn project(&self, project: &ProjectName) -> bool {
-        self.grants.sees(Object::Project(project))
-    }
-
-    /// Whether a plan is.
-    pub fn plan(&self, row: &PlanRow) -> bool {
-        self.grants.sees(row.object())
-    }
-
-    /// Whether a rollout is.
-    pub fn rollout(&self, row: &RolloutRow) -> bool {
-        row.is_seen_by(self.grants)
-    }
-
-    /// Whether a cluster is.
-    pub fn cluster(&self, row: &ClusterRow) -> bool {
-        self.grants.sees(row.object())
-    }
-
-    /// Whether a workload is: that of a plan that is seen.
-    pub fn workload(&self, workload: &WorkloadRef) -> bool {
-        let theirs = self.workloads.as_ref();
-        theirs.is_none_or(|theirs| theirs.contains(workload))
-    }
-
-    /// Whether what stands in a scope concerns anything that is seen.
-    pub fn scope(&self, scope: &Scope) -> bool {
-        if let Scope::Workload(workload) = scope {
-            return self.workload(workload);
-        }
-        self.ops.sees_scope(self.grants, scope).unwrap_or(false)
-    }
-
+impl Sight<'_> {
     /// What of a role that somebody holds lies where something is seen.
     pub fn binding(&self, binding: &Binding) -> Option<Binding> {
         let mut seen = binding.clone();
@@ -95,20 +34,26 @@ impl<'a> Sight<'a> {
 
     /// Leaves of a cluster's workloads those that are seen.
     pub fn cut_cluster(&self, view: &mut ClusterView) {
-        if let Some(theirs) = &self.workloads {
-            let is_theirs = |name: &str| name.parse().is_ok_and(|name| theirs.contains(&name));
-            view.workloads.retain(|has| is_theirs(&has.workload));
+        view.workloads.retain(|has| self.names(&has.workload));
+    }
+
+    /// Leaves out of a line about a stop whose work it was, where that is not seen.
+    pub fn cut_stopped(&self, line: &mut AbortCluster) {
+        if line.workload.as_ref().is_some_and(|name| !self.names(name)) {
+            line.workload = None;
+            line.local_command = None;
         }
+    }
+
+    fn names(&self, workload: &str) -> bool {
+        let named: Result<WorkloadRef, _> = workload.parse();
+        self.is_whole() || named.is_ok_and(|named| self.workload(&named))
     }
 
     /// What is seen of a receipt.
     pub fn receipt(&self, row: &mut ReceiptRow) {
         let workloads = &mut row.receipt.receipt.workloads;
         workloads.retain(|receipt| self.workload(&receipt.workload));
-    }
-
-    fn rollout_named(&self, name: &RolloutName) -> bool {
-        self.ops.sees_rollout(self.grants, name).unwrap_or(false)
     }
 
     /// Whether a banner is seen: that the hub is behind by everybody, of its audit and its members by
@@ -148,7 +93,7 @@ impl<'a> Sight<'a> {
     }
 
     fn theirs(&self, kind: &str, key: &Key, segments: &[String]) -> Option<bool> {
-        let store = self.ops.store();
+        let store = self.store();
         let segment = |at: usize| segments.get(at).map(String::as_str);
         Some(match kind {
             "project" => self.project(&segment(0)?.parse().ok()?),
@@ -166,26 +111,19 @@ impl<'a> Sight<'a> {
             "cluster" => self.cluster(&*store.read::<ClusterRow>(key).ok()??),
             "order" => {
                 let row: Stored<OrderRow> = store.read(key).ok()??;
-                let order = row.unplaced();
-                self.rollout_named(&RolloutName {
-                    project: order.plan.project.clone(),
-                    id: order.rollout.clone(),
-                })
+                self.rollout_named(&RolloutName::of(row.unplaced()))
             }
             "report" => self.workload(&segment(1)?.parse().ok()?),
             "claim" | "lastgood" | "rejected" => self.workload(&segment(0)?.parse().ok()?),
             "abort" | "lift" | "receipt" => {
                 let key = key::abort(&segment(0)?.parse().ok()?);
                 let row: Stored<AbortRow> = store.read(&key).ok()??;
-                self.scope(&row.unplaced().scope)
+                let uid = segment(1).filter(|_| kind == "receipt").map(str::parse);
+                let uid = uid.transpose().ok()?;
+                self.abort(&row) && uid.is_none_or(|uid| self.member(&uid))
             }
-            "freeze" => self.scope(&store.read::<FreezeRow>(key).ok()??.scope),
+            "freeze" => self.freeze(&*store.read::<FreezeRow>(key).ok()??),
             _ => false,
         })
-    }
-
-    /// Of what is gone nobody knows the labels.
-    fn gone(&self, project: &ProjectName) -> bool {
-        self.grants.sees_all_of(project)
     }
 }

@@ -45,7 +45,7 @@ pub async fn status(
     Who(actor): Who,
 ) -> Result<Json<StatusView>, ApiError> {
     let seen = Seen::read(&state)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let term: Option<Stored<TermRow>> = state.store().read(&key::term())?;
     let rollouts = open_rollouts(&state, &sight)?;
     let shown = || seen.clusters.values().filter(|row| sight.cluster(row));
@@ -90,7 +90,7 @@ pub async fn banners(
     Who(actor): Who,
 ) -> Result<Json<List<Banner>>, ApiError> {
     let seen = Seen::read(&state)?;
-    let sight = Sight::of(&state, &actor.grants)?;
+    let sight = state.sight(&actor.grants);
     let rollouts = open_rollouts(&state, &sight)?;
     let banners = standing(&state, &seen, &sight, &rollouts);
     Ok(Json(List::whole(banners, seen.seq)))
@@ -114,7 +114,7 @@ fn standing(
 ) -> Vec<Banner> {
     let mut of_the_hub = of_the_hub(state, seen);
     of_the_hub.retain(|banner| sight.banner(banner));
-    let mut banners = seen.banners(|scope| sight.scope(scope));
+    let mut banners = seen.banners(sight);
     banners.extend(open.iter().filter_map(|row| seen.serving_banner(row)));
     banners.extend(of_the_hub);
     banners

@@ -10,6 +10,7 @@ mod metrics;
 mod page;
 mod rights;
 mod serving;
+mod sight;
 mod stopped;
 mod unstored;
 

@@ -17,7 +17,7 @@ use flagship_proto::{
     words::given,
 };
 
-use super::{ApiState, types::Banner};
+use super::{ApiState, sight::Sight, types::Banner};
 use crate::{
     fleet::{Presence, Unstored},
     ops::{standing_aborts, standing_freezes},
@@ -135,13 +135,12 @@ impl Seen {
             .collect()
     }
 
-    /// What stands in scopes that are meant, as banners, aborts first.
-    pub fn banners(&self, meant: impl Fn(&Scope) -> bool) -> Vec<Banner> {
-        let mut aborts = self.standing.iter().collect::<Vec<_>>();
-        aborts.retain(|abort| meant(&abort.unplaced().scope));
-        let freezes = self.frozen.iter().filter(|freeze| meant(&freeze.scope));
+    /// What stands and is seen, as banners, aborts first.
+    pub fn banners(&self, sight: &Sight<'_>) -> Vec<Banner> {
+        let aborts = self.standing.iter().filter(|abort| sight.abort(abort));
+        let freezes = self.frozen.iter().filter(|freeze| sight.freeze(freeze));
         let freezes = freezes.map(|freeze| freeze_banner(freeze));
-        aborts.into_iter().map(banner).chain(freezes).collect()
+        aborts.map(banner).chain(freezes).collect()
     }
 }
 

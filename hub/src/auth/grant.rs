@@ -87,12 +87,11 @@ impl Binding {
         }
     }
 
-    /// Whether it lets an object be seen: a project of which it covers something, a cluster although
-    /// others share it.
+    /// Whether it lets an object be seen: a project that it names, a cluster although others share it.
     fn shows(&self, object: Object<'_>) -> bool {
         match object {
             Object::Fleet => true,
-            Object::Project(project) => self.is_in(project),
+            Object::Project(project) => self.is_whole() || self.projects.contains(project),
             Object::Cluster(_, labels) => self.selects(labels),
             Object::Plan(..) | Object::Workload(_) => self.covers(object),
         }
@@ -169,7 +168,12 @@ impl Grants {
 
     /// Whether nothing is hidden from this caller.
     pub fn sees_everything(&self) -> bool {
-        self.gives(Right::View, Object::Fleet)
+        self.over_fleet(Right::View)
+    }
+
+    /// Whether this caller has a right over the whole fleet.
+    pub fn over_fleet(&self, right: Right) -> bool {
+        self.gives(right, Object::Fleet)
     }
 
     /// Whether nothing of a project is hidden from this caller.
@@ -208,17 +212,12 @@ impl Grants {
     }
 
     /// Whether this caller has a right over something in a project.
-    pub fn in_project(&self, right: Right, project: &ProjectName) -> Result<(), Denied> {
+    pub fn in_project(&self, right: Right, project: &ProjectName) -> Result<(), Missing> {
         let mut bindings = self.0.iter().filter(|binding| binding.gives(right));
         if bindings.any(|binding| binding.is_in(project)) {
             return Ok(());
         }
-        if !self.sees(Object::Project(project)) {
-            return Err(Denied::Unseen);
-        }
-        Err(Denied::Missing(
-            self.refusal(right, &Object::Project(project)),
-        ))
+        Err(self.refusal(right, &Object::Project(project)))
     }
 
     /// The strongest of the roles.

@@ -19,6 +19,7 @@ use super::{
     session_mut,
     view::StoredAbort,
 };
+use crate::{auth::Reach, records::AbortRow};
 
 /// An abort that stands and is not stored (P7).
 #[derive(Debug, Clone, PartialEq)]
@@ -27,49 +28,72 @@ pub struct Unstored {
     pub abort: Abort,
     /// For a selector: whom it met.
     pub matched: Option<BTreeSet<ClusterUid>>,
+    /// Which clusters its author could stop, where not all of them.
+    pub reach: Option<Reach>,
     /// The longest lease that stands against it: its bound rests on it (P5).
     pub lease: Duration,
+}
+
+impl Unstored {
+    /// The row that it will be.
+    pub fn row(&self) -> AbortRow {
+        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let mut row = AbortRow::new(self.abort.clone(), self.matched.clone(), lease);
+        row.reach.clone_from(&self.reach);
+        row
+    }
 }
 
 impl Fleet {
     /// An abort that could not be stored goes out all the same, without a position (P7). It is stored
     /// as soon as the store takes it, and can be lifted only then. A selector's abort goes to whom it
-    /// meets now, and to nobody else (P9).
-    pub fn abort_provisionally(&mut self, abort: Abort, now: Tick) {
-        let matched = self.met_by(&abort.scope);
-        self.abort_those(abort, matched, now);
+    /// meets now, as far as its author's right reaches, and to nobody else (P9).
+    pub fn abort_provisionally(&mut self, abort: Abort, reach: Option<Reach>, now: Tick) {
+        self.abort_those(abort, reach, None, now);
     }
 
-    /// An abort that a cluster showed, which therefore is in it whatever its labels say now.
+    /// An abort that a cluster showed, which therefore is in it whatever its labels say now. How far its
+    /// author's right reached is not known any more: it counts for all whom its selector meets.
     pub(super) fn abort_shown_by(&mut self, uid: &ClusterUid, abort: Abort, now: Tick) {
-        let mut matched = self.met_by(&abort.scope);
-        if let Some(matched) = &mut matched {
-            matched.insert(uid.clone());
+        self.abort_those(abort, None, Some(uid), now);
+    }
+
+    fn abort_those(
+        &mut self,
+        abort: Abort,
+        reach: Option<Reach>,
+        shown_by: Option<&ClusterUid>,
+        now: Tick,
+    ) {
+        if self.view.aborts.contains_key(&abort.id) {
+            return;
         }
-        self.abort_those(abort, matched, now);
-    }
-
-    fn met_by(&self, scope: &Scope) -> Option<BTreeSet<ClusterUid>> {
-        let Scope::Selector(selector) = scope else {
-            return None;
-        };
-        let members = self.view.members.values();
-        let met = members.filter(|member| selector.matches(&member.name, &member.labels));
-        Some(met.map(|member| member.uid.clone()).collect())
-    }
-
-    fn abort_those(&mut self, abort: Abort, matched: Option<BTreeSet<ClusterUid>>, now: Tick) {
         let abort = Abort {
             position: None,
             ..abort
         };
-        if self.view.aborts.contains_key(&abort.id) {
-            return;
+        let mut stored = StoredAbort::new(abort, None, now);
+        stored.reach = reach;
+        if let Scope::Selector(_) = stored.abort.scope {
+            let members = self.view.members.values();
+            let met = members.filter(|member| stored.is_joined_by(member));
+            let met = met.map(|member| &member.uid).chain(shown_by);
+            stored.clusters = Some(met.cloned().collect());
         }
-        let stored = StoredAbort::new(abort.clone(), matched.clone(), now);
-        self.view.aborts.insert(abort.id.clone(), stored);
-        self.fan_out(&abort.id, now);
-        self.take_over(abort, matched);
+        let id = stored.abort.id.clone();
+        let unstored = self.unstored_of(&stored);
+        self.view.aborts.insert(id.clone(), stored);
+        self.fan_out(&id, now);
+        self.take_over(unstored);
+    }
+
+    fn unstored_of(&self, stored: &StoredAbort) -> Unstored {
+        Unstored {
+            abort: stored.abort.clone(),
+            matched: stored.clusters.clone(),
+            reach: stored.reach.clone(),
+            lease: stored.lease.unwrap_or(self.config.lease),
+        }
     }
 
     /// Aborts that went out and wait for a store that can be written.
@@ -77,11 +101,7 @@ impl Fleet {
         let stand = self.view.aborts.values().filter(|stored| !stored.over);
         stand
             .filter(|stored| stored.abort.position.is_none())
-            .map(|stored| Unstored {
-                abort: stored.abort.clone(),
-                matched: stored.clusters.clone(),
-                lease: stored.lease.unwrap_or(self.config.lease),
-            })
+            .map(|stored| self.unstored_of(stored))
             .collect()
     }
 

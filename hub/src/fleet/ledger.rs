@@ -1,19 +1,15 @@
 //! What agents' words lead to in the store: what a write is about, its newest value, and what of a
 //! cluster's words is on its way.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use flagship_proto::model::{
-    Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position,
-    SignedReceipt, WorkloadRef, WorkloadStatus,
+    AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position, SignedReceipt,
+    WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 
-use super::{Offence, writes::Writes};
+use super::{Offence, abort::Unstored, writes::Writes};
 use crate::records::SeenRow;
 
 /// What a write is about; one write of a subject is on its way at a time.
@@ -133,14 +129,7 @@ pub enum Job {
         why: String,
     },
     /// Store an abort that came from elsewhere or could not be stored before, if it is not there.
-    TakeOver {
-        /// The abort.
-        abort: Box<Abort>,
-        /// Whom its selector met, where it has one.
-        matched: Option<BTreeSet<ClusterUid>>,
-        /// The longest lease that this hub gives: its bound rests on it (P5).
-        lease: Duration,
-    },
+    TakeOver(Box<Unstored>),
 }
 
 /// What a transaction was for.

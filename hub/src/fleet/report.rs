@@ -1,12 +1,10 @@
 //! Reports: stored when something changed that others decide on, acknowledged after the commit (P23).
 //! Also what else an agent's words lead to in the store, and how its writes are followed up.
 
-use std::collections::BTreeSet;
-
-use flagship_proto::model::{Abort, Ack, ClusterUid, Report, Tick};
+use flagship_proto::model::{Ack, ClusterUid, Report, Tick};
 
 use super::{
-    Alarm, Effect, Fleet, Offence, SessionId, Ticket,
+    Alarm, Effect, Fleet, Offence, SessionId, Ticket, Unstored,
     ledger::{Job, ReportedStatus, Stored, Subject, Value, Work},
     local,
     offence::ACTS,
@@ -102,8 +100,8 @@ impl Fleet {
     }
 
     /// Stores an abort that no row holds yet.
-    pub(super) fn take_over(&mut self, abort: Abort, matched: Option<BTreeSet<ClusterUid>>) {
-        if let Some(found) = self.takeovers.put(abort.id.clone(), (abort, matched)) {
+    pub(super) fn take_over(&mut self, unstored: Unstored) {
+        if let Some(found) = self.takeovers.put(unstored.abort.id.clone(), unstored) {
             self.ask_take_over(found);
         }
     }
@@ -161,8 +159,8 @@ impl Fleet {
 
     /// Asks again for what was not stored; called at each tick.
     pub(super) fn retry(&mut self) {
-        for (_, abort) in self.takeovers.retry() {
-            self.ask_take_over(abort);
+        for (_, unstored) in self.takeovers.retry() {
+            self.ask_take_over(unstored);
         }
         let waiting = self.peers.iter().filter(|(_, peer)| peer.ledger.waits());
         let uids: Vec<ClusterUid> = waiting.map(|(uid, _)| uid.clone()).collect();
@@ -178,16 +176,9 @@ impl Fleet {
         }
     }
 
-    fn ask_take_over(&mut self, (abort, matched): (Abort, Option<BTreeSet<ClusterUid>>)) {
-        let work = Work::TakeOver(abort.id.clone());
-        let abort = Box::new(abort);
-        let lease = self.config.lease;
-        let job = Job::TakeOver {
-            abort,
-            matched,
-            lease,
-        };
-        self.emit(work, job);
+    fn ask_take_over(&mut self, unstored: Unstored) {
+        let work = Work::TakeOver(unstored.abort.id.clone());
+        self.emit(work, Job::TakeOver(Box::new(unstored)));
     }
 
     fn ask(&mut self, uid: &ClusterUid, subject: Subject, value: Value) {

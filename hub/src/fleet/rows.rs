@@ -68,6 +68,7 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
                 abort: Box::new(row.abort()),
                 clusters: row.matched.clone(),
                 is_rest: row.narrowed_from.is_some(),
+                reach: row.reach.clone(),
                 lease: Duration::from_millis(row.lease_ms),
             })
         }
@@ -260,13 +261,8 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
             let entry = AuditEntry::new(now.wall, "hub", &action, &object, why);
             Some(Txn::new().absent(row.key()).put(&row).audit(entry).urgent())
         }
-        Job::TakeOver {
-            abort,
-            matched,
-            lease,
-        } => {
-            let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-            let row = AbortRow::new(abort.as_ref().clone(), matched.clone(), lease);
+        Job::TakeOver(unstored) => {
+            let (row, abort) = (unstored.row(), &unstored.abort);
             let object = format!("abort {}", abort.id);
             let reason = format!("{} (stored late: {})", given(&abort.reason), abort.scope);
             let entry = AuditEntry::new(now.wall, &abort.actor, "abort.create", &object, &reason);

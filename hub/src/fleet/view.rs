@@ -17,7 +17,7 @@ use flagship_proto::{
     words::given,
 };
 
-use crate::records::SeenRow;
+use crate::{auth::Reach, records::SeenRow};
 
 /// A cluster as its row says.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +86,8 @@ pub enum Change {
         clusters: Option<BTreeSet<ClusterUid>>,
         /// Whether it is what is left of a wider one: then nobody joins it later.
         is_rest: bool,
+        /// Which clusters its author could stop, where not all of them: no other joins it later.
+        reach: Option<Reach>,
         /// The longest lease in its scope: the bound that was said counts with it (P5).
         lease: Duration,
     },
@@ -109,6 +111,8 @@ pub(crate) struct StoredAbort {
     pub(crate) clusters: Option<BTreeSet<ClusterUid>>,
     /// Whether it is what is left of a wider one: then nobody joins it later.
     pub(crate) is_rest: bool,
+    /// Which clusters its author could stop, where not all of them.
+    pub(crate) reach: Option<Reach>,
     /// The longest lease in its scope, where its row says it.
     pub(crate) lease: Option<Duration>,
     pub(crate) lift: Option<Lift>,
@@ -253,14 +257,11 @@ impl View {
             .clusters
             .as_ref()
             .is_none_or(|clusters| clusters.contains(uid));
-        let Scope::Selector(selector) = &stored.abort.scope else {
-            return listed;
-        };
-        if stored.is_rest {
+        if listed || mutant("p09") {
             return listed;
         }
-        let meets = |member: &Member| selector.matches(&member.name, &member.labels);
-        listed || (!mutant("p09") && self.members.get(uid).is_some_and(|member| meets(member)))
+        let member = self.members.get(uid);
+        member.is_some_and(|member| stored.is_joined_by(member))
     }
 
     /// Whether a cluster has to know of an abort: the fleet, a selector that meets it, or work in scope.
@@ -319,12 +320,24 @@ impl View {
 }
 
 impl StoredAbort {
+    /// Whether a member that comes joins it: its selector matches, and its author could stop it (P9).
+    pub(crate) fn is_joined_by(&self, member: &Member) -> bool {
+        let Scope::Selector(selector) = &self.abort.scope else {
+            return false;
+        };
+        let within = |reach: &Reach| reach.holds(&member.labels);
+        !self.is_rest
+            && selector.matches(&member.name, &member.labels)
+            && self.reach.as_ref().is_none_or(within)
+    }
+
     /// As the store holds it, first seen at `seen`.
     pub(crate) fn new(abort: Abort, clusters: Option<BTreeSet<ClusterUid>>, seen: Tick) -> Self {
         Self {
             abort,
             clusters,
             is_rest: false,
+            reach: None,
             lease: None,
             lift: None,
             seen,

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise, standing_aborts};
 use crate::{
-    auth::Right,
-    records::{AbortRow, Guard, Record as _, key},
+    auth::{Reach, Right},
+    records::{AbortRow, Guard, Record as _, Stored, key},
     store::Txn,
 };
 
@@ -54,6 +54,9 @@ pub struct AbortAnswer {
     pub nothing_advances_after: Timestamp,
     /// For a selector: who matched.
     pub matched: Option<BTreeSet<ClusterUid>>,
+    /// For a selector: which clusters may join it later, where not all that match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
 }
 
 impl Ops {
@@ -90,11 +93,9 @@ impl Ops {
         // read before the clusters: who joins in between changes it
         let guard = self.store.get(&key::guard())?;
         let matched = self.may_stop(caller, &args.scope)?;
-        self.has_room(args, now)?;
         let is_selector = matched.is_some();
-        let abort = self.draw_abort(caller, args, tries, now);
-        let mut row = AbortRow::new(abort, matched, self.lease_in(&args.scope));
-        row.ticket.clone_from(&caller.ticket);
+        let row = self.new_abort(caller, args, matched, tries, now);
+        self.has_room(&row, now)?;
         let object = format!("abort {} ({})", row.id(), args.scope);
         let answer = answer(&row, None);
         let by = format!("abort {}", row.id());
@@ -111,24 +112,41 @@ impl Ops {
         Ok(Prepared::new(txn, answer, object).digests(before, Some(&row)))
     }
 
+    fn new_abort(
+        &self,
+        caller: &Caller,
+        args: &AbortOrder,
+        matched: Option<BTreeSet<ClusterUid>>,
+        tries: u32,
+        now: Tick,
+    ) -> AbortRow {
+        let abort = self.draw_abort(caller, args, tries, now);
+        let lease = self.lease_in(&args.scope, matched.as_ref());
+        let mut row = AbortRow::new(abort, matched, lease);
+        row.reach = self.kept_reach(caller, Right::Stop, &args.scope);
+        row.ticket.clone_from(&caller.ticket);
+        row
+    }
+
     /// Agents show every abort that stands when they connect, in one message: so many find room. What
     /// stops all of a project or of the fleet finds it always, but not again and again.
-    fn has_room(&self, args: &AbortOrder, now: Tick) -> Result<(), OpError> {
+    fn has_room(&self, new: &AbortRow, now: Tick) -> Result<(), OpError> {
         // No row that cannot be read may stand in the way of an abort.
         let Ok(standing) = standing_aborts(&self.store, now.wall) else {
             return Ok(());
         };
-        let same: Vec<_> = standing
-            .iter()
-            .map(|row| row.unplaced())
-            .filter(|abort| abort.scope == args.scope && abort.mode == args.mode)
-            .collect();
+        let (scope, mode) = (&new.unplaced().scope, new.unplaced().mode);
+        let is_same = |row: &&Stored<AbortRow>| {
+            let abort = row.unplaced();
+            (&abort.scope, abort.mode, &row.reach) == (scope, mode, &new.reach)
+        };
+        let same: Vec<_> = standing.iter().filter(is_same).collect();
         if let (SAME.., Some(last)) = (same.len(), same.last()) {
-            let what = format!("{} such aborts of {} stand already", same.len(), args.scope);
+            let what = format!("{} such aborts of {scope} stand already", same.len());
             return Err(OpError::refused("abort.stands", &what)
-                .try_this(&format!("follow it: flagship describe abort {}", last.id)));
+                .try_this(&format!("follow it: flagship describe abort {}", last.id())));
         }
-        let is_whole = matches!(args.scope, Scope::Fleet | Scope::Project(_));
+        let is_whole = matches!(scope, Scope::Fleet | Scope::Project(_));
         if !is_whole && standing.len() >= MOST_STANDING {
             let what = format!("{} aborts stand, and no more fit", standing.len());
             return Err(OpError::refused("abort.tooMany", &what).try_this(
@@ -156,9 +174,7 @@ impl Ops {
         now: Tick,
     ) -> Result<AbortAnswer, OpError> {
         let matched = self.may_stop(caller, &args.scope)?;
-        let lease = self.lease_in(&args.scope);
-        let abort = self.draw_abort(caller, args, 0, now);
-        let row = AbortRow::new(abort, matched, lease);
+        let row = self.new_abort(caller, args, matched, 0, now);
         Ok(answer(&row, Some(error.message.clone())))
     }
 
@@ -207,5 +223,6 @@ fn answer(row: &AbortRow, why_not: Option<String>) -> AbortAnswer {
         why_not,
         nothing_advances_after: bound_of(row),
         matched: row.matched.clone(),
+        reach: row.reach.clone(),
     }
 }

@@ -66,17 +66,18 @@ impl Ops {
             field: "scope",
             outcome: "nothing was frozen",
         };
-        self.reach(caller, Right::Stop, &args.scope, otherwise)?;
+        let matched = self.reach(caller, Right::Stop, &args.scope, otherwise)?;
         let id = self.draw('f', caller, args, now);
         let row = FreezeRow {
             id: id.parse().expect("hexadecimal digits make a freeze id"),
             scope: args.scope.clone(),
+            reach: self.kept_reach(caller, Right::Stop, &args.scope),
             at: now.wall,
             actor: caller.actor.clone(),
             reason: caller.reason.clone(),
             ticket: caller.ticket.clone(),
             until: ending(args.end, now.wall)?,
-            lease_ms: self.lease_in(&args.scope),
+            lease_ms: self.lease_in(&args.scope, matched.as_ref()),
             ended: None,
         };
         let object = format!("freeze {} ({})", row.id, row.scope);
@@ -121,22 +122,19 @@ impl Ops {
         caller: &Caller,
         id: &FreezeId,
     ) -> Result<Stored<FreezeRow>, OpError> {
-        let sees = |row: &FreezeRow| self.sees_scope(&caller.grants, &row.scope);
+        let sight = self.sight(&caller.grants);
         let row: Option<Stored<FreezeRow>> = self.store.read(&key::freeze(id))?;
-        let seen = match row {
-            Some(row) if sees(&row)? => Some(row),
-            Some(_) | None => None,
-        };
-        let Some(row) = seen else {
+        let Some(row) = row.filter(|row| sight.freeze(row)) else {
             let mut standing = standing_freezes(&self.store)?;
-            standing.retain(|row| sees(row).unwrap_or(false));
+            standing.retain(|row| sight.freeze(row));
             let standing = named(standing.iter().map(|row| &row.id));
             let message = format!("there is no freeze {id}");
             return Err(OpError::not_found("freeze.notFound", &message)
                 .in_field("id")
                 .try_this(&format!("standing freezes: {standing}")));
         };
-        let matched = self.matched_now(&row.scope)?;
+        let clusters = self.clusters()?;
+        let matched = row.clusters(clusters.iter().map(|row| &**row));
         self.may_in_scope(caller, Right::Unfreeze, &row.scope, matched.as_ref())?;
         match &row.ended {
             None => Ok(row),

@@ -117,15 +117,11 @@ impl Ops {
         id: &AbortId,
         now: Tick,
     ) -> Result<Stored<AbortRow>, OpError> {
-        let sees = |row: &AbortRow| self.sees_scope(&caller.grants, &row.unplaced().scope);
+        let sight = self.sight(&caller.grants);
         let row: Option<Stored<AbortRow>> = self.store.read(&key::abort(id))?;
-        let seen = match row {
-            Some(row) if sees(&row)? => Some(row),
-            Some(_) | None => None,
-        };
-        let Some(abort) = seen else {
+        let Some(abort) = row.filter(|row| sight.abort(row)) else {
             let mut standing = standing_aborts(&self.store, now.wall)?;
-            standing.retain(|row| sees(row).unwrap_or(false));
+            standing.retain(|row| sight.abort(row));
             let standing = named(standing.iter().map(|abort| abort.id()));
             let message = format!("there is no abort {id}");
             return Err(OpError::not_found("abort.notFound", &message)
@@ -218,7 +214,9 @@ impl Ops {
             ),
             ..self.draw_abort(caller, &order, number, now)
         };
-        let mut row = AbortRow::new(drawn, matched, self.lease_in(scope));
+        let lease = self.lease_in(scope, matched.as_ref());
+        let mut row = AbortRow::new(drawn, matched, lease);
+        row.reach.clone_from(&abort.reach);
         row.narrowed_from = Some(abort.id().clone());
         row.ticket.clone_from(&caller.ticket);
         Ok(row)

@@ -9,11 +9,11 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AbortOrder, Caller, OpError, Ops, RolloutName, abort::NOT_STOPPED};
+use super::{AbortOrder, Caller, OpError, Ops, RolloutName, Sight, abort::NOT_STOPPED};
 use crate::{
-    auth::Grants,
-    records::{ClusterRow, OrderRow, ReportRow, RolloutRow, Stored, key},
-    store::{Store, StoreError},
+    auth::{Grants, Reach, Right},
+    records::{ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
+    store::StoreError,
 };
 
 /// What an abort would do, had it been given at this moment.
@@ -24,6 +24,8 @@ pub struct AbortPreview {
     pub scope: Scope,
     /// What it would do to traffic.
     pub mode: AbortMode,
+    /// For a selector: who would join it later, in words.
+    pub joins: Option<String>,
     /// In flight: these go back (or stay, under `--hold`).
     pub stops: Vec<PreviewCluster>,
     /// Done in a rollout that has not ended: these stay on the version. Under `--retreat` all that
@@ -70,14 +72,15 @@ impl AbortPreview {
 }
 
 impl Ops {
-    /// Says what an abort would do; stores nothing.
+    /// Says what an abort would do, as far as the caller may see it; stores nothing.
     pub fn preview_abort(
         &self,
         grants: &Grants,
         args: &AbortOrder,
         now: Tick,
     ) -> Result<AbortPreview, OpError> {
-        self.preview_in(grants, &Survey::of(&self.store)?, args, now)
+        let survey = Survey::of(&self.sight(grants))?;
+        self.preview_in(grants, &survey, args, now)
     }
 
     /// The same for many scopes of one moment.
@@ -87,9 +90,25 @@ impl Ops {
         orders: &[AbortOrder],
         now: Tick,
     ) -> Result<Vec<AbortPreview>, OpError> {
-        let survey = Survey::of(&self.store)?;
+        let survey = Survey::of(&self.sight(grants))?;
         let preview = |args| self.preview_in(grants, &survey, args, now);
         orders.iter().map(preview).collect()
+    }
+
+    /// What a freeze that stands holds now, as far as the caller may see it.
+    pub fn preview_freeze(
+        &self,
+        grants: &Grants,
+        freeze: &FreezeRow,
+        now: Tick,
+    ) -> Result<AbortPreview, OpError> {
+        let survey = Survey::of(&self.sight(grants))?;
+        let args = AbortOrder {
+            scope: freeze.scope.clone(),
+            mode: AbortMode::Hold,
+        };
+        let matched = freeze.clusters(survey.clusters.iter().map(|row| &**row));
+        Ok(self.preview_of(&survey, &args, matched, freeze.reach.clone(), now))
     }
 
     fn preview_in(
@@ -104,12 +123,28 @@ impl Ops {
             ..Caller::default()
         };
         let matched = self.evaluate(&reader, &args.scope, NOT_STOPPED)?;
+        let stops = grants.somewhere(Right::Stop).is_ok();
+        let right = if stops { Right::Stop } else { Right::View };
+        let reach = self.kept_reach(&reader, right, &args.scope);
+        Ok(self.preview_of(survey, args, matched, reach, now))
+    }
+
+    fn preview_of(
+        &self,
+        survey: &Survey,
+        args: &AbortOrder,
+        matched: Option<BTreeSet<ClusterUid>>,
+        reach: Option<Reach>,
+        now: Tick,
+    ) -> AbortPreview {
+        let orders = survey.orders.values().flatten();
         let bound = Bound {
-            lease: self.longest_lease(&args.scope, survey.orders.values().flatten()),
+            lease: self.longest_lease(&args.scope, matched.as_ref(), orders),
         };
         let mut preview = AbortPreview {
             scope: args.scope.clone(),
             mode: args.mode,
+            joins: joins(&args.scope, reach.as_ref()),
             stops: Vec::new(),
             done: Vec::new(),
             outside: Vec::new(),
@@ -142,30 +177,30 @@ impl Ops {
                     has.any(|has| has.workload == *workload) || takes_part()
                 }
             };
-            if !in_flight && in_scope {
+            if !in_flight && in_scope && survey.seen.contains(&cluster.uid) {
                 preview.idle.push(cluster.name.clone());
             }
         }
-        self.cut(grants, &survey.clusters, &mut preview);
-        Ok(preview)
+        preview
     }
+}
 
-    /// Leaves what a caller may see.
-    fn cut(&self, grants: &Grants, clusters: &[Stored<ClusterRow>], preview: &mut AbortPreview) {
-        if grants.sees_everything() {
-            return;
-        }
-        let found = [&preview.stops, &preview.done, &preview.outside];
-        let named = found.into_iter().flatten().map(|found| &found.rollout);
-        let mut seen: BTreeSet<RolloutName> = named.chain(&preview.rollouts).cloned().collect();
-        seen.retain(|name| self.sees_rollout(grants, name).unwrap_or(false));
-        preview.rollouts.retain(|name| seen.contains(name));
-        for list in [&mut preview.stops, &mut preview.done, &mut preview.outside] {
-            list.retain(|found| seen.contains(&found.rollout));
-        }
-        let shown = clusters.iter().filter(|row| grants.sees(row.object()));
-        let shown: BTreeSet<&ClusterName> = shown.map(|row| &row.name).collect();
-        preview.idle.retain(|name| shown.contains(name));
+/// Who joins a scope after it was ordered, in words; none where the scope itself says it.
+pub fn joins(scope: &Scope, reach: Option<&Reach>) -> Option<String> {
+    match scope {
+        Scope::Selector(_) => Some(match reach {
+            None => "clusters that match and join later are in it too".to_owned(),
+            Some(reach) => {
+                format!(
+                    "of clusters that match and join later, those labelled {reach} are in it too"
+                )
+            }
+        }),
+        Scope::Fleet
+        | Scope::Project(_)
+        | Scope::Plan(_)
+        | Scope::Rollout { .. }
+        | Scope::Workload(_) => None,
     }
 }
 
@@ -176,29 +211,58 @@ fn name_of(rollout: &RolloutRow) -> RolloutName {
     }
 }
 
-/// The fleet at one moment: members, their orders and what they last said of them, open rollouts.
+/// What a caller sees of the fleet at one moment: members, their orders and what they last said of them,
+/// open rollouts.
 struct Survey {
+    /// All of them: in one that is not seen, what is ordered by a rollout that is seen counts.
     clusters: Vec<Stored<ClusterRow>>,
+    /// Clusters that are seen.
+    seen: BTreeSet<ClusterUid>,
+    /// Orders of rollouts that are seen, and all orders in a cluster that is theirs as a whole.
     orders: BTreeMap<ClusterUid, Vec<Order>>,
+    /// Rollouts that gave them, and are seen.
+    named: BTreeSet<RolloutName>,
     reports: BTreeMap<(ClusterUid, WorkloadRef), WorkloadStatus>,
+    /// Open rollouts that are seen.
     rollouts: BTreeMap<RolloutName, Stored<RolloutRow>>,
 }
 
 impl Survey {
-    fn of(store: &Store) -> Result<Self, StoreError> {
+    fn of(sight: &Sight<'_>) -> Result<Self, StoreError> {
+        let store = sight.store();
         let mut clusters: Vec<Stored<ClusterRow>> = store.read_all(key::CLUSTERS)?;
         clusters.retain(|row| row.state.is_member());
+        let uids = |sees: &dyn Fn(&ClusterRow) -> bool| -> BTreeSet<ClusterUid> {
+            let rows = clusters.iter().filter(|row| sees(row));
+            rows.map(|row| row.uid.clone()).collect()
+        };
+        let seen = uids(&|row| sight.cluster(row));
+        let inside = uids(&|row| sight.inside(row));
+        let mut known: BTreeMap<RolloutName, bool> = BTreeMap::new();
         let mut orders: BTreeMap<ClusterUid, Vec<Order>> = BTreeMap::new();
         for row in store.read_all::<OrderRow>(key::ORDERS)? {
             let order = row.order();
-            orders.entry(order.uid.clone()).or_default().push(order);
+            let name = RolloutName::of(&order);
+            let is_named = *known
+                .entry(name)
+                .or_insert_with_key(|name| sight.is_whole() || sight.rollout_named(name));
+            if is_named || inside.contains(&order.uid) {
+                orders.entry(order.uid.clone()).or_default().push(order);
+            }
         }
         let reports: Vec<Stored<ReportRow>> = store.read_all(key::REPORTS)?;
         let rollouts: Vec<Stored<RolloutRow>> = store.read_all(key::ROLLOUTS)?;
-        let open = rollouts.into_iter().filter(|row| !row.state.is_over());
+        let open = rollouts
+            .into_iter()
+            .filter(|row| !row.state.is_over() && sight.rollout(row));
         Ok(Self {
             clusters,
+            seen,
             orders,
+            named: known
+                .into_iter()
+                .filter_map(|(name, is_named)| is_named.then_some(name))
+                .collect(),
             reports: reports
                 .into_iter()
                 .map(|row| {
@@ -225,10 +289,7 @@ impl Survey {
             let found = PreviewCluster {
                 cluster: cluster.name.clone(),
                 workload: order.workload.clone(),
-                rollout: RolloutName {
-                    project: order.plan.project.clone(),
-                    id: order.rollout.clone(),
-                },
+                rollout: RolloutName::of(order),
                 change: order.change.to_string(),
                 phase,
                 weight: status.map(|status| status.weight),
@@ -238,7 +299,8 @@ impl Survey {
                 (Intent::Run | Intent::Hold, Some(Phase::Succeeded)) => {
                     // An agent takes back whatever succeeded last, its rollout ended or not.
                     let goes_back = preview.mode == AbortMode::RetreatDone;
-                    if !goes_back && !self.rollouts.contains_key(&found.rollout) {
+                    let is_open = self.rollouts.contains_key(&found.rollout);
+                    if !self.named.contains(&found.rollout) || !goes_back && !is_open {
                         continue;
                     }
                     preview.done.push(found);

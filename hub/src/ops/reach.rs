@@ -1,13 +1,13 @@
-//! What a scope means for who may do what: the objects that have to be covered, and whether a caller may
-//! see it at all. A rollout is looked at by the labels of the plan that it was started with.
+//! What a scope means for who may do what: the objects that have to be covered. A rollout is looked at by
+//! the labels of the plan that it was started with.
 
 use std::collections::BTreeSet;
 
 use flagship_proto::model::{ClusterUid, Scope};
 
-use super::{Caller, OpError, Ops, RolloutName, scope::Otherwise};
+use super::{Caller, OpError, Ops, scope::Otherwise};
 use crate::{
-    auth::{Actor, Grants, Object, Right},
+    auth::{Actor, Object, Reach, Right},
     records::{ClusterRow, PlanRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -71,26 +71,6 @@ impl Ops {
         self.may_in_scope(&reader, Right::View, scope, matched)
     }
 
-    /// Whether a caller is to know of what stands in a scope: it may concern something of theirs.
-    pub fn sees_scope(&self, grants: &Grants, scope: &Scope) -> Result<bool, StoreError> {
-        if grants.sees_everything() {
-            return Ok(true);
-        }
-        let mut sees = false;
-        match scope {
-            Scope::Fleet | Scope::Selector(_) => return Ok(true),
-            Scope::Workload(workload) => {
-                let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
-                let mut theirs = plans.iter().filter(|row| grants.sees(row.object()));
-                sees = theirs.any(|row| row.plan.workload().is_ok_and(|own| own == *workload));
-            }
-            Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } => {
-                self.each_object(scope, None, &mut |object| sees = grants.sees(object))?;
-            }
-        }
-        Ok(sees)
-    }
-
     fn each_object(
         &self,
         scope: &Scope,
@@ -127,12 +107,16 @@ impl Ops {
         Ok(())
     }
 
-    /// Whether a caller may see a rollout, by its name.
-    pub fn sees_rollout(&self, grants: &Grants, name: &RolloutName) -> Result<bool, StoreError> {
-        let scope = Scope::Rollout {
-            project: name.project.clone(),
-            id: name.id.clone(),
-        };
-        self.sees_scope(grants, &scope)
+    /// How far what somebody orders over a scope reaches later: those that join a selector's have to be
+    /// within the author's right; none where the scope itself says it.
+    pub(super) fn kept_reach(&self, caller: &Caller, right: Right, scope: &Scope) -> Option<Reach> {
+        match scope {
+            Scope::Selector(_) => caller.grants.reach(right),
+            Scope::Fleet
+            | Scope::Project(_)
+            | Scope::Plan(_)
+            | Scope::Rollout { .. }
+            | Scope::Workload(_) => None,
+        }
     }
 }

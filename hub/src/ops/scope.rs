@@ -3,12 +3,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Order, Scope, Selector};
+use flagship_proto::model::{ClusterUid, Order, Scope, Selector, WorkloadRef};
 
 use super::{Caller, OpError, Ops, RolloutName, error::named};
-use crate::{
-    auth::Object,
-    records::{self, ClusterRow, ClusterState, OrderRow, ProjectRow, RolloutRow, Stored, key},
+use crate::records::{
+    self, ClusterRow, ClusterState, OrderRow, ProjectRow, RolloutRow, Stored, key,
 };
 
 /// What a refusal says did not happen, and in which field the scope stood.
@@ -19,8 +18,9 @@ pub(super) struct Otherwise {
 }
 
 impl Ops {
-    /// Who matches a selector now; none for the other scopes, which name what they cover. Refuses
-    /// a scope that names nothing: a mistyped abort must not look like one that stopped.
+    /// Who of those that the caller sees matches a selector now; none for the other scopes, which name
+    /// what they cover. Refuses a scope that names nothing, or nothing that the caller may see, in the
+    /// same words: a mistyped abort must not look like one that stopped.
     pub(super) fn evaluate(
         &self,
         caller: &Caller,
@@ -45,12 +45,12 @@ impl Ops {
         match scope {
             Scope::Fleet => Ok(None),
             Scope::Project(project) => {
-                let sees = |project: &_| caller.grants.sees(Object::Project(project));
-                if sees(project) && self.store.get(&key::project(project))?.is_some() {
+                let sight = self.sight(&caller.grants);
+                if sight.project(project) && self.store.get(&key::project(project))?.is_some() {
                     return Ok(None);
                 }
                 let mut known: Vec<Stored<ProjectRow>> = self.store.read_all(key::PROJECTS)?;
-                known.retain(|row| sees(&row.project));
+                known.retain(|row| sight.project(&row.project));
                 let known = named(known.iter().map(|row| &row.project));
                 nothing(
                     format!("there is no project {project}"),
@@ -73,13 +73,7 @@ impl Ops {
                 Ok(None)
             }
             Scope::Workload(workload) => {
-                let clusters = self.candidates(workload)?;
-                let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
-                let known = clusters.iter().any(|cluster| cluster.has_workload)
-                    || orders
-                        .iter()
-                        .any(|order| order.unplaced().workload == *workload);
-                if known {
+                if self.is_known(caller, workload)? {
                     return Ok(None);
                 }
                 nothing(
@@ -99,7 +93,7 @@ impl Ops {
                     return Err(OpError::bad_input("scope.selector", &error.to_string())
                         .try_this("select by fewer or shorter labels; everything: --fleet"));
                 }
-                let matched = self.matching(selector)?;
+                let matched = self.matching(caller, selector)?;
                 if matched.is_empty() {
                     return nothing(
                         format!("no cluster matches {selector}"),
@@ -109,6 +103,33 @@ impl Ops {
                 Ok(Some(matched))
             }
         }
+    }
+
+    /// Whether a workload is of a plan that the caller sees, and somewhere that he sees: in a cluster, or
+    /// under a rollout.
+    fn is_known(&self, caller: &Caller, workload: &WorkloadRef) -> Result<bool, OpError> {
+        let sight = self.sight(&caller.grants);
+        if !sight.is_whole() && !sight.workload(workload) {
+            return Ok(false);
+        }
+        let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
+        let mut clusters = clusters
+            .iter()
+            .filter(|row| row.state.is_member() && sight.cluster(row));
+        let has = |row: &Stored<ClusterRow>| {
+            let mut had = row.inventory.workloads.iter();
+            had.any(|had| had.workload == *workload)
+        };
+        if clusters.any(has) {
+            return Ok(true);
+        }
+        let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
+        let mut orders = orders.iter().map(|row| row.unplaced());
+        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+        let mut rollouts = rollouts.iter().filter(|row| !row.state.is_over());
+        Ok(orders.any(|order| {
+            order.workload == *workload && sight.rollout_named(&RolloutName::of(order))
+        }) || rollouts.any(|row| row.workload == *workload && sight.rollout(row)))
     }
 
     /// What to name in place of a rollout that has ended.
@@ -128,41 +149,34 @@ impl Ops {
         })
     }
 
-    /// Whom a selector meets now; none for the other scopes.
-    pub(super) fn matched_now(
+    fn matching(
         &self,
-        scope: &Scope,
-    ) -> Result<Option<BTreeSet<ClusterUid>>, OpError> {
-        match scope {
-            Scope::Selector(selector) => self.matching(selector).map(Some),
-            Scope::Fleet
-            | Scope::Project(_)
-            | Scope::Plan(_)
-            | Scope::Rollout { .. }
-            | Scope::Workload(_) => Ok(None),
-        }
-    }
-
-    pub(super) fn matching(&self, selector: &Selector) -> Result<BTreeSet<ClusterUid>, OpError> {
+        caller: &Caller,
+        selector: &Selector,
+    ) -> Result<BTreeSet<ClusterUid>, OpError> {
         let clusters: Vec<Stored<ClusterRow>> = self.store.read_all(key::CLUSTERS)?;
         Ok(clusters
             .iter()
             .filter(|row| !matches!(row.state, ClusterState::Removed { .. }))
             .filter(|row| selector.matches(&row.name, &row.labels))
+            .filter(|row| caller.grants.sees(row.object()))
             .map(|row| row.uid.clone())
             .collect())
     }
 
     /// The longest lease that an order in scope can have now, in milliseconds (S10). An order that
     /// cannot be read counts with the longest there is: no row may stand in the way of an abort.
-    pub(super) fn lease_in(&self, scope: &Scope) -> u64 {
+    pub(super) fn lease_in(&self, scope: &Scope, matched: Option<&BTreeSet<ClusterUid>>) -> u64 {
         let decoded = self.store.list(key::ORDERS).ok().and_then(|orders| {
             let rows = orders.rows.iter();
             rows.map(|(key, row)| records::decode::<OrderRow>(key, row).ok())
                 .collect::<Option<Vec<_>>>()
         });
         let lease = match &decoded {
-            Some(rows) => self.longest_lease(scope, rows.iter().map(|row| row.unplaced())),
+            Some(rows) => {
+                let orders = rows.iter().map(|row| row.unplaced());
+                self.longest_lease(scope, matched, orders)
+            }
             None => self.lease,
         };
         u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
@@ -173,10 +187,12 @@ impl Ops {
     pub(super) fn longest_lease<'a>(
         &self,
         scope: &Scope,
+        matched: Option<&BTreeSet<ClusterUid>>,
         orders: impl Iterator<Item = &'a Order>,
     ) -> Duration {
         let in_scope = orders
             .filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+            .filter(|order| matched.is_none_or(|matched| matched.contains(&order.uid)))
             .map(|order| order.lease.min(self.lease));
         in_scope.max().unwrap_or(self.lease)
     }

@@ -1,8 +1,6 @@
 //! Which aborts stand, and whom they cover.
 
-use flagship_proto::model::{
-    ClusterName, ClusterUid, Labels, PlanRef, RolloutId, Scope, WorkloadRef,
-};
+use flagship_proto::model::{ClusterName, ClusterUid, Labels, PlanRef, RolloutId, WorkloadRef};
 use jiff::Timestamp;
 
 use crate::{
@@ -37,8 +35,8 @@ pub(super) fn covering<'a>(
     })
 }
 
-/// Adds a cluster that becomes a member to every standing abort whose selector it matches (P9). The
-/// transaction also bumps the guard, and conflicts with an abort that is stored at the same moment.
+/// Adds a cluster that becomes a member to every standing abort whose selector it matches (P9), and whose
+/// author could stop it. The transaction also bumps the guard, and conflicts with an abort that is stored at the same moment.
 pub fn join_standing_aborts(
     store: &Store,
     mut txn: Txn,
@@ -49,14 +47,11 @@ pub fn join_standing_aborts(
 ) -> Result<Txn, StoreError> {
     let guard: Option<Stored<Guard>> = store.read(&key::guard())?;
     for abort in standing_aborts(store, now)? {
-        let Scope::Selector(selector) = &abort.unplaced().scope else {
-            continue;
-        };
         let mut row = abort.to_value();
         let Some(matched) = &mut row.matched else {
             continue;
         };
-        if selector.matches(name, labels) && matched.insert(uid.clone()) {
+        if joins(store, &abort, name, labels)? && matched.insert(uid.clone()) {
             txn = txn.unchanged(&abort).put(&row);
         }
     }
@@ -66,4 +61,23 @@ pub fn join_standing_aborts(
         None => txn.absent(key::guard()),
     };
     Ok(txn.put(&Guard { by }))
+}
+
+/// Whether a cluster that comes joins an abort; what is left of a wider one reaches no further than that.
+fn joins(
+    store: &Store,
+    abort: &AbortRow,
+    name: &ClusterName,
+    labels: &Labels,
+) -> Result<bool, StoreError> {
+    if !abort.is_joined_by(name, labels) {
+        return Ok(false);
+    }
+    let Some(wider) = &abort.narrowed_from else {
+        return Ok(true);
+    };
+    match store.read::<AbortRow>(&key::abort(wider))? {
+        Some(wider) if wider.matched.is_some() => joins(store, &wider, name, labels),
+        Some(_) | None => Ok(true),
+    }
 }

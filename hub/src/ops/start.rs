@@ -20,8 +20,10 @@ use super::{
     standing::{covering, standing_aborts},
 };
 use crate::{
-    auth::Right,
-    records::{ClaimRow, Guard, PlanRow, Record as _, RejectedRow, RolloutRow, Stored, key},
+    auth::{Object, Right},
+    records::{
+        AbortRow, ClaimRow, Guard, PlanRow, Record as _, RejectedRow, RolloutRow, Stored, key,
+    },
     store::Txn,
 };
 
@@ -167,7 +169,7 @@ impl Ops {
         holders.retain(|_, holder| !holder.state.is_over());
         let mut superseded = Vec::new();
         for holder in holders.values() {
-            txn = supersede(txn, caller, args, &row, holder, &standing, now)?;
+            txn = self.supersede(txn, caller, args, (&row, holder), &standing, now)?;
             superseded.push(holder.id.clone());
         }
 
@@ -229,10 +231,11 @@ impl Ops {
         let same = rejected.iter().filter(|row| row.change == *change);
         for row in same {
             if !again {
-                let message = format!(
-                    "{} of {workload} was rejected at {} in rollout {}: {}",
-                    row.change, row.at, row.rollout, row.reason
-                );
+                let mut message =
+                    format!("{} of {workload} was rejected at {}", row.change, row.at);
+                if self.sees_rejection(caller, row)? {
+                    message += &format!(" in rollout {}: {}", row.rollout, row.reason);
+                }
                 return Err(OpError::refused("change.rejected", &message)
                     .try_this("if it is to be tried all the same: start --again --reason …"));
             }
@@ -240,6 +243,75 @@ impl Ops {
             txn = txn.unchanged(row).delete(row.value.key());
         }
         Ok(txn)
+    }
+
+    /// Whether the rollout that rejected a change is for the caller to see.
+    fn sees_rejection(&self, caller: &Caller, row: &RejectedRow) -> Result<bool, OpError> {
+        let sight = self.sight(&caller.grants);
+        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+        let mut rollouts = rollouts
+            .iter()
+            .filter(|of| of.id == row.rollout && of.workload == row.workload);
+        Ok(sight.is_whole() || rollouts.any(|of| sight.rollout(of)))
+    }
+
+    /// Takes over from a rollout that holds clusters of this plan. Of one that the caller may not see no
+    /// more is told than that somebody holds them.
+    fn supersede(
+        &self,
+        txn: Txn,
+        caller: &Caller,
+        args: &StartRollout,
+        (row, holder): (&RolloutRow, &Stored<RolloutRow>),
+        standing: &[Stored<AbortRow>],
+        now: Tick,
+    ) -> Result<Txn, OpError> {
+        let held_by = RolloutName {
+            project: holder.project.clone(),
+            id: holder.id.clone(),
+        };
+        let name = self.shown(caller, &held_by);
+        if !self.sight(&caller.grants).rollout(holder) {
+            let message = format!("{name} holds clusters of this plan");
+            return Err(OpError::refused("claim.held", &message)
+                .try_this("wait for its end, or ask who sees everything whose it is"));
+        }
+        if !args.supersede {
+            let message = format!(
+                "{name} ({}, {}) holds clusters of this plan",
+                holder.change,
+                holder.state.phase.word()
+            );
+            let remedy = if holder.state.phase == RolloutPhase::Aborted {
+                "it does not end by itself: lift the abort and retry it, retreat or accept it, or take over with start --supersede"
+            } else {
+                "wait for its end, retreat or accept it, or take over with start --supersede"
+            };
+            return Err(OpError::refused("claim.held", &message).try_this(remedy));
+        }
+        if holder.project != row.project {
+            let message = format!("{name} is of another project and cannot be superseded");
+            return Err(OpError::refused("claim.otherProject", &message)
+                .try_this("ask its owners to retreat or accept it"));
+        }
+        let plan = holder.plan_ref();
+        caller.may(Right::Ship, Object::Plan(&plan, holder.labels()), || {
+            no_plan(&plan)
+        })?;
+        let wish = Wish::Supersede { by: row.id.clone() };
+        let uids: Vec<ClusterUid> = holder.state.clusters.keys().cloned().collect();
+        let stands = covering(standing, &holder.workload, &plan, &holder.id, &uids);
+        allowed(&holder.state, &wish, stands.is_some())
+            .map_err(|why| OpError::refused("supersede.notAllowed", &why.to_string()))?;
+        let mut next = holder.to_value();
+        next.requests.push(Request {
+            id: holder.next_request(),
+            at: now.wall,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            wish,
+        });
+        Ok(txn.unchanged(holder).put(&next))
     }
 }
 
@@ -295,57 +367,4 @@ pub(super) fn abort_stands(abort: &flagship_proto::model::Abort) -> OpError {
     );
     OpError::refused("abort.stands", &message)
         .try_this(&format!("flagship lift {} --reason …", abort.id))
-}
-
-fn supersede(
-    txn: Txn,
-    caller: &Caller,
-    args: &StartRollout,
-    row: &RolloutRow,
-    holder: &Stored<RolloutRow>,
-    standing: &[Stored<crate::records::AbortRow>],
-    now: Tick,
-) -> Result<Txn, OpError> {
-    let name = caller.shown(&RolloutName {
-        project: holder.project.clone(),
-        id: holder.id.clone(),
-    });
-    if !args.supersede {
-        let message = format!(
-            "{name} ({}, {}) holds clusters of this plan",
-            holder.change,
-            holder.state.phase.word()
-        );
-        let remedy = if holder.state.phase == RolloutPhase::Aborted {
-            "it does not end by itself: lift the abort and retry it, retreat or accept it, or take over with start --supersede"
-        } else {
-            "wait for its end, retreat or accept it, or take over with start --supersede"
-        };
-        return Err(OpError::refused("claim.held", &message).try_this(remedy));
-    }
-    if holder.project != row.project {
-        let message = format!("{name} is of another project and cannot be superseded");
-        return Err(OpError::refused("claim.otherProject", &message)
-            .try_this("ask its owners to retreat or accept it"));
-    }
-    let wish = Wish::Supersede { by: row.id.clone() };
-    let uids: Vec<ClusterUid> = holder.state.clusters.keys().cloned().collect();
-    let stands = covering(
-        standing,
-        &holder.workload,
-        &holder.plan_ref(),
-        &holder.id,
-        &uids,
-    );
-    allowed(&holder.state, &wish, stands.is_some())
-        .map_err(|why| OpError::refused("supersede.notAllowed", &why.to_string()))?;
-    let mut next = holder.to_value();
-    next.requests.push(Request {
-        id: holder.next_request(),
-        at: now.wall,
-        actor: caller.actor.clone(),
-        reason: caller.reason.clone(),
-        wish,
-    });
-    Ok(txn.unchanged(holder).put(&next))
 }

@@ -6,6 +6,7 @@ mod freeze;
 mod lift;
 mod member;
 mod plan;
+mod reach;
 mod start;
 mod token;
 mod wish;

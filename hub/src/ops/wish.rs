@@ -1,6 +1,6 @@
 //! What people wish of a rollout: stored on its row for the wave engine, which turns it into state.
 
-use flagship_proto::model::{ClusterUid, ProjectName, ReturnTo, RolloutId, Tick};
+use flagship_proto::model::{ClusterUid, Order, ProjectName, ReturnTo, RolloutId, Tick};
 use flagship_waves::{ClusterPhase, Request, Wish, allowed};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,16 @@ pub struct RolloutName {
     pub project: ProjectName,
     /// Its id.
     pub id: RolloutId,
+}
+
+impl RolloutName {
+    /// The one that gave an order.
+    pub fn of(order: &Order) -> Self {
+        Self {
+            project: order.plan.project.clone(),
+            id: order.rollout.clone(),
+        }
+    }
 }
 
 impl std::fmt::Display for RolloutName {
@@ -203,6 +213,14 @@ impl Ops {
         Err(no_rollout(name).try_this(&format!("rollouts in {}: {known}", name.project)))
     }
 
+    /// A rollout in words; one that the caller may not see is not named.
+    pub(super) fn shown(&self, caller: &Caller, rollout: &RolloutName) -> String {
+        if self.sight(&caller.grants).rollout_named(rollout) {
+            return format!("rollout {rollout}");
+        }
+        "a rollout of others".to_owned()
+    }
+
     /// A rollout that has ended released its claims; who moves its clusters again takes them again,
     /// so that there is one writer. Refused where another rollout holds one by now.
     fn claim_again(
@@ -246,10 +264,13 @@ impl Ops {
             if (&held.project, &held.rollout) == (&row.project, &row.id) {
                 continue;
             }
-            let holder = caller.shown(&RolloutName {
-                project: held.project.clone(),
-                id: held.rollout.clone(),
-            });
+            let holder = self.shown(
+                caller,
+                &RolloutName {
+                    project: held.project.clone(),
+                    id: held.rollout.clone(),
+                },
+            );
             let message = format!(
                 "{holder} holds {} in cluster {} by now",
                 row.workload, cluster.name

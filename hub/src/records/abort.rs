@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use flagship_proto::model::{Abort, AbortId, ClusterUid, Lift, Position, SignedReceipt};
+use flagship_proto::model::{
+    Abort, AbortId, ClusterName, ClusterUid, Labels, Lift, Position, Scope, SignedReceipt,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Stored, key};
-use crate::store::Key;
+use crate::{auth::Reach, store::Key};
 
 /// An abort without its position, which is where its row was created (P8). It stands until there is
 /// a [`LiftRow`] for it that has taken effect.
@@ -17,6 +19,9 @@ pub struct AbortRow {
     /// For a selector: who matched when it was stored, and who joined later and matches; who
     /// matched stays in it until the lift, whatever becomes of its labels (P9). None otherwise.
     pub matched: Option<BTreeSet<ClusterUid>>,
+    /// Which clusters its author could stop then, where not all of them: no other joins it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
     /// The longest lease of any order in its scope when it was stored, in milliseconds: the bound
     /// that was said before is the one that is said after (P5).
     pub lease_ms: u64,
@@ -33,6 +38,7 @@ impl AbortRow {
         Self {
             abort,
             matched,
+            reach: None,
             lease_ms,
             narrowed_from: None,
             ticket: None,
@@ -47,6 +53,15 @@ impl AbortRow {
     /// The abort without its position.
     pub fn unplaced(&self) -> &Abort {
         &self.abort
+    }
+
+    /// Whether a cluster that comes now joins it: its selector matches, and its author could stop it (P9).
+    pub fn is_joined_by(&self, name: &ClusterName, labels: &Labels) -> bool {
+        let Scope::Selector(selector) = &self.abort.scope else {
+            return false;
+        };
+        selector.matches(name, labels)
+            && self.reach.as_ref().is_none_or(|reach| reach.holds(labels))
     }
 
     /// Whether a cluster is among those that it is sent to.

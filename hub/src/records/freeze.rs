@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterRow, Record, key};
-use crate::store::Key;
+use crate::{auth::Reach, store::Key};
 
 /// A freeze. It stands until its end is written here, by a person or by the hub when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct FreezeRow {
     pub id: FreezeId,
     /// What it binds. A selector binds whoever matches, who joins later too.
     pub scope: Scope,
+    /// Which clusters its author could freeze then, where not all of them: its selector binds no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
     /// When it was stored.
     pub at: Timestamp,
     /// Who ordered it.
@@ -53,7 +56,11 @@ impl FreezeRow {
     /// Whether a cluster is among those that it binds.
     pub fn concerns(&self, cluster: &ClusterRow) -> bool {
         match &self.scope {
-            Scope::Selector(selector) => selector.matches(&cluster.name, &cluster.labels),
+            Scope::Selector(selector) => {
+                let reach = self.reach.as_ref();
+                selector.matches(&cluster.name, &cluster.labels)
+                    && reach.is_none_or(|reach| reach.holds(&cluster.labels))
+            }
             Scope::Fleet
             | Scope::Project(_)
             | Scope::Plan(_)

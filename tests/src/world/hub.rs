@@ -6,12 +6,13 @@ use flagship_hub::{
     driver::{Driver, LONGEST_WAIT},
     fleet::{Config, Effect, Fleet, Follower, Next, SessionId, Stored, rows},
     leader,
+    ops::AbortAnswer,
     records::{self, HistoryRow, Stored as Row, TermRow, key},
     store::{Outcome, Store, Txn, Watch},
 };
 use flagship_proto::{
     identity::PeerId,
-    model::{Abort, AgentMessage, FleetId, HubIncarnation, HubMessage, Tick},
+    model::{AgentMessage, FleetId, HubIncarnation, HubMessage, Tick},
     sign::SignKey,
 };
 use futures::FutureExt as _;
@@ -109,8 +110,9 @@ impl Hub {
         self.fleet.closed(session);
     }
 
-    pub(super) fn abort_provisionally(&mut self, abort: Abort, now: Tick) {
-        self.fleet.abort_provisionally(abort, now);
+    pub(super) fn abort_provisionally(&mut self, answer: AbortAnswer, now: Tick) {
+        let AbortAnswer { abort, reach, .. } = answer;
+        self.fleet.abort_provisionally(abort, reach, now);
         self.wake_at = now.mono.millis;
     }
 

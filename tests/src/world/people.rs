@@ -111,7 +111,7 @@ impl World {
         };
         let id = answer.abort.id.to_string();
         if let (false, Some(hub)) = (answer.durable, &mut self.hub) {
-            hub.abort_provisionally(answer.abort, now);
+            hub.abort_provisionally(answer, now);
         }
         self.note(&format!("{words} as {id}"), Ok(id))
     }

@@ -190,6 +190,9 @@ pub struct AbortView {
     /// Whom it stops, as it was sent.
     #[schema(value_type = ScopeShape)]
     pub scope_of: Scope,
+    /// For a selector: who joins it later, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joins: Option<String>,
     /// `return`, `hold` or `retreat`.
     pub mode: String,
     /// When the hub stored it.
@@ -251,6 +254,9 @@ pub struct ScopeHit {
 pub struct AbortPreview {
     /// The scope in words.
     pub scope: String,
+    /// For a selector: who would join it later, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joins: Option<String>,
     /// The bound of P5 in milliseconds.
     pub bound_ms: u64,
     /// The same as a time, had the abort been given now.

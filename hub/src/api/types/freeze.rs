@@ -44,6 +44,9 @@ pub struct FreezeView {
     /// Whom it binds, as it was sent.
     #[schema(value_type = ScopeShape)]
     pub scope_of: Scope,
+    /// For a selector: who joins it later, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joins: Option<String>,
     /// When the hub stored it.
     pub at: Timestamp,
     /// Who ordered it.

@@ -18,6 +18,7 @@ use crate::{
         },
     },
     fleet::Unstored,
+    ops::joins,
     records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -52,11 +53,17 @@ pub fn view(
             receipts.insert(uid, Arc::new(receipt));
         }
     }
+    let inside = |uid: &ClusterUid| {
+        let row = seen.clusters.get(uid);
+        row.is_some_and(|row| sight.inside(row))
+    };
     if !sight.is_whole() {
-        receipts.retain(|_, row| {
+        receipts.retain(|uid, row| {
             let row = Arc::make_mut(row);
-            sight.receipt(row);
-            !row.receipt.receipt.workloads.is_empty()
+            if !inside(uid) {
+                sight.receipt(row);
+            }
+            inside(uid) || !row.receipt.receipt.workloads.is_empty()
         });
     }
     let not_fixed = not_fixed(state, seen, sight, row)?;
@@ -71,7 +78,9 @@ pub fn view(
             bound_at,
             not_fixed: &not_fixed,
         };
-        clusters.push(stopped.cluster());
+        let mut line = stopped.cluster();
+        sight.cut_stopped(&mut line);
+        clusters.push(line);
     }
     clusters.sort_by(|a, b| (a.state, &a.cluster).cmp(&(b.state, &b.cluster)));
     let totals = totals(&clusters);
@@ -81,6 +90,7 @@ pub fn view(
         id: order.id.to_string(),
         scope: order.scope.to_string(),
         scope_of: order.scope.clone(),
+        joins: joins(&order.scope, row.reach.as_ref()),
         mode: order.mode.to_string(),
         at: order.at,
         actor: order.actor.clone(),
@@ -111,9 +121,8 @@ pub fn view(
 
 /// An abort that could not be stored yet, as the row that it will be.
 pub fn unstored(one: &Unstored, here: Position) -> Stored<AbortRow> {
-    let lease = u64::try_from(one.lease.as_millis()).unwrap_or(u64::MAX);
     Stored {
-        value: AbortRow::new(one.abort.clone(), one.matched.clone(), lease).into(),
+        value: one.row().into(),
         created: here,
         modified: here,
     }
@@ -149,13 +158,14 @@ fn concerned(
     let mut found = Vec::new();
     for (uid, cluster) in &seen.clusters {
         let mut orders = super::orders_of(state, uid)?;
+        let inside = sight.inside(cluster);
         orders.retain(|stored| {
             let order = stored.unplaced();
             scope.covers(&order.workload, &order.plan, &order.rollout)
-                && sight.workload(&order.workload)
+                && (inside || sight.workload(&order.workload))
         });
         let by_work = match scope {
-            Scope::Fleet | Scope::Selector(_) if sight.is_whole() => true,
+            Scope::Fleet | Scope::Selector(_) if inside => true,
             Scope::Fleet | Scope::Selector(_) => !orders.is_empty(),
             Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } | Scope::Workload(_) => {
                 !orders.is_empty()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flagship_proto::{
-    model::{AbortMode, Intent, lease::Bound},
+    model::{Intent, lease::Bound},
     words::{count_with, given},
 };
 
@@ -14,7 +14,7 @@ use crate::{
         types::{FreezeEndView, FreezeView},
     },
     auth::Grants,
-    ops::{AbortOrder, PreviewCluster},
+    ops::{PreviewCluster, joins},
     records::{FreezeRow, RolloutRow, Stored, key},
 };
 
@@ -25,6 +25,7 @@ pub fn view(state: &ApiState, seen: &Seen, grants: &Grants, row: &Stored<FreezeR
         id: row.id.to_string(),
         scope: row.scope.to_string(),
         scope_of: row.scope.clone(),
+        joins: joins(&row.scope, row.reach.as_ref()),
         at: row.at,
         actor: row.actor.clone(),
         reason: row.reason.clone(),
@@ -58,12 +59,8 @@ fn what_it_holds(
     row: &FreezeRow,
     view: &mut FreezeView,
 ) {
-    let order = AbortOrder {
-        scope: row.scope.clone(),
-        mode: AbortMode::Hold,
-    };
-    // A scope that names nothing any more holds nothing.
-    let Ok(found) = state.ops.preview_abort(grants, &order, seen.now) else {
+    // What cannot be read is not shown.
+    let Ok(found) = state.ops.preview_freeze(grants, row, seen.now) else {
         return;
     };
     view.rollouts = found.rollouts.iter().map(ToString::to_string).collect();

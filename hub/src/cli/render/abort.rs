@@ -115,9 +115,15 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
                 clock(view.bound_at, now),
                 millis(view.bound_ms)
             );
+            text += &joins(view.joins.as_ref());
         }
     }
     text
+}
+
+/// Who joins a selector later.
+pub fn joins(who: Option<&String>) -> String {
+    who.map_or_else(String::new, |who| format!("  {who}\n"))
 }
 
 /// One cluster.
@@ -242,6 +248,7 @@ pub fn preview(look: Look, what: &str, preview: &AbortPreview, now: Timestamp) -
         let line = format!("    outside the bound: {cluster}");
         text += &format!("{}\n", look.paint(Tone::Bad, &line));
     }
+    text += &joins(preview.joins.as_ref());
     text + "Nothing was ordered.\n"
 }
 

@@ -4,7 +4,7 @@ use flagship_proto::words::given;
 use jiff::Timestamp;
 
 use super::{
-    abort::serving,
+    abort::{joins, serving},
     words::{ago, clock},
 };
 use crate::{
@@ -75,6 +75,7 @@ pub fn page(look: Look, view: &FreezeView, now: Timestamp) -> String {
         "  nothing advances in its scope after {}, heard or not; checks go on, and a failure still goes back\n",
         clock(view.bound_at, now)
     );
+    text += &joins(view.joins.as_ref());
     text += &match view.until {
         Some(until) => format!(
             "It ends by itself at {} (in {}), or by: flagship unfreeze {} --reason …\n",

@@ -83,6 +83,7 @@ fn a_freeze_says_what_holds_until_when_and_what_ends_it() {
 fn a_preview_says_who_stops_by_when_who_is_outside_and_what_stays_done() {
     let found = AbortPreview {
         scope: "fleet".into(),
+        joins: None,
         bound_ms: 35_300,
         bound_at: at(335),
         connected: vec!["eu-1 at 20%".into()],

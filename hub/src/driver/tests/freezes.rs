@@ -9,6 +9,7 @@ fn freeze(hub: &Hub, scope: Scope, seconds: Option<u64>) -> FreezeRow {
     let row = FreezeRow {
         id: "f-1".parse().unwrap(),
         scope,
+        reach: None,
         at: at(hub.at).wall,
         actor: "cleo".to_owned(),
         reason: "black friday".to_owned(),

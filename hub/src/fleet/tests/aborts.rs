@@ -175,7 +175,7 @@ fn p07_an_abort_that_cannot_be_stored_goes_out_without_a_position_and_is_stored_
     hub.order("eu-1", Intent::Run);
     hub.drain(id);
     hub.fleet
-        .abort_provisionally(abort("a-1", Scope::Fleet, AbortMode::Return), hub.now);
+        .abort_provisionally(abort("a-1", Scope::Fleet, AbortMode::Return), None, hub.now);
     hub.collect();
     assert!(
         matches!(hub.drain(id).as_slice(), [HubMessage::Abort(signed)] if signed.value.position.is_none())
@@ -183,12 +183,12 @@ fn p07_an_abort_that_cannot_be_stored_goes_out_without_a_position_and_is_stored_
     assert!(hub.grant(id).refused.contains("a-1"));
 
     let (ticket, job) = hub.jobs.remove(0);
-    assert!(matches!(job, Job::TakeOver { .. }));
+    assert!(matches!(job, Job::TakeOver(_)));
     hub.fleet
         .stored(ticket, Stored::Failed("disk is full".into()), hub.now);
     hub.after(1);
     assert!(
-        matches!(hub.jobs.as_slice(), [(_, Job::TakeOver { .. })]),
+        matches!(hub.jobs.as_slice(), [(_, Job::TakeOver(_))]),
         "it is tried again"
     );
     hub.commit();
@@ -205,15 +205,40 @@ fn p09_a_selectors_abort_that_cannot_be_stored_stops_whom_it_meets_and_nobody_el
         ..Selector::default()
     };
     let order = abort("a-1", Scope::Selector(selector), AbortMode::Return);
-    hub.fleet.abort_provisionally(order, hub.now);
+    hub.fleet.abort_provisionally(order, None, hub.now);
     hub.collect();
     assert_eq!(aborts(&hub.drain(eu)), 1);
     assert_eq!(aborts(&hub.drain(us)), 0, "it is not in the scope");
     let stored: Vec<_> = hub.jobs.iter().map(|(_, job)| job).collect();
     assert!(
-        matches!(stored.as_slice(), [Job::TakeOver { matched: Some(met), .. }] if *met == [uid("eu-1")].into()),
+        matches!(stored.as_slice(), [Job::TakeOver(row)] if row.matched == Some([uid("eu-1")].into())),
         "{stored:?}"
     );
+}
+
+#[test]
+fn p09_a_selectors_abort_that_cannot_be_stored_is_joined_only_where_its_author_could_stop() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let nowhere = Selector {
+        match_labels: Labels::from([("region".to_owned(), "eu".to_owned())]),
+        ..Selector::default()
+    };
+    let reach = serde_json::from_value(serde_json::to_value([&nowhere]).unwrap()).unwrap();
+    let selector = Selector {
+        names: ["eu-2".parse().unwrap(), "eu-3".parse().unwrap()].into(),
+        ..Selector::default()
+    };
+    let order = abort("a-1", Scope::Selector(selector), AbortMode::Return);
+    hub.fleet.abort_provisionally(order, Some(reach), hub.now);
+    hub.collect();
+    for (name, region, met) in [("eu-2", "eu", 1), ("eu-3", "us", 0)] {
+        hub.member(name, |member| {
+            member.labels = Labels::from([("region".to_owned(), region.to_owned())]);
+        });
+        let id = hub.open(name);
+        hub.hello(id, |_| {});
+        assert_eq!(aborts(&hub.drain(id)), met, "{name}");
+    }
 }
 
 #[test]
@@ -225,6 +250,7 @@ fn p08_a_lift_takes_effect_after_the_bound_that_was_said() {
     order.at = hub.now.wall;
     hub.apply(|at| crate::fleet::Change::Abort {
         is_rest: false,
+        reach: None,
         lease: std::time::Duration::from_secs(2),
         clusters: None,
         abort: Box::new(Abort {

@@ -154,6 +154,7 @@ impl Fixture {
         abort.at = self.now.wall;
         self.apply(|at| Change::Abort {
             is_rest: false,
+            reach: None,
             lease: Duration::from_secs(30),
             clusters: matches!(abort.scope, Scope::Selector(_)).then(BTreeSet::new),
             abort: Box::new(Abort {

@@ -40,7 +40,7 @@ fn seen(hub: &Fixture) -> Vec<SeenRow> {
         | Job::Quarantine { .. }
         | Job::Offence { .. }
         | Job::Given(_)
-        | Job::TakeOver { .. } => None,
+        | Job::TakeOver(_) => None,
     });
     jobs.collect()
 }

@@ -10,7 +10,7 @@ use super::fixture;
 use crate::{
     fleet::{
         Config, Effect, Fleet, Follower, Job, KeptReceipt, Next, ReportedStatus, SessionId, Stored,
-        rows,
+        Unstored, rows,
     },
     records::{
         AbortRow, ClusterRow, ClusterState, Enrolled, LiftRow, OrderRow, PublicKey, ReportRow,
@@ -293,11 +293,12 @@ fn rule_4_what_was_going_back_in_a_history_that_was_given_up_goes_on_going_back(
 #[test]
 fn p05_an_abort_that_is_stored_late_carries_the_lease_that_its_bound_rests_on() {
     let mut hub = Hub::new();
-    let job = Job::TakeOver {
-        abort: Box::new(fixture::abort("a-1", Scope::Fleet, AbortMode::Return)),
+    let job = Job::TakeOver(Box::new(Unstored {
+        abort: fixture::abort("a-1", Scope::Fleet, AbortMode::Return),
         matched: None,
+        reach: None,
         lease: Duration::from_secs(120),
-    };
+    }));
     let txn = rows::transaction(&hub.store, &job, hub.now).unwrap();
     hub.write(txn.unwrap());
     let row: Read<AbortRow> = hub

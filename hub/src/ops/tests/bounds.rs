@@ -12,7 +12,7 @@ use crate::{
     records::{GoodVersion, LastGoodRow},
 };
 
-fn bound(role: Role, project: Option<&str>, region: Option<&str>) -> Caller {
+pub(super) fn bound(role: Role, project: Option<&str>, region: Option<&str>) -> Caller {
     let selector = region.map(|region| Selector {
         match_labels: [("region".to_owned(), region.to_owned())].into(),
         ..Selector::default()
@@ -28,7 +28,7 @@ fn bound(role: Role, project: Option<&str>, region: Option<&str>) -> Caller {
     }
 }
 
-fn not_in(value: &str) -> Scope {
+pub(super) fn not_in(value: &str) -> Scope {
     Scope::Selector(Selector {
         match_expressions: vec![Expression {
             key: "region".to_owned(),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The names of one project, or of one that is not there.
-pub(super) struct Names {
+pub(in super::super) struct Names {
     project: String,
     plan: String,
     rollout: String,
@@ -58,7 +58,8 @@ impl Names {
     /// A valid body, so that what it names is looked at.
     pub(super) fn body(&self, path: &str) -> String {
         match path {
-            "/api/v1/plans" => plan(&self.project, &self.plan),
+            "/api/v1/plans" if self.project == "shop" => plan(&self.project, &self.plan),
+            "/api/v1/plans" => of_search(plan(&self.project, &self.plan)),
             "/api/v1/aborts" | "/api/v1/freezes" | "/api/v1/abort-preview" => self.scope(),
             "/api/v1/clusters/{name}/release" => r#"{"workload":"checkout"}"#.to_owned(),
             "/api/v1/projects/{project}/plans/{name}/start" => {
@@ -85,8 +86,13 @@ pub(super) fn plan(project: &str, name: &str) -> String {
         .replace("name: checkout", &format!("name: {name}"))
 }
 
-/// A fleet on which two projects each have a plan, a rollout, an abort and a freeze.
-pub(super) async fn two_projects(api: &Api) -> [Names; 2] {
+/// A plan of another team.
+fn of_search(plan: String) -> String {
+    plan.replace("team: payments", "team: search")
+}
+
+/// A fleet on which two projects of two teams each have a plan, a rollout, an abort and a freeze.
+pub(in super::super) async fn two_projects(api: &Api) -> [Names; 2] {
     api.members().await;
     for name in ["pilot-1", "eu-1", "us-1"] {
         let row = api.read::<ClusterRow>(&key::cluster(&name.parse().unwrap()));
@@ -107,6 +113,11 @@ pub(super) async fn two_projects(api: &Api) -> [Names; 2] {
             ..Names::missing()
         };
         let text = plan(project, plan_name);
+        let text = if project == "bank" {
+            of_search(text)
+        } else {
+            text
+        };
         let answer = api.send_document("/api/v1/plans", &admin, &text, &[]).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         let path = format!("/api/v1/projects/{project}/plans/{plan_name}/start");
@@ -121,7 +132,7 @@ pub(super) async fn two_projects(api: &Api) -> [Names; 2] {
     made.try_into().unwrap_or_else(|_| panic!("two projects"))
 }
 
-pub(super) fn id(answer: &Answer) -> String {
+pub(in super::super) fn id(answer: &Answer) -> String {
     let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     let id = json["id"].as_str();
     id.unwrap_or_else(|| panic!("no id in {}", answer.body))
