@@ -5,6 +5,7 @@ mod chat;
 mod event;
 mod mail;
 mod pager;
+mod safe;
 
 #[cfg(test)]
 pub(crate) mod tests;

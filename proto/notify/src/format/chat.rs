@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Payload, post};
+use super::{Payload, post, safe};
 use crate::{
     Message, SecretError, SecretRef, Severity,
     message::{Fact, cut},
@@ -25,27 +25,22 @@ fn facts<T>(message: &Message, most: usize, one: impl Fn(&Fact) -> T) -> Vec<T> 
     message.facts.iter().take(most).map(one).collect()
 }
 
-/// Slack: an attachment with blocks; `text` is what a notification shows. `&`, `<` and `>` are
-/// Slack's own signs and are written as it asks.
+/// Slack: an attachment with blocks; `text` is what a notification shows.
 pub(super) fn slack(
     message: &Message,
     url: &SecretRef,
     room: Option<&str>,
 ) -> Result<Payload, SecretError> {
-    let safe = |text: &str| {
-        text.replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-    };
-    let section =
-        |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
-    let mut blocks = vec![section(format!("*{}*", cut(&safe(&message.title), 2900)))];
+    let words = |text: String| json!({"type": "mrkdwn", "text": text, "verbatim": true});
+    let section = |text: String| json!({"type": "section", "text": words(text)});
+    let title = safe::slack(&message.title);
+    let mut blocks = vec![section(format!("*{}*", cut(&title, 2900)))];
     if !message.text.is_empty() {
-        blocks.push(section(cut(&safe(&message.text), 2900)));
+        blocks.push(section(cut(&safe::slack(&message.text), 2900)));
     }
     let fields = facts(message, 10, |fact| {
-        let text = format!("*{}*\n{}", safe(&fact.name), cut(&safe(&fact.value), 1500));
-        json!({"type": "mrkdwn", "text": text})
+        let (name, value) = (safe::slack(&fact.name), safe::slack(&fact.value));
+        words(format!("*{name}*\n{}", cut(&value, 1500)))
     });
     if !fields.is_empty() {
         blocks.push(json!({"type": "section", "fields": fields}));
@@ -53,14 +48,18 @@ pub(super) fn slack(
     let links: Vec<String> = message
         .links
         .iter()
-        .map(|link| format!("<{}|{}>", safe(&link.url), safe(&link.name)))
+        .map(|link| {
+            let url = safe::slack(&safe::address(&link.url));
+            format!("<{url}|{}>", safe::slack(&link.name))
+        })
         .collect();
     if !links.is_empty() {
         let text = cut(&links.join(" · "), 2900);
-        blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}));
+        blocks.push(json!({"type": "context", "elements": [words(text)]}));
     }
     let mut body = json!({
-        "text": cut(&safe(&message.headline()), 3000),
+        "text": cut(&safe::slack(&message.headline()), 3000),
+        "mrkdwn": false, "link_names": false, "parse": "none",
         "attachments": [{"color": colour(message).0, "blocks": blocks}],
     });
     if let Some(room) = room {
@@ -72,16 +71,17 @@ pub(super) fn slack(
 /// Teams: an adaptive card, as its workflows take it.
 pub(super) fn teams(message: &Message, url: &SecretRef) -> Result<Payload, SecretError> {
     let mut body = vec![json!({
-        "type": "TextBlock", "text": message.title, "wrap": true, "weight": "Bolder",
+        "type": "TextBlock", "text": safe::markdown(&message.title), "wrap": true, "weight": "Bolder",
         "size": "Medium", "color": colour(message).1,
     })];
     if !message.text.is_empty() {
-        body.push(json!({"type": "TextBlock", "text": cut(&message.text, 8000), "wrap": true}));
+        let text = safe::short_markdown(&message.text, 8000);
+        body.push(json!({"type": "TextBlock", "text": text, "wrap": true}));
     }
     let facts = facts(
         message,
         30,
-        |fact| json!({"title": fact.name, "value": fact.value}),
+        |fact| json!({"title": safe::markdown(&fact.name), "value": safe::markdown(&fact.value)}),
     );
     if !facts.is_empty() {
         body.push(json!({"type": "FactSet", "facts": facts}));
@@ -113,18 +113,23 @@ pub(super) fn discord(message: &Message, url: &SecretRef) -> Result<Payload, Sec
     let links: Vec<String> = message
         .links
         .iter()
-        .map(|link| format!("[{}]({})", link.name, link.url))
+        .map(|link| {
+            let name = safe::markdown(&link.name);
+            format!("[{name}]({})", safe::address(&link.url))
+        })
         .collect();
-    let text = [message.text.clone(), links.join(" · ")].join("\n");
-    let fields = facts(
-        message,
-        25,
-        |fact| json!({"name": cut(&fact.name, 256), "value": cut(&fact.value, 1024), "inline": true}),
-    );
+    let text = safe::short_markdown(&message.text, 2000);
+    let text = [text, links.join(" · ")].join("\n");
+    let fields = facts(message, 25, |fact| {
+        let name = safe::short_markdown(&fact.name, 256);
+        let value = safe::short_markdown(&fact.value, 1024);
+        json!({"name": name, "value": value, "inline": true})
+    });
     let body = json!({
         "allowed_mentions": {"parse": []},
         "embeds": [{
-            "title": cut(&message.headline(), 256), "description": cut(text.trim(), 2000),
+            "title": safe::short_markdown(&message.headline(), 256),
+            "description": cut(text.trim(), 4096),
             "color": number, "timestamp": message.at.to_string(), "fields": fields,
         }],
     });
@@ -140,18 +145,18 @@ pub(super) fn rocket(
     let mut fields = facts(
         message,
         30,
-        |fact| json!({"short": true, "title": fact.name, "value": fact.value}),
+        |fact| json!({"short": true, "title": safe::apart(&fact.name), "value": safe::apart(&fact.value)}),
     );
     fields.extend(
         message
             .links
             .iter()
-            .map(|link| json!({"short": false, "title": link.name, "value": link.url})),
+            .map(|link| json!({"short": false, "title": safe::apart(&link.name), "value": safe::address(&link.url)})),
     );
     let mut body = json!({
-        "text": message.headline(),
+        "text": safe::apart(&message.headline()), "parseUrls": false,
         "attachments": [{
-            "title": message.title, "text": message.text, "color": colour(message).0,
+            "title": safe::apart(&message.title), "text": safe::apart(&message.text), "color": colour(message).0,
             "ts": message.at.to_string(), "fields": fields,
         }],
     });
@@ -165,13 +170,12 @@ pub(super) fn rocket(
 pub(super) fn gchat(message: &Message, url: &SecretRef) -> Result<Payload, SecretError> {
     let mut widgets = Vec::new();
     if !message.text.is_empty() {
-        let text = cut(&message.text, 4000)
-            .replace('&', "&amp;")
-            .replace('<', "&lt;");
+        let text = safe::html(&cut(&message.text, 4000));
         widgets.push(json!({"textParagraph": {"text": text}}));
     }
     widgets.extend(facts(message, 30, |fact| {
-        json!({"decoratedText": {"topLabel": fact.name, "text": fact.value, "wrapText": true}})
+        let (name, value) = (safe::html(&fact.name), safe::html(&fact.value));
+        json!({"decoratedText": {"topLabel": name, "text": value, "wrapText": true}})
     }));
     let buttons: Vec<Value> = message
         .links
@@ -189,7 +193,7 @@ pub(super) fn gchat(message: &Message, url: &SecretRef) -> Result<Payload, Secre
         "sections": [{"widgets": widgets}],
     });
     let body = json!({
-        "text": message.headline(),
+        "text": safe::apart(&message.headline()),
         "cardsV2": [{"cardId": message.id, "card": card}],
     });
     post(url, &body)

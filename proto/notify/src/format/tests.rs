@@ -205,3 +205,43 @@ fn no_secret_is_in_what_is_printed_of_a_payload() {
         assert!(!text.contains("s3cr3t"), "{text}");
     }
 }
+
+#[test]
+fn words_from_outside_neither_call_people_nor_link_nor_format_in_any_chat() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "<!channel> @everyone <users/all> [x](http://evil) <http://evil|x>";
+    let sly = Message {
+        title: words.to_owned(),
+        text: words.to_owned(),
+        facts: vec![Fact {
+            name: words.to_owned(),
+            value: words.to_owned(),
+        }],
+        ..message()
+    };
+    for channel in channels(folder.path()) {
+        let never: &[&str] = match channel.kind() {
+            Kind::Slack => &["<!channel>", "<http://evil|x>"],
+            Kind::Teams => &["[x](http", " <http://evil"],
+            Kind::Discord => &["[x](http", " <http://evil", " @everyone"],
+            Kind::Rocket => &["[x](http", "<http://evil", "@everyone"],
+            Kind::Gchat => &["<users/all>", "<http://evil"],
+            Kind::Pagerduty | Kind::Opsgenie | Kind::Webhook | Kind::Email => continue,
+        };
+        let Payload::Post { body, .. } = write(&sly, &channel).unwrap() else {
+            panic!("chats take requests");
+        };
+        let mut body: Value = serde_json::from_str(body.expose()).unwrap();
+        // Words that are shown as they are, where they stand.
+        for plain in [
+            "/attachments/0/content/fallbackText",
+            "/cardsV2/0/card/header/title",
+        ] {
+            body.pointer_mut(plain).map(Value::take);
+        }
+        let text = body.to_string();
+        for never in never {
+            assert!(!text.contains(never), "{}: {text}", channel.kind());
+        }
+    }
+}
