@@ -1,7 +1,7 @@
 //! The session's task: connect, speak, renew, reconnect. It moves messages between the stream and
 //! the link, and decides nothing about workloads: a hub that is away changes none.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flagship_proto::{
     model::{AgentMessage, HubMessage},
@@ -75,9 +75,10 @@ impl SessionTask {
                     client = self.connect(&mut backoff) => client,
                 },
             };
+            let began = Instant::now();
             let ended = self.session(client).await;
             if self.was_welcome() {
-                backoff.reset();
+                backoff.lasted(began.elapsed());
             }
             self.link.change(|link, _| link.disconnected());
             let (reason, then) = match ended {

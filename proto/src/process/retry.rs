@@ -27,6 +27,14 @@ impl Backoff {
         self.0.next_backoff().unwrap_or(longest)
     }
 
+    /// After a success that lasted for so long: begin with the first wait again if that was longer than any
+    /// wait. Who lets everybody in and sends them away at once is not asked again all the time.
+    pub fn lasted(&mut self, lived: Duration) {
+        if lived >= self.0.max_interval {
+            self.reset();
+        }
+    }
+
     /// After a success: begin with the first wait again.
     pub fn reset(&mut self) {
         self.0.reset();
@@ -55,6 +63,22 @@ pub async fn retry<T, E, F: Future<Output = Result<T, E>>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_successes_do_not_begin_the_waits_anew_and_a_long_one_does() {
+        let (first, longest) = (Duration::from_millis(200), Duration::from_secs(15));
+        let mut backoff = Backoff::new(first, longest);
+        for _ in 0..10 {
+            backoff.next_wait();
+            backoff.lasted(Duration::from_secs(1));
+        }
+        assert!(backoff.next_wait() >= longest / 2, "it asks all the time");
+        backoff.lasted(longest);
+        assert!(
+            backoff.next_wait() <= first * 3 / 2,
+            "it waits after a good session"
+        );
+    }
 
     #[test]
     fn waits_grow_up_to_the_longest() {
