@@ -16,6 +16,7 @@ pub mod costs;
 pub mod error;
 pub mod events;
 pub mod freezes;
+pub mod head;
 pub mod health;
 pub mod listed;
 pub mod metrics;
@@ -33,6 +34,7 @@ pub mod sight;
 pub mod status;
 pub mod tag;
 pub mod tokens;
+pub mod turns;
 pub mod types;
 pub mod view;
 
@@ -56,9 +58,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::ApiError;
 use crate::{fleet::FleetHandle, notify::Notifier, ops::Ops, store::Store, ui};
-
-/// The largest body that is read.
-pub const MAX_BODY: usize = 1024 * 1024;
 
 /// What every route works with.
 #[derive(Debug, Clone)]
@@ -103,6 +102,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/openapi.json", get(openapi::serve))
         .layer(axum::Extension(openapi::Served::new(&document)))
         .route_layer(middleware::from_fn_with_state(state.clone(), again::answer))
+        .route_layer(middleware::from_fn_with_state(state.clone(), turns::take))
         .route_layer(middleware::from_fn_with_state(
             parameters::Parameters::of(&document),
             parameters::check,
@@ -120,7 +120,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/ui/{file}", get(page_file))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(turns::LARGE_BODY))
+        .layer(middleware::from_fn(head::check))
         .layer(middleware::from_fn(error::guard_headers))
         .with_state(state)
 }

@@ -172,7 +172,12 @@ pub struct ServeArgs {
     #[arg(long, env = "FLAGSHIP_HUB_NOTIFICATIONS", value_name = "FILE")]
     pub notifications: Option<PathBuf>,
     /// The hub's address as people reach it, for links in messages (https://hub.example.com:8440)
-    #[arg(long, env = "FLAGSHIP_HUB_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "FLAGSHIP_HUB_PUBLIC_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub public_url: Option<String>,
     /// Show `/metrics` on the port for people without a token too; else a scraper needs one with the
     /// role viewer (`flagship token create --name prometheus --role viewer`)
@@ -197,4 +202,46 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "described where it is defined")]
     pub names: NameArgs,
+}
+
+/// Refuses an address that not everybody may see: it stands in messages and settings. What is refused is not
+/// repeated: it may hold a secret.
+pub(crate) fn check_public_url(text: &str) -> anyhow::Result<()> {
+    let uri: http::Uri = text.parse().unwrap_or_default();
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    anyhow::ensure!(
+        !authority.contains('@'),
+        "--public-url has a user or a password in it, and is shown in every message: leave them out"
+    );
+    let is_plain = matches!(uri.scheme_str(), Some("https" | "http")) && uri.query().is_none();
+    anyhow::ensure!(
+        is_plain && !authority.is_empty(),
+        "--public-url is not the address of a hub: write it as https://hub.example.com:8440"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_address_has_no_secret_in_it() {
+        for (text, is_taken) in [
+            ("https://hub.example.com:8440", true),
+            ("https://hub.example.com/flagship/", true),
+            ("http://127.0.0.1:8440", true),
+            ("https://user:secret@hub.example.com", false),
+            ("https://token@hub.example.com", false),
+            ("https://hub.example.com/?token=x", false),
+            ("hub.example.com", false),
+            ("javascript:alert(1)", false),
+            ("", false),
+        ] {
+            let read = check_public_url(text);
+            assert_eq!(read.is_ok(), is_taken, "{text}: {read:?}");
+            let said = read.err().map(|error| error.to_string());
+            assert!(!said.unwrap_or_default().contains("secret"));
+        }
+    }
 }

@@ -2,10 +2,12 @@
 //!
 //! Handshakes run in tasks of their own with a deadline (trap 36). Until a certificate vouches for a
 //! peer, it shares what its address is given; a member has a few connections of its own, so that
-//! neither a crowd without certificates nor one member gone wrong takes the room of the others.
+//! neither a crowd without certificates nor one member gone wrong takes the room of the others. Where all
+//! room is taken, the oldest of those whom nobody knows yet makes some for who comes.
 
 mod connection;
 mod gates;
+mod guest;
 mod socket;
 
 #[cfg(test)]
@@ -23,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use connection::Connection;
+pub use guest::Guest;
 
 use gates::Gates;
 use socket::Socket;
@@ -100,8 +103,8 @@ pub struct Peer {
     pub chain: Arc<[CertificateDer<'static>]>,
     /// Where it comes from.
     pub origin: Origin,
-    /// Cuts the connection.
-    pub cut: CancellationToken,
+    /// Whether anybody knows it, and how to cut it.
+    pub guest: Guest,
 }
 
 /// Accepts until told to stop.
@@ -151,13 +154,19 @@ async fn admit(
     gates: &Gates,
 ) -> io::Result<Connection> {
     let limits = gates.limits;
-    let waiting = gates.knock(origin)?;
+    let guest = Guest::default();
+    let gone = guest.cut.clone().drop_guard();
+    let waiting = gates.knock(origin, &guest).await?;
     stream.set_nodelay(true)?;
     let handshake = async {
         let _turn = gates.turn(origin).await?;
         acceptor.accept(Socket::new(stream, limits.stall)).await
     };
-    let stream = tokio::time::timeout(limits.handshake, handshake).await??;
+    let handshake = tokio::time::timeout(limits.handshake, handshake);
+    let stream = tokio::select! {
+        stream = handshake => stream??,
+        () = guest.cut.cancelled() => return Err(gates::full("connections")),
+    };
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates().unwrap_or_default();
     let member = chain.first().filter(|_| limits.per_member > 0);
@@ -167,17 +176,21 @@ async fn admit(
         .map_err(io::Error::other)?;
     let chain = chain.to_vec().into();
     let place = match &id {
-        Some(id) => gates.member(waiting, &id.uid)?,
+        Some(id) => {
+            guest.is_known_now();
+            gates.member(waiting, &id.uid)?
+        }
         None => gates.stranger(waiting, origin)?,
     };
     let peer = Peer {
         id: id.map(Arc::new),
         chain,
         origin,
-        cut: CancellationToken::new(),
+        guest,
     };
+    gone.disarm();
     if let (None, Some(strangers)) = (&peer.id, limits.strangers) {
-        cut_after(strangers.stay, &peer.cut);
+        cut_after(strangers.stay, &peer.guest.cut);
     }
     Ok(Connection::new(stream, peer, place))
 }

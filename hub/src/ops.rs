@@ -23,6 +23,7 @@ mod scope;
 mod sight;
 mod standing;
 mod start;
+mod stops;
 mod token;
 mod uses;
 mod way_back;
@@ -45,6 +46,7 @@ use crate::{
     store::{Key, Outcome, Precondition, Store, StoreError, Txn},
 };
 use once::{Ages, Once};
+use stops::Stops;
 use uses::Uses;
 
 pub use abort::{AbortAnswer, AbortOrder};
@@ -55,6 +57,8 @@ pub use freeze::{FreezeOrder, FreezeUntil, standing_freezes};
 pub use known::Known;
 pub use lift::{LiftAnswer, LiftOrder};
 pub use local::{LocalReleased, ReleaseLocal};
+#[cfg(test)]
+pub(crate) use once::MOST_OF_ONE;
 pub use once::{Answered, Became};
 pub use plan::{Applied, ApplyOutcome, ApplyPlan};
 pub use preview::{AbortPreview, PreviewCluster, joins};
@@ -62,6 +66,8 @@ pub use remove_plan::RemovedPlan;
 pub use sight::Sight;
 pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
+#[cfg(test)]
+pub(crate) use stops::STOPS;
 pub use token::{CreateToken, CreatedToken};
 pub use uses::WRITTEN_EVERY;
 pub use wish::{RolloutName, WishAnswer};
@@ -147,6 +153,7 @@ pub struct Ops {
     store: Store,
     lease: Duration,
     ages: Ages,
+    stops: Stops,
     uses: Uses,
 }
 
@@ -198,6 +205,7 @@ impl Ops {
             store,
             lease: DEFAULT_LEASE,
             ages: Ages::default(),
+            stops: Stops::default(),
             uses: Uses::default(),
         }
     }

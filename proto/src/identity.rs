@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
-use crate::model::{ClusterName, ClusterUid};
+use crate::model::{ClusterName, ClusterUid, text::is_name};
 
 /// An agent, as its certificate names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +59,7 @@ pub fn person(certificate: &[u8]) -> Result<Person, IdentityError> {
         return Err(IdentityError::NoName);
     };
     let name = name.as_str().map_err(|_| IdentityError::NoName)?;
-    let fits = (1..=63).contains(&name.chars().count())
-        && !name.chars().any(char::is_control)
-        && name.trim() == name;
-    if !fits {
+    if !is_name(name) {
         return Err(IdentityError::NoName);
     }
     let time = |seconds: i64| {

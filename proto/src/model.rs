@@ -12,6 +12,7 @@ pub mod order;
 pub mod position;
 pub mod report;
 pub mod scope;
+pub mod text;
 pub mod time;
 pub mod token;
 pub mod weight;

@@ -7,10 +7,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use flagship_hub::api::types::{AccessView, AuditEntryView, CreatedToken, List, TokenView};
+use flagship_proto::tls::{CurrentCert, person_client};
 use flagship_tests::{
     fleet::{Fleet, Members},
     process::{built, until},
@@ -19,6 +21,13 @@ use jiff::{Timestamp, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
 
 /// A CA for people.
 struct Ca {
@@ -96,6 +105,18 @@ impl Person {
         let url = fleet.hub.url();
         self.flagship(&["login", &url, "--ca-hash", &fleet.hub.ca_hash])
     }
+}
+
+/// The day of a moment, and its seconds in that day.
+fn day_of(moment: Timestamp) -> ((i32, u8, u8), Duration) {
+    let at = moment.to_zoned(TimeZone::UTC);
+    let day = (
+        at.year().into(),
+        at.month().unsigned_abs(),
+        at.day().unsigned_abs(),
+    );
+    let second = at.hour() as u64 * 3600 + at.minute() as u64 * 60 + at.second() as u64;
+    (day, Duration::from_secs(second))
 }
 
 fn refused((done, said): (bool, String), why: &str) {
@@ -201,17 +222,58 @@ async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody
     let passed = async || Timestamp::now().as_second() > revoked.as_second() + 1;
     until("the next second", Duration::from_secs(20), passed).await;
     let fresh = ca.issue(&folder, "fresh", "alice", |params| {
-        let today = Timestamp::now().to_zoned(TimeZone::UTC);
-        let day = rcgen::date_time_ymd(
-            today.year().into(),
-            today.month().unsigned_abs(),
-            today.day().unsigned_abs(),
-        );
-        let second = today.hour() as u64 * 3600 + today.minute() as u64 * 60;
-        params.not_before = day + Duration::from_secs(second + today.second() as u64);
+        let ((year, month, day), rest) = day_of(Timestamp::now());
+        params.not_before = rcgen::date_time_ymd(year, month, day) + rest;
     });
     let (done, said) = fresh.log_in(&fleet);
     assert!(done, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_events_of_a_certificate_end_soon_after_it_though_nothing_happens() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("people-events");
+    let _none_yet = fs::remove_dir_all(&folder);
+    let mut fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
+    let ca = Ca::new();
+    let file = folder.join("people-ca.pem");
+    fs::write(&file, &ca.pem).unwrap();
+    let trusting = [("FLAGSHIP_HUB_PEOPLE_CA", file.to_str().unwrap())];
+    fleet.hub.serve_with(&trusting).await.unwrap();
+    let create = ["token", "create", "--certificate", "--name", "bob"];
+    let create = [create.as_slice(), &["--role", "viewer"]].concat();
+    let _made: CreatedToken = fleet.cli.json(&create).unwrap();
+    let bob = ca.issue(&folder, "bob", "bob", |params| {
+        let ((year, month, day), rest) = day_of(Timestamp::now() + Duration::from_secs(6));
+        params.not_after = rcgen::date_time_ymd(year, month, day) + rest;
+    });
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let own = CurrentCert::new(&read(&bob.certificate), &read(&bob.key)).unwrap();
+    let hub_ca = fleet.hub.ca_pem();
+    let config = person_client(Arc::new(own), &hub_ca, &[b"http/1.1"]).unwrap();
+    let socket = TcpStream::connect(fleet.hub.people()).await.unwrap();
+    let name = ServerName::from(fleet.hub.people().ip());
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect(name, socket).await.unwrap();
+    let ask = "GET /api/v1/events HTTP/1.1\r\nhost: hub\r\n\r\n";
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    let began = Instant::now();
+    let mut buffer = [0; 4096];
+    // The end of a chunked answer; the connection itself may be used again.
+    while !said.ends_with(b"0\r\n\r\n") {
+        let reading = timeout(Duration::from_secs(30), stream.read(&mut buffer));
+        match reading.await.expect("the stream ends").unwrap() {
+            0 => break,
+            count => said.extend_from_slice(&buffer[..count]),
+        }
+    }
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    assert!(
+        began.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

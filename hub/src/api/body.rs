@@ -1,24 +1,17 @@
 //! What comes with a request: bodies, path names, query parameters, each refused with a problem
 //! document that says what and where.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use axum::{
-    body::{Bytes, HttpBody as _},
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, Uri, header, request::Parts},
 };
+use flagship_proto::model::text::{code_point, first_deceptive};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 
-use super::{MAX_BODY, error::ApiError};
-
-/// Within which a body has to be there.
-pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
-/// A body of so many bytes, said beforehand, is small.
-const SMALL_BODY: u64 = 16 * 1024;
-/// Larger ones that are read at a time.
-static LARGE_BODIES: Semaphore = Semaphore::const_new(32);
+use super::error::ApiError;
 
 /// A JSON body; nothing at all counts as `{}`.
 #[derive(Debug)]
@@ -36,8 +29,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !kind.is_empty() && kind != "application/json" {
             return Err(other_kind(&kind, "send application/json"));
         }
-        read_json(&bytes).map(Self)
+        let value = read_json(&bytes)?;
+        match serde_json::from_slice(&bytes).map(|document| first_deceptive(&document, false)) {
+            Ok(Some((field, letter))) => Err(deceptive(letter).field(&field)),
+            Ok(None) | Err(_) => Ok(Self(value)),
+        }
     }
+}
+
+fn deceptive(letter: char) -> ApiError {
+    let letter = code_point(letter);
+    let what = format!("{letter} is no letter: it moves or hides others");
+    ApiError::bad("body.characters", what).remedy("leave it out")
 }
 
 /// A document as text, YAML or JSON.
@@ -89,39 +92,10 @@ fn other_kind(kind: &str, remedy: &str) -> ApiError {
     .remedy(remedy)
 }
 
-/// The whole body, in time and within what bodies may take of the hub's memory together.
+/// The whole body, which [`super::turns`] has read.
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    let most = request.body().size_hint().upper();
-    let is_small = most.is_some_and(|most| most <= SMALL_BODY);
-    let reading = async {
-        // Small ones wait for nobody: what stops a rollout is small.
-        let place = if is_small {
-            None
-        } else {
-            Some(LARGE_BODIES.acquire().await)
-        };
-        let bytes = Bytes::from_request(request, state).await;
-        drop(place);
-        bytes
-    };
-    let read = tokio::time::timeout(BODY_DEADLINE, reading).await;
-    let read = read.map_err(|_| {
-        let seconds = BODY_DEADLINE.as_secs();
-        let detail = format!("the body did not come within {seconds} s");
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "body.slow", detail).remedy("send it again")
-    })?;
-    read.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body.tooLarge",
-                format!("the body has more than {MAX_BODY} bytes"),
-            )
-            .remedy("send less; a plan that large is split into several")
-        } else {
-            ApiError::bad("body.incomplete", "the body could not be read to its end")
-        }
-    })
+    let read = Bytes::from_request(request, state).await;
+    read.map_err(|_| ApiError::bad("body.incomplete", "the body could not be read to its end"))
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

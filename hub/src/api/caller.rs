@@ -6,7 +6,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use flagship_proto::{model::ProjectName, tls::PeopleCa};
+use flagship_proto::{
+    model::{
+        ProjectName,
+        text::{code_point, is_deceptive},
+    },
+    tls::PeopleCa,
+};
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 
@@ -58,10 +64,16 @@ pub async fn authenticate(
             return unidentified(&state, from, refusal).await.into_response();
         }
     };
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        peer.guest.is_known_now();
+    }
     if let Some((right, on)) = needed
         && let Err(refusal) = enter(&state, &actor, (right, on), path, request.uri().path())
     {
-        tracing::info!(code = "auth.forbidden", via = %actor.via, actor = actor.name, %right, path, "request refused");
+        let detail = &refusal.problem().detail;
+        if let Some(why) = state.costs.forbidden(actor.via.id(), detail, state.now()) {
+            tracing::info!(code = "auth.forbidden", via = %actor.via, actor = actor.name, %right, path, why, "request refused");
+        }
         return refusal.into_response();
     }
     state.ops.note_use(actor.via.id(), state.now().wall);
@@ -201,7 +213,8 @@ fn certified(
         | OpErrorKind::Refused
         | OpErrorKind::Forbidden
         | OpErrorKind::Conflict
-        | OpErrorKind::Stale => refused(error.message.clone(), &error.remedy),
+        | OpErrorKind::Stale
+        | OpErrorKind::TooOften => refused(error.message.clone(), &error.remedy),
     })
 }
 
@@ -261,8 +274,12 @@ pub(crate) fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, A
     if text.len() > LONGEST {
         return Err(invalid(&format!("it has more than {LONGEST} bytes")));
     }
-    if text.chars().any(char::is_control) {
-        return Err(invalid("it has control characters"));
+    if let Some(letter) = text.chars().find(|letter| is_deceptive(*letter)) {
+        let what = format!(
+            "{} is no letter: it moves or hides others",
+            code_point(letter)
+        );
+        return Err(invalid(&what));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }

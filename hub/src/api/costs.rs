@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use flagship_proto::model::{Tick, TokenId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::ApiError;
+use super::{error::ApiError, turns::Turns};
 use crate::limit::{Entered, Origin, Rate, Rates, Rooms, Sample};
 
 /// Event streams at a time.
@@ -25,9 +25,12 @@ pub const WRONG_TOKENS: Rate = Rate {
 /// Counts over all callers.
 #[derive(Debug)]
 pub struct Costs {
+    /// Places for bodies and reads.
+    pub(super) turns: Turns,
     readers: Arc<Semaphore>,
     of_one: Arc<Rooms<TokenId>>,
     wrong: Mutex<Wrong>,
+    forbidden: Mutex<Sample<TokenId>>,
 }
 
 #[derive(Debug)]
@@ -55,12 +58,14 @@ pub struct WrongToken {
 impl Default for Costs {
     fn default() -> Self {
         Self {
+            turns: Turns::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             of_one: Rooms::new(READERS_OF_ONE),
             wrong: Mutex::new(Wrong {
                 rates: Rates::new(WRONG_TOKENS),
                 written: Sample::default(),
             }),
+            forbidden: Mutex::default(),
         }
     }
 }
@@ -87,6 +92,16 @@ impl Costs {
     /// How many event streams are read.
     pub fn readers(&self) -> usize {
         READERS.saturating_sub(self.readers.available_permits())
+    }
+
+    /// Somebody asked for what they may not do: what the log says of it, if anything. Who asks again and
+    /// again neither fills it nor hides what others did.
+    pub fn forbidden(&self, by: &TokenId, detail: &str, now: Tick) -> Option<String> {
+        let mut sample = self
+            .forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        sample.note(by.clone(), detail, now.mono)
     }
 
     /// A wrong token came.

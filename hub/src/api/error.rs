@@ -16,23 +16,26 @@ use crate::{
 
 /// An answer that is a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError(Box<Problem>);
+pub struct ApiError(Box<Problem>, Option<u32>);
 
 impl ApiError {
     /// A problem with its code and what happened.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Problem {
-            kind: format!("urn:flagship:problem:{code}"),
-            title: title(status).to_owned(),
-            status: status.as_u16(),
-            code: code.to_owned(),
-            detail: detail.into(),
-            field: None,
-            remedy: None,
-            line: None,
-            column: None,
-            notes: Vec::new(),
-        }))
+        Self(
+            Box::new(Problem {
+                kind: format!("urn:flagship:problem:{code}"),
+                title: title(status).to_owned(),
+                status: status.as_u16(),
+                code: code.to_owned(),
+                detail: detail.into(),
+                field: None,
+                remedy: None,
+                line: None,
+                column: None,
+                notes: Vec::new(),
+            }),
+            None,
+        )
     }
 
     /// What was sent is not valid.
@@ -64,6 +67,12 @@ impl ApiError {
         self
     }
 
+    /// With in how many seconds to try again.
+    pub fn after(mut self, seconds: u32) -> Self {
+        self.1 = Some(seconds);
+        self
+    }
+
     /// The problem itself.
     pub fn problem(&self) -> &Problem {
         &self.0
@@ -83,6 +92,7 @@ fn title(status: StatusCode) -> &'static str {
         413 => "the request is too large",
         415 => "this kind of body is not read",
         422 => "the document is not valid",
+        431 => "the request is too large",
         429 => "too often, or too many at a time",
         503 => "the hub cannot answer now",
         _ => "the request failed",
@@ -97,6 +107,7 @@ impl From<OpError> for ApiError {
             OpErrorKind::Forbidden => StatusCode::FORBIDDEN,
             OpErrorKind::Refused | OpErrorKind::Conflict => StatusCode::CONFLICT,
             OpErrorKind::Stale => StatusCode::PRECONDITION_FAILED,
+            OpErrorKind::TooOften => StatusCode::TOO_MANY_REQUESTS,
             OpErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut problem = Self::new(status, error.code, error.message);
@@ -128,8 +139,9 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        let usual = (status == StatusCode::TOO_MANY_REQUESTS).then_some(60);
+        if let Some(seconds) = self.1.or(usual) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -5,7 +5,7 @@
 //! says so first: list again, then go on reading. A reader that falls too far behind is told the same in
 //! the middle. A watch is a cursor and keeps no queue, so a slow reader costs the hub nothing.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -18,6 +18,7 @@ use axum::{
 };
 use flagship_proto::model::Position;
 use futures::{Stream, StreamExt as _, stream};
+use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -26,7 +27,7 @@ use super::{
     types::EventView,
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, Via},
     door::Peer,
     records::key,
     store::{self, Watch, WatchError},
@@ -40,6 +41,9 @@ const SHOWN: &[&str] = &[
 
 /// How often a quiet stream says that it is there.
 const ALIVE: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether a reader would still be let in.
+const LOOKED: Duration = Duration::from_secs(2);
 
 /// From where on.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -77,11 +81,15 @@ pub async fn events(
         Err(error @ (WatchError::Closed | WatchError::Store(_))) => return Err(closed(error)),
     };
     let stop = state.stop.clone();
+    let chain = peer.as_ref().map(|Extension(peer)| peer.chain.clone());
+    let chain = chain.unwrap_or_default();
+    let ended = until_not_let_in(state.clone(), actor.clone(), chain);
     let changes = stream::iter(first)
         .chain(follow(state.clone(), actor, watch.without_values_on_disk()))
         .map(Ok::<_, Infallible>)
-        .take_until(stop.cancelled_owned());
-    let changes = Attended::new(changes, place, peer.map(|Extension(peer)| peer.cut));
+        .take_until(stop.cancelled_owned())
+        .take_until(ended);
+    let changes = Attended::new(changes, place, peer.map(|Extension(peer)| peer.guest.cut));
     let alive = KeepAlive::new().interval(ALIVE);
     Ok(Sse::new(changes).keep_alive(alive).into_response())
 }
@@ -124,6 +132,24 @@ fn reset(from: u64, now: Position) -> Event {
         .event("reset")
         .id(id(now.epoch, seq))
         .data(text)
+}
+
+/// Ends soon after whoever reads would not be let in any more: the token was revoked or has ended, or the
+/// certificate has.
+async fn until_not_let_in(state: ApiState, actor: Actor, chain: Arc<[CertificateDer<'static>]>) {
+    loop {
+        tokio::time::sleep(LOOKED).await;
+        let now = state.now().wall;
+        let is_in = match (&actor.via, &state.people) {
+            (Via::Certificate(..), Some(people)) => people
+                .judge(&chain, now)
+                .is_ok_and(|person| state.ops.certified(&person, now).is_ok()),
+            (via, _) => state.ops.is_still_in(via, now).unwrap_or(true),
+        };
+        if !is_in {
+            return;
+        }
+    }
 }
 
 /// What this caller may see, for as long as they may.

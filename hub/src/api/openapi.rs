@@ -98,7 +98,10 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if parameters(operation).any(|parameter| parameter.name == "fields") {
         answer_fields(operation);
     }
-    let mut refusals = vec![(503, "the store cannot be read or written now")];
+    let mut refusals = vec![(
+        503,
+        "the store cannot be read or written now, or too many wait for their turn",
+    )];
     // Said before the request is read: it has no body.
     let too_large = ResponseBuilder::new().description("the head of the request is too large");
     let responses = &mut operation.responses.responses;
@@ -123,7 +126,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             (403, "the caller has not this right over what is meant"),
             (
                 429,
-                "too many wrong tokens from this address, or too many streams",
+                "too many wrong tokens from this address, or too much at a time by one token",
             ),
         ]);
     }
@@ -133,7 +136,10 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if name == http::Method::POST {
         refusals.extend([
             (408, "the body did not come in time"),
-            (413, "the body has more than 1 MiB"),
+            (
+                413,
+                "the body has more than 64 KiB, that of a plan more than 1 MiB",
+            ),
             (415, "this kind of body is not read"),
             (422, "the document is not valid"),
         ]);

@@ -12,12 +12,13 @@ mod rights;
 mod serving;
 mod sight;
 mod stopped;
+mod turns;
 mod unstored;
 
 use axum::http::{Method, StatusCode};
 use fixture::Api;
 
-use crate::{api::MAX_BODY, auth::Role};
+use crate::{api::turns::LARGE_BODY, auth::Role};
 
 fn filled(path: &str) -> String {
     path.replace("{project}", "shop")
@@ -30,7 +31,7 @@ async fn bad_input_is_answered_with_a_problem_that_names_it() {
     let api = Api::new().await;
     let token = api.token(Role::Admin).await;
     let json = "application/json";
-    let large = " ".repeat(MAX_BODY + 1);
+    let large = " ".repeat(LARGE_BODY + 1);
     for (method, path, kind, body, status, code, field) in [
         ("GET", "/nothing", "", "", 404, "route.notFound", None),
         ("PUT", "/api/v1/plans", "", "", 405, "route.method", None),

@@ -254,6 +254,17 @@ pub fn segment(text: &str) -> String {
 
 fn checked(base: &str) -> Result<String, CliError> {
     let base = base.trim_end_matches('/');
+    let (_, rest) = base.split_once("://").unwrap_or_default();
+    if rest
+        .split(['/', '?', '#'])
+        .next()
+        .is_some_and(|host| host.contains('@'))
+    {
+        return Err(
+            CliError::bad("the hub's address has a user or a password in it".to_owned())
+                .remedy("write it as https://host:port, and log in with `flagship login`"),
+        );
+    }
     let host = |rest: &str| {
         let rest = rest.split('/').next().unwrap_or(rest);
         rest.strip_prefix('[')
@@ -290,6 +301,8 @@ mod tests {
         for wrong in [
             "http://hub.example",
             "http://localhost.evil",
+            "http://127.0.0.1:1@evil.example",
+            "https://user:secret@hub.example:8443",
             "hub:8443",
             "",
             "https://",

@@ -175,8 +175,14 @@ const LIMITS: &str = "\
 WHAT A HUB LETS ANYBODY COST
 
   port for people       2048 connections, 512 of one address; a handshake within 10 s, a request's
-                        head within 15 s (64 headers, 32 KiB), a body within 30 s (1 MiB); 1536 event
-                        streams, 32 of one token; who takes nothing of an answer is cut after 30 s
+                        head within 15 s (64 headers, 32 KiB), a body within 30 s (64 KiB; of a plan
+                        1024 KiB, 4 such of one token at a time); 1536 event streams, 32 of one token;
+                        who takes nothing of an answer is cut after 30 s
+  reads                 32 of one token until their answers were taken, 1 of the whole audit log; they
+                        take turns, and who may stop has turns of their own; 429 says when to ask again
+  stops                 2000 freezes, pauses and repeated retreats of one token, then 60 a minute; aborts,
+                        and retreats of what has not gone back yet, are never refused for their number
+  idempotency keys      5000 of one token for a day; beyond that its own oldest are forgotten
   wrong tokens          30 of one address, then 10 a minute: the answer is 429. A right token always
                         passes, from the same address too
   port for agents       TLS 1.3 only; 20000 connections, 8 of one cluster; 256 handshakes at a time, 128
@@ -264,9 +270,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::costs::{READERS, READERS_OF_ONE, WRONG_TOKENS},
+        api::{
+            costs::{READERS, READERS_OF_ONE, WRONG_TOKENS},
+            head::LARGEST_HEAD,
+            turns::{BODY_DEADLINE, LARGE_BODY, LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
+        },
         door::Limits,
         fleet::{PAGE, SPEECH},
+        ops::{MOST_OF_ONE, STOPS},
     };
 
     #[test]
@@ -279,6 +290,19 @@ mod tests {
                 "{} connections, {} of one address",
                 people.connections, people.per_address
             ),
+            format!(
+                "{} KiB; of a plan\n                        {} KiB, {LARGE_OF_ONE} such of one token",
+                SMALL_BODY / 1024,
+                LARGE_BODY / 1024
+            ),
+            format!("a body within {} s", BODY_DEADLINE.as_secs()),
+            format!("(64 headers, {} KiB)", LARGEST_HEAD / 1024),
+            format!("{READS_OF_ONE} of one token until"),
+            format!(
+                "{} freezes, pauses and repeated retreats of one token, then {} a minute",
+                STOPS.burst, STOPS.per_minute
+            ),
+            format!("{MOST_OF_ONE} of one token for a day"),
             format!("{READERS} event"),
             format!("{READERS_OF_ONE} of one token"),
             format!("cut after {} s", people.stall.as_secs()),

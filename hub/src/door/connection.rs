@@ -26,7 +26,7 @@ impl Connection {
     pub(super) fn new(stream: TlsStream<Socket>, peer: Peer, place: Place) -> Self {
         Self {
             stream,
-            cut: Box::pin(peer.cut.clone().cancelled_owned()),
+            cut: Box::pin(peer.guest.cut.clone().cancelled_owned()),
             peer,
             _place: place,
         }
@@ -60,7 +60,7 @@ impl Connected for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.peer.cut.cancel();
+        self.peer.guest.cut.cancel();
     }
 }
 
@@ -81,7 +81,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.peer.cut.is_cancelled() {
+        if self.peer.guest.cut.is_cancelled() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         Pin::new(&mut self.stream).poll_write(cx, bytes)

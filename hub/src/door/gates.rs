@@ -11,9 +11,14 @@ use std::{
 use flagship_proto::model::ClusterUid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Limits;
+use super::{
+    Limits,
+    guest::{Guest, Line},
+};
 use crate::limit::{Entered, Origin, Rooms};
 
+/// How long who comes waits for the room of one who was sent off.
+const MAKES_ROOM: Duration = Duration::from_secs(1);
 /// How often refusals are summed up in the log.
 const SUMMARY: Duration = Duration::from_secs(10);
 
@@ -21,6 +26,7 @@ const SUMMARY: Duration = Duration::from_secs(10);
 pub(super) struct Gates {
     pub(super) limits: Limits,
     connections: Arc<Semaphore>,
+    line: Line,
     addresses: Arc<Rooms<Origin>>,
     members: Arc<Rooms<ClusterUid>>,
     handshakes: Arc<Semaphore>,
@@ -63,6 +69,7 @@ impl Gates {
         Self {
             limits,
             connections: semaphore(limits.connections),
+            line: Line::default(),
             addresses: Rooms::new(limits.per_address),
             members: Rooms::new(limits.per_member),
             handshakes: semaphore(limits.handshakes),
@@ -73,15 +80,27 @@ impl Gates {
     }
 
     /// A connection came.
-    pub(super) fn knock(&self, origin: Origin) -> io::Result<Waiting> {
-        let connection = self.connections.clone().try_acquire_owned();
-        let connection = connection.map_err(|_| full("connections"))?;
+    pub(super) async fn knock(&self, origin: Origin, guest: &Guest) -> io::Result<Waiting> {
         let address = self.addresses.try_enter(origin);
         let address = address.ok_or_else(|| full("connections of one address"))?;
+        let connection = match self.connections.clone().try_acquire_owned() {
+            Ok(connection) => connection,
+            Err(_) => self.room_of_another().await?,
+        };
+        self.line.join(guest, self.limits.connections);
         Ok(Waiting {
             connection,
             address,
         })
+    }
+
+    /// Who has a certificate or a token stays; who has shown none yet goes, the oldest first. So a crowd
+    /// without any keeps nobody out, however many addresses it has: who comes shows one in time.
+    async fn room_of_another(&self) -> io::Result<OwnedSemaphorePermit> {
+        self.line.send_off().ok_or_else(|| full("connections"))?;
+        let room = tokio::time::timeout(MAKES_ROOM, self.connections.clone().acquire_owned());
+        let room = room.await.map_err(|_| full("connections"))?;
+        room.map_err(io::Error::other)
     }
 
     /// Waits until it may begin its handshake. One address never has all turns.
@@ -140,6 +159,6 @@ impl Gates {
     }
 }
 
-fn full(what: &str) -> io::Error {
+pub(super) fn full(what: &str) -> io::Error {
     io::Error::other(format!("too many {what} at a time"))
 }

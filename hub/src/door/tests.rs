@@ -103,11 +103,42 @@ async fn a_full_house_refuses_and_has_room_again_when_somebody_leaves() {
         let _second = door.stranger().await.unwrap();
         door.next().await.unwrap()
     }];
+    for connection in &held {
+        connection.peer().guest.is_known_now();
+    }
     let mut third = TcpStream::connect(door.address).await.unwrap();
     assert!(is_closed(&mut third).await);
     drop((first, held));
     door.stranger().await.unwrap();
     assert!(door.next().await.is_some());
+}
+
+#[tokio::test]
+async fn a_full_house_of_strangers_makes_room_for_who_comes_and_keeps_who_is_known() {
+    let mut door = Door::open(Limits {
+        connections: 3,
+        ..Limits::PEOPLE
+    })
+    .await;
+    let mut known = door.stranger().await.unwrap();
+    let kept = door.next().await.unwrap();
+    kept.peer().guest.is_known_now();
+    let mut silent = TcpStream::connect(door.address).await.unwrap();
+    let mut stranger = door.stranger().await.unwrap();
+    let mut sent_off = door.next().await.unwrap();
+    // Its place is free once it is gone, as where it is served.
+    tokio::spawn(async move { is_closed(&mut sent_off).await });
+    let mut crowd = Vec::new();
+    let next = door.stranger().await.unwrap();
+    crowd.push((next, door.next().await.expect("there is room")));
+    assert!(is_closed(&mut silent).await, "the oldest");
+    let next = door.stranger().await.unwrap();
+    crowd.push((next, door.next().await.expect("there is room")));
+    assert!(is_closed(&mut stranger).await, "the oldest now");
+    assert!(!kept.peer().guest.cut.is_cancelled());
+    let mut byte = [0; 1];
+    let open = tokio::time::timeout(Duration::from_millis(200), known.read(&mut byte)).await;
+    assert!(open.is_err(), "who is known was cut");
 }
 
 #[tokio::test]
@@ -155,7 +186,7 @@ async fn strangers_have_few_places_and_do_not_stay() {
     assert!(is_closed(&mut second).await);
     assert!(door.member("eu-1").await.is_ok());
     assert!(is_closed(&mut connection).await, "its time is over");
-    assert!(connection.peer().cut.is_cancelled());
+    assert!(connection.peer().guest.cut.is_cancelled());
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ impl FleetLink for Link {
         let (peer, connection) = member(&request)?;
         let line = Line {
             waker: Arc::new(AtomicWaker::new()),
-            cut: connection.cut,
+            cut: connection.guest.cut,
         };
         let opened = match self.checked(&peer).await {
             Ok(()) => self.fleet.open(peer.as_ref().clone(), line.clone()),

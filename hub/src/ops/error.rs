@@ -19,6 +19,8 @@ pub enum OpErrorKind {
     Conflict,
     /// It is meant for a state that has gone.
     Stale,
+    /// The same credential did too much of it.
+    TooOften,
     /// The store could not be read or written.
     Unavailable,
 }
@@ -77,6 +79,10 @@ impl OpError {
 
     pub(super) fn stale(code: &'static str, message: &str) -> Self {
         Self::new(OpErrorKind::Stale, code, message)
+    }
+
+    pub(super) fn too_often(code: &'static str, message: &str) -> Self {
+        Self::new(OpErrorKind::TooOften, code, message)
     }
 
     pub(super) fn unavailable(code: &'static str, message: &str) -> Self {

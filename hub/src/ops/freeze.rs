@@ -67,6 +67,7 @@ impl Ops {
             outcome: "nothing was frozen",
         };
         let matched = self.reach(caller, Right::Stop, &args.scope, otherwise)?;
+        self.not_without_end(caller, now)?;
         let id = self.draw('f', caller, args, now);
         let row = FreezeRow {
             id: id.parse().expect("hexadecimal digits make a freeze id"),

@@ -1,14 +1,17 @@
 //! Idempotency keys: the same key with the same request gets the first answer again, with another
 //! request a refusal. Keys are kept for a day, and no more of them than a hub has room for.
 
+mod ages;
+
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use flagship_proto::{digest::Digest, model::Tick};
-use jiff::Timestamp;
+use flagship_proto::{
+    digest::Digest,
+    model::{Tick, TokenId},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Caller, OpError, Ops};
@@ -16,13 +19,18 @@ use crate::{
     records::{self, IdempotencyRow, KeptAnswer, Stored, key},
     store::{Outcome, Store, StoreError, Txn},
 };
+use ages::Sizes;
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// How many are, at most; beyond that the oldest go.
+/// How many are, at most; beyond that go the oldest of whoever has most.
 const MOST: usize = 20_000;
 /// How many bytes their answers may have together.
 const BYTES: usize = 64 * 1024 * 1024;
+/// How many one credential may have; beyond that go its own oldest.
+pub(crate) const MOST_OF_ONE: usize = MOST / 4;
+/// How many bytes they may have.
+const BYTES_OF_ONE: usize = BYTES / 4;
 /// How many outdated answers one new one clears away.
 const CLEARED: usize = 16;
 
@@ -51,40 +59,9 @@ impl Answered {
     }
 }
 
-/// Keys by age, with the size of what is kept for each: what goes when room is needed.
+/// What is kept, by age and by who keeps it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ages(Arc<Mutex<Option<Sizes>>>);
-
-#[derive(Debug, Default)]
-struct Sizes {
-    by_age: BTreeMap<(Timestamp, Digest), usize>,
-    bytes: usize,
-}
-
-impl Sizes {
-    fn set(&mut self, at: Timestamp, hash: Digest, size: usize) {
-        let before = self.by_age.insert((at, hash), size);
-        self.bytes = self.bytes + size - before.unwrap_or_default();
-    }
-
-    fn remove(&mut self, at: Timestamp, hash: Digest) {
-        let before = self.by_age.remove(&(at, hash));
-        self.bytes -= before.unwrap_or_default();
-    }
-
-    /// What has to go so that one more may come.
-    fn outdated(&self, now: Timestamp) -> Vec<(Timestamp, Digest)> {
-        let (mut left, mut bytes) = (self.by_age.len(), self.bytes);
-        let goes = self.by_age.iter().take_while(|((at, _), size)| {
-            let is_old = *at < now && at.duration_until(now).unsigned_abs() > KEPT;
-            let goes = is_old || left >= MOST || bytes >= BYTES;
-            left -= 1;
-            bytes -= **size;
-            goes
-        });
-        goes.take(CLEARED).map(|(key, _)| *key).collect()
-    }
-}
 
 impl Ages {
     fn lock(&self, store: &Store) -> Result<MutexGuard<'_, Option<Sizes>>, StoreError> {
@@ -97,7 +74,7 @@ impl Ages {
                 .iter()
                 .map(|(key, row)| records::decode::<IdempotencyRow>(key, row));
             for row in rows.flatten() {
-                sizes.set(row.at, row.hash, row.size());
+                sizes.set(&row);
             }
         }
         Ok(known)
@@ -114,6 +91,7 @@ pub(super) struct Once(Option<Identified>);
 
 struct Identified {
     hash: Digest,
+    owner: Option<TokenId>,
     action: String,
     request: Digest,
     answered: Answered,
@@ -143,6 +121,7 @@ impl Once {
         match (hash, request) {
             (Ok(hash), Ok(request)) => Ok(Self(Some(Identified {
                 hash,
+                owner: caller.via.as_ref().map(|via| via.id().clone()),
                 action: action.to_owned(),
                 request,
                 answered: caller.answered.clone(),
@@ -197,30 +176,29 @@ impl Once {
         };
         let row = IdempotencyRow {
             hash: once.hash,
+            owner: once.owner.clone(),
             action: once.action.clone(),
             request: once.request,
             answer: serde_json::to_value(answer).expect("answers are plain data"),
             at: now.wall,
             response: None,
         };
-        let mut outdated = Vec::new();
-        ops.ages
-            .change(&ops.store, |sizes| outdated = sizes.outdated(now.wall))?;
-        let txn = outdated
-            .iter()
-            .fold(txn, |txn, (_, hash)| txn.delete(key::idempotency(hash)));
+        let mut gone = Vec::new();
+        ops.ages.change(&ops.store, |sizes| {
+            gone = sizes.make_room(&row.owner, now.wall);
+        })?;
+        let txn = gone.iter().fold(txn, |txn, ((_, hash), _)| {
+            txn.delete(key::idempotency(hash))
+        });
         let txn = txn.absent(key::idempotency(&once.hash)).put(&row);
-        let outcome = ops.store.txn(txn).await?;
-        if let Outcome::Committed { .. } = outcome {
+        let outcome = ops.store.txn(txn).await;
+        if let Ok(Outcome::Committed { .. }) = outcome {
             once.answered.set(once.hash, Became::First);
-            ops.ages.change(&ops.store, |sizes| {
-                for (at, hash) in outdated {
-                    sizes.remove(at, hash);
-                }
-                sizes.set(row.at, row.hash, row.size());
-            })?;
+            ops.ages.change(&ops.store, |sizes| sizes.set(&row))?;
+        } else {
+            ops.ages.change(&ops.store, |sizes| sizes.put_back(gone))?;
         }
-        Ok(outcome)
+        Ok(outcome?)
     }
 }
 
@@ -246,9 +224,7 @@ impl Ops {
         let mut next = IdempotencyRow::clone(&row);
         next.response = Some(response);
         // Before the write: who waits for it may give up, and the write goes on.
-        self.ages.change(&self.store, |sizes| {
-            sizes.set(next.at, next.hash, next.size())
-        })?;
+        self.ages.change(&self.store, |sizes| sizes.set(&next))?;
         let txn = Txn::new().unchanged(&row).put(&next);
         self.store.txn(txn).await?;
         Ok(())

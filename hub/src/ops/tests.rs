@@ -8,6 +8,7 @@ mod member;
 mod plan;
 mod reach;
 mod start;
+mod stops;
 mod token;
 mod wish;
 

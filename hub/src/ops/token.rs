@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flagship_proto::{
     identity::Person,
-    model::{Tick, TokenId},
+    model::{Tick, TokenId, text::is_name},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -240,18 +240,34 @@ fn what(row: &TokenRow) -> String {
     }
 }
 
+/// Whether the audit log calls the product itself so, or somebody at a machine of its own, however it is
+/// written.
+fn is_of_the_product(name: &str) -> bool {
+    const ACTORS: [&str; 6] = [
+        "hub",
+        "flagship-hub",
+        "init",
+        "agent",
+        "flagship-agent",
+        "unknown",
+    ];
+    let name = name.to_lowercase();
+    ACTORS.contains(&name.as_str())
+        || name.starts_with("agent ")
+        || name.starts_with("uid ")
+        || name.contains("(uid ")
+        || name.ends_with(" on the hub")
+        || name.ends_with(" on the hub's machine")
+}
+
 fn check(args: &CreateToken) -> Result<(), OpError> {
-    let fits = (1..=63).contains(&args.name.chars().count())
-        && !args.name.chars().any(char::is_control)
-        && args.name.trim() == args.name;
-    if !fits {
-        return Err(
-            OpError::bad_input("token.name", "a token's name has 1 to 63 characters")
-                .in_field("name")
-                .try_this("name the person or the machine that will use it"),
-        );
+    if !is_name(&args.name) {
+        let what = "a token's name has 1 to 63 characters, none of which hides or moves others";
+        return Err(OpError::bad_input("token.name", what)
+            .in_field("name")
+            .try_this("name the person or the machine that will use it"));
     }
-    if args.name == "hub" || args.name.starts_with("agent ") {
+    if is_of_the_product(&args.name) {
         return Err(OpError::bad_input(
             "token.name",
             "this name is what the audit log calls the product itself",

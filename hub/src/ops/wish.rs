@@ -1,7 +1,7 @@
 //! What people wish of a rollout: stored on its row for the wave engine, which turns it into state.
 
 use flagship_proto::model::{ClusterUid, Order, ProjectName, ReturnTo, RolloutId, Tick};
-use flagship_waves::{ClusterPhase, Request, Wish, allowed};
+use flagship_waves::{ClusterPhase, Request, RolloutPhase, Wish, allowed};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -164,6 +164,12 @@ impl Ops {
                 ) => refusal.try_this(&format!("flagship describe rollout {name}")),
             }
         })?;
+        let is_retreat = |wish: &Wish| matches!(wish, Wish::Retreat { .. });
+        let is_under_way = row.state.phase == RolloutPhase::Retreating
+            || row.requests.iter().any(|asked| is_retreat(&asked.wish));
+        if *wish == Wish::Pause || (is_under_way && is_retreat(wish)) {
+            self.not_without_end(caller, now)?;
+        }
         let mut next = row.to_value();
         let request = Request {
             id: row.next_request(),

@@ -210,6 +210,9 @@ pub struct TokenUseRow {
 pub struct IdempotencyRow {
     /// SHA-256 of actor and key; the key itself is not kept.
     pub hash: Digest,
+    /// By which credential it came; none from the hub itself, and in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<TokenId>,
     /// The operation (`rollout.start`).
     pub action: String,
     /// SHA-256 of what was asked for.

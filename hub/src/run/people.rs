@@ -19,15 +19,19 @@ use tokio::{net::TcpListener, sync::mpsc::channel};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
-use crate::door::{self, Connection, Limits, Peer};
+use crate::{
+    api::head::LARGEST_HEAD,
+    door::{self, Connection, Limits, Peer},
+};
 
 /// Within which a request's head has to be there: the first one after the handshake, and over HTTP/1
 /// each next one after the answer before it.
 const HEAD: Duration = Duration::from_secs(15);
+/// How long a connection stays on which no good token or certificate was shown: over HTTP/2 it could be kept
+/// for ever with a ping.
+const VISIT: Duration = Duration::from_secs(60);
 /// Headers of one request over HTTP/1.
 const HEADERS: usize = 64;
-/// Bytes of a request's head.
-const LARGEST_HEAD: usize = 32 * 1024;
 /// Requests of one connection at a time over HTTP/2, event streams included.
 const STREAMS: u32 = 32;
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -108,7 +112,7 @@ async fn serve_one(connection: Connection, routes: Router, stop: CancellationTok
     }
 }
 
-/// Runs a connection to its end: its own, a cut, no request in time, or the end of the hub.
+/// Runs a connection to its end: its own, a cut, no request or no token in time, or the end of the hub.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut serving: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
@@ -117,15 +121,23 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     stop: &CancellationToken,
 ) -> hyper::Result<()> {
     let mut first = pin!(tokio::time::sleep(HEAD));
-    let (mut is_waiting, mut is_ending) = (true, false);
+    let mut visit = pin!(tokio::time::sleep(VISIT));
+    let (mut is_waiting, mut is_visiting, mut is_ending) = (true, true, false);
     loop {
         tokio::select! {
             ended = serving.as_mut() => return ended,
-            () = peer.cut.cancelled() => return Ok(()),
+            () = peer.guest.cut.cancelled() => return Ok(()),
             () = first.as_mut(), if is_waiting => {
                 is_waiting = false;
                 if !spoke.load(Ordering::Relaxed) {
                     tracing::debug!(origin = %peer.origin, "connection cut: no request came");
+                    return Ok(());
+                }
+            }
+            () = visit.as_mut(), if is_visiting => {
+                is_visiting = false;
+                if !peer.guest.is_known() {
+                    tracing::debug!(origin = %peer.origin, "connection cut: it showed no good token");
                     return Ok(());
                 }
             }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Folder, admin, people, uses};
 use crate::{
     api::{self, ApiState, metrics::Metrics, types::SettingsView},
-    args::{NameArgs, ServeArgs},
+    args::{NameArgs, ServeArgs, check_public_url},
     ca::{Ca, SERVER_LIFE},
     door::Limits,
     driver::{self, Driver},
@@ -95,6 +95,7 @@ impl Hub {
             certificate_seconds,
             names,
         } = args;
+        public_url.as_deref().map_or(Ok(()), check_public_url)?;
         let mut settings = SettingsView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: data.data.display().to_string(),

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ClusterName, PlanRef, ProjectName, RolloutId, WorkloadRef};
+use super::{
+    id::{ClusterName, PlanRef, ProjectName, RolloutId, WorkloadRef},
+    text::is_deceptive,
+};
 
 /// Labels of a cluster.
 pub type Labels = BTreeMap<String, String>;
@@ -131,7 +134,7 @@ impl Selector {
                 let start = text.chars().take(20).collect();
                 return Err(SelectorError::TooLong { start, most });
             }
-            if text.chars().any(char::is_control) {
+            if text.chars().any(is_deceptive) {
                 return Err(SelectorError::Control);
             }
         }

@@ -306,6 +306,32 @@ impl Api {
         }
     }
 
+    /// A body as a client sends it, and the answer as it begins.
+    pub(super) async fn upload(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: Body,
+    ) -> axum::response::Response {
+        let mut request = Request::post(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(body).unwrap();
+        self.routes.clone().oneshot(request).await.unwrap()
+    }
+
+    /// A read's answer as it begins; nobody takes the rest.
+    pub(super) async fn untaken(&self, path: &str, token: &str) -> axum::response::Response {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.body(Body::empty()).unwrap();
+        self.routes.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(super) fn costs(&self) -> &crate::api::costs::Costs {
+        &self.state.costs
+    }
+
     async fn call(&self, request: Request<Body>) -> Answer {
         let answer = self.routes.clone().oneshot(request).await.unwrap();
         let text = |name: header::HeaderName| {

@@ -17,6 +17,8 @@ use super::fixture::{Answer, Api};
 use crate::{
     api::document,
     auth::{Access, Binding, Role, access, routes::ROUTES},
+    records::{Stored, TokenRow, key},
+    store::Txn,
 };
 use Over::{Cluster, Fleet, Open, Project, Seen};
 
@@ -286,6 +288,23 @@ async fn events_of_another_project_are_not_told_and_a_revoked_token_is_told_noth
     api.ask(&Method::DELETE, &path, &admin, "", &[]).await;
     let rest = tokio::time::timeout(LONG, stream.collect::<Vec<_>>()).await;
     assert!(rest.expect("the stream ends").is_empty());
+}
+
+#[tokio::test]
+async fn the_events_of_a_token_end_soon_after_it_though_nothing_happens() {
+    let api = Api::new().await;
+    let token = api.token(Role::Viewer).await;
+    let id = crate::auth::Presented::parse(&token).unwrap().id;
+    let row: Stored<TokenRow> = api.read(&key::token(&id));
+    let expires = Some(api.now() + Duration::from_secs(1));
+    let row = TokenRow {
+        expires,
+        ..row.to_value()
+    };
+    api.commit(Txn::new().put(&row)).await;
+    let stream = api.open_events(&token, api.seq()).await;
+    let rest = tokio::time::timeout(LONG, stream.collect::<Vec<_>>()).await;
+    rest.expect("the stream ends");
 }
 
 /// What is told from a sequence number on until something is.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flagship_proto::model::text::is_deceptive;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -109,11 +110,10 @@ impl Client {
 
 /// Reads JSON; texts in it lose what would move a terminal's cursor or change its colours.
 fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    let suspect = bytes.windows(4).any(|four| four == br"\u00")
-        || bytes.windows(2).any(|two| two == br"\r")
-        || bytes.contains(&0x7f)
-        || bytes.windows(2).any(|two| two[0] == 0xc2 && two[1] < 0xa0);
-    if !suspect {
+    // An escape or a letter beyond ASCII may be one; most answers have neither.
+    let is_suspect = |byte: &u8| *byte >= 0x7f;
+    let is_escape = |two: &[u8]| two == br"\u" || two == br"\r" || two == br"\b" || two == br"\f";
+    if !bytes.iter().any(is_suspect) && !bytes.windows(2).any(is_escape) {
         return serde_json::from_slice(bytes);
     }
     let mut value: Value = serde_json::from_slice(bytes)?;
@@ -132,7 +132,7 @@ fn scrub(value: &mut Value) {
 
 fn clean(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
-    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    let harmless = |c: char| !is_deceptive(c) || matches!(c, '\n' | '\t');
     let chars = text.chars();
     chars
         .map(|c| if harmless(c) { c } else { '\u{fffd}' })
@@ -152,12 +152,14 @@ mod tests {
 
     #[test]
     fn a_reason_cannot_draw_on_the_terminal_of_who_reads_it() {
-        let text = serde_json::json!({"a": ["\u{1b}[2Jgone\u{7}", "\u{9b}1A", "two\nlines\t", "one\r\ntwo\rthree"]});
+        let text = serde_json::json!({"a": ["\u{1b}[2Jgone\u{7}", "\u{9b}1A", "two\nlines\t", "one\r\ntwo\rthree", "a\u{202e}b\u{200b}c\u{2028}d", "Ü 日本"]});
         let read: Value = understood(text.to_string().as_bytes()).unwrap();
         let shown = read["a"].as_array().unwrap();
         assert_eq!(shown[0], "\u{fffd}[2Jgone\u{fffd}");
         assert_eq!(shown[1], "\u{fffd}1A");
         assert_eq!(shown[2], "two\nlines\t");
         assert_eq!(shown[3], "one\ntwo\u{fffd}three");
+        assert_eq!(shown[4], "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(shown[5], "Ü 日本");
     }
 }

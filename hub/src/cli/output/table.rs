@@ -12,7 +12,14 @@ const SENTENCE: usize = 96;
 
 /// A table without lines, as `kubectl get` prints it; cells wrap only where the width forces it, and
 /// where columns cannot be read any more each row becomes a block of `HEAD: cell` lines.
-pub fn table(look: Look, head: &[&str], rows: Vec<Vec<String>>) -> String {
+///
+/// A cell has no lines of its own: what has them could look like rows.
+pub fn table(look: Look, head: &[&str], mut rows: Vec<Vec<String>>) -> String {
+    for cell in rows.iter_mut().flatten() {
+        if cell.contains(['\n', '\t']) {
+            *cell = cell.split_whitespace().collect::<Vec<_>>().join(" ");
+        }
+    }
     let needed = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let longest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -96,6 +103,17 @@ mod tests {
     }
 
     const HEAD: &[&str] = &["CLUSTER", "STATE", "WORDS"];
+
+    #[test]
+    fn a_cell_with_lines_makes_no_rows() {
+        let text = table(
+            Look::plain(120),
+            HEAD,
+            rows("eu-1\nus-9  Active\tall is well"),
+        );
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("eu-1 us-9 Active all is well"), "{text}");
+    }
 
     #[test]
     fn a_terminal_of_twenty_columns_gets_blocks_of_lines() {

@@ -151,3 +151,46 @@ fn a_revoked_enrolment_token_says_so() {
     assert!(hub.ops.enrol_tokens().unwrap()[0].revoked);
     refused(revoke(), OpErrorKind::Refused, "token.revoked");
 }
+
+#[test]
+fn no_token_has_the_products_own_name_or_one_that_hides_what_it_is() {
+    let hub = Hub::empty();
+    for name in [
+        "",
+        " ada",
+        "hub",
+        "Hub",
+        "init",
+        "unknown",
+        "agent",
+        "agent eu-1",
+        "flagship-hub",
+        "root (uid 0) in eu-1",
+        "uid 0 on the hub's machine",
+        "ada on the hub",
+        "a\u{200b}da",
+        "ada\u{200d}",
+        "\u{202e}ada",
+        "ada\u{1b}[2J",
+        "two\nlines",
+        "ada\u{a0}",
+        "\u{3164}",
+    ] {
+        let made = admin(&hub, name);
+        refused(
+            made.map(|made| made.row),
+            OpErrorKind::BadInput,
+            "token.name",
+        );
+    }
+    for name in [
+        "ada",
+        "Zoë Müller",
+        "山田",
+        "ci/shop",
+        "hubert",
+        "agents' keeper",
+    ] {
+        admin(&hub, name).unwrap();
+    }
+}

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flagship_proto::model::{Bound, scope::Operator};
+use flagship_proto::model::{
+    Bound,
+    scope::Operator,
+    text::{code_point, first_deceptive},
+};
 
 use super::Finding;
 use crate::plan::{OnUnreachable, Plan, Then, Wave, WhenDisconnected, source::Node};
@@ -16,6 +20,7 @@ pub(super) fn check(plan: &Plan, node: &Node) -> Vec<Finding> {
         findings.push(Finding::error("spec.workload", invalid.to_string()));
     }
     waves(plan, node, &mut findings);
+    findings.extend(characters(plan));
     disconnect(plan, &mut findings);
     times(plan, &mut findings);
     let mut seen = BTreeMap::new();
@@ -31,6 +36,17 @@ pub(super) fn check(plan: &Plan, node: &Node) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What is no letter has no place in a text that people read before they approve it.
+fn characters(plan: &Plan) -> Option<Finding> {
+    let document = serde_json::to_value(plan).ok()?;
+    let (field, letter) = first_deceptive(&document, true)?;
+    let what = format!(
+        "{} is no letter: it moves or hides others",
+        code_point(letter)
+    );
+    Some(Finding::error(field, what).remedy("leave it out"))
 }
 
 fn waves(plan: &Plan, node: &Node, findings: &mut Vec<Finding>) {

@@ -6,6 +6,11 @@ use crate::plan::parse_plan;
 /// One bad plan a row: what is replaced, by what, the findings.
 const BAD: &[(&str, &str, &str)] = &[
     (
+        "payments-leads",
+        "\"pay\\u202estnem\"",
+        "7:12: error: metadata.owners[0]: U+202E is no letter: it moves or hides others (leave it out)",
+    ),
+    (
         "soak: {for: 30m}",
         "soaks: {for: 30m}",
         "23:7: error: spec.waves[0].soaks: unknown field `soaks` (use one of name, clusters, maxConcurrent, gates, soak)",

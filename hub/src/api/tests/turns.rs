@@ -1,0 +1,177 @@
+//! What somebody with a small token does to others: slow bodies, large ones, many reads.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{StatusCode, header},
+};
+use futures::{StreamExt as _, stream};
+use tokio::time::timeout;
+
+use super::fixture::Api;
+use crate::{
+    api::turns::{LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
+    auth::Role,
+};
+
+const AT_ONCE: Duration = Duration::from_secs(5);
+const FLEET: &str = r#"{"scope": {"kind": "fleet"}}"#;
+
+/// A body that begins and goes on for ever, without a length.
+fn slow() -> Body {
+    let first = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"{")) });
+    Body::from_stream(first.chain(stream::pending()))
+}
+
+/// A whole one, without a length.
+fn chunked(text: &'static str) -> Body {
+    Body::from_stream(stream::iter([Ok::<_, Infallible>(Bytes::from_static(
+        text.as_bytes(),
+    ))]))
+}
+
+/// Sends slow bodies, and waits until each has begun to be read or waits for its place.
+fn slowly<'a>(
+    api: &'a Api,
+    path: &'a str,
+    token: &'a str,
+    count: usize,
+) -> futures::stream::FuturesUnordered<impl Future<Output = axum::response::Response> + use<'a>> {
+    let asked = (0..count).map(|_| api.upload(path, Some(token), slow()));
+    asked.collect()
+}
+
+/// Lets the slow ones begin, then does what may not wait for them.
+async fn meanwhile<T>(
+    mut slow: impl futures::Stream<Item = axum::response::Response> + Unpin,
+    act: impl Future<Output = T>,
+) -> T {
+    tokio::select! {
+        biased;
+        Some(answer) = slow.next() => panic!("answered {}", answer.status()),
+        done = timeout(AT_ONCE, act) => done.expect("it waited for others' bodies"),
+    }
+}
+
+#[tokio::test]
+async fn slow_bodies_of_viewers_delay_neither_a_stop_nor_a_plan_nor_another_viewer() {
+    let api = Api::new().await;
+    let viewer = api.token(Role::Viewer).await;
+    let (other, operator) = (
+        api.token(Role::Viewer).await,
+        api.token(Role::Operator).await,
+    );
+    let slow = slowly(&api, "/api/v1/abort-preview", &viewer, 200);
+    meanwhile(slow, async {
+        let abort = api
+            .upload("/api/v1/aborts", Some(&operator), chunked(FLEET))
+            .await;
+        assert_eq!(abort.status(), StatusCode::OK);
+        let preview = api
+            .upload("/api/v1/abort-preview", Some(&other), chunked(FLEET))
+            .await;
+        assert_eq!(preview.status(), StatusCode::OK);
+        let plan = api
+            .upload("/api/v1/plans", Some(&operator), chunked("kind: Plan"))
+            .await;
+        assert_eq!(plan.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn slow_plans_of_one_token_leave_places_for_anothers() {
+    let api = Api::new().await;
+    let (one, other) = (
+        api.token(Role::Operator).await,
+        api.token(Role::Operator).await,
+    );
+    let slow = slowly(&api, "/api/v1/plans", &one, 20 * LARGE_OF_ONE);
+    meanwhile(slow, async {
+        let plan = chunked("kind: Plan");
+        let answer = api.upload("/api/v1/plans", Some(&other), plan).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_may_not_is_refused_before_a_body_is_read_and_only_plans_are_large() {
+    let api = Api::new().await;
+    let (viewer, admin) = (api.token(Role::Viewer).await, api.token(Role::Admin).await);
+    for (path, token, status) in [
+        ("/api/v1/aborts", None, 401),
+        ("/api/v1/abort-preview", None, 401),
+        ("/api/v1/aborts", Some(viewer.as_str()), 403),
+        ("/api/v1/freezes", Some(&viewer), 403),
+        ("/api/v1/plans", Some(&viewer), 403),
+    ] {
+        let answer = timeout(AT_ONCE, api.upload(path, token, slow())).await;
+        assert_eq!(answer.unwrap().status().as_u16(), status, "{path}");
+    }
+    let large = || {
+        let bytes = Bytes::from(vec![b' '; SMALL_BODY + 1]);
+        let first = stream::once(async { Ok::<_, Infallible>(bytes) });
+        Body::from_stream(first.chain(stream::pending()))
+    };
+    for path in [
+        "/api/v1/aborts",
+        "/api/v1/aborts/a-1/lift",
+        "/api/v1/abort-preview",
+        "/api/v1/freezes",
+        "/api/v1/tokens",
+        "/api/v1/projects/shop/rollouts/x-1/pause",
+        "/api/v1/notify-channels/chat/test",
+    ] {
+        let answer = timeout(AT_ONCE, api.upload(path, Some(&admin), large())).await;
+        assert_eq!(answer.unwrap().status().as_u16(), 413, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn reads_of_one_token_are_bounded_until_they_were_taken_and_others_have_their_own() {
+    let api = Api::new().await;
+    let (viewer, other) = (api.token(Role::Viewer).await, api.token(Role::Viewer).await);
+    let mut untaken = Vec::new();
+    for _ in 0..READS_OF_ONE {
+        let answer = api.untaken("/api/v1/status", &viewer).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        untaken.push(answer);
+    }
+    let refused = api.untaken("/api/v1/status", &viewer).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    api.get("/api/v1/status", &other).await;
+    api.get("/api/v1/whoami", &viewer).await;
+    untaken.pop();
+    api.get("/api/v1/status", &viewer).await;
+}
+
+#[tokio::test]
+async fn who_may_stop_reads_and_stops_while_those_who_look_have_taken_every_turn() {
+    let api = Api::new().await;
+    let (viewer, responder) = (
+        api.token(Role::Viewer).await,
+        api.token(Role::Responder).await,
+    );
+    let viewers = api.costs().turns.viewers.clone();
+    let taken = viewers.available_permits();
+    let _taken = viewers
+        .acquire_many(u32::try_from(taken).unwrap())
+        .await
+        .unwrap();
+    let waiting = timeout(
+        Duration::from_millis(200),
+        api.untaken("/api/v1/status", &viewer),
+    );
+    assert!(waiting.await.is_err(), "there was a turn");
+    let acting = async {
+        let made = api
+            .post_with("/api/v1/aborts", &responder, FLEET, &[])
+            .await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.body);
+        api.get("/api/v1/status", &responder).await;
+    };
+    timeout(AT_ONCE, acting).await.unwrap();
+}
