@@ -10,6 +10,9 @@ use flagship_proto::{
     process::{telemetry::LogArgs, traces::TraceArgs},
 };
 
+/// Where the configuration file is unless it is said.
+pub const CONFIG: &str = "/etc/flagship/agent.yaml";
+
 /// Runs canaries in one cluster under the orders of a Flagship hub.
 ///
 /// Without a command it runs the agent.
@@ -83,7 +86,7 @@ pub struct CtlArgs {
         short,
         global = true,
         env = "FLAGSHIP_AGENT_CONFIG",
-        default_value = "/etc/flagship/agent.yaml",
+        default_value = CONFIG,
         value_name = "FILE"
     )]
     pub config: PathBuf,
@@ -171,7 +174,7 @@ pub struct RunArgs {
         long,
         short,
         env = "FLAGSHIP_AGENT_CONFIG",
-        default_value = "/etc/flagship/agent.yaml",
+        default_value = CONFIG,
         value_name = "FILE"
     )]
     pub config: PathBuf,

@@ -25,7 +25,7 @@ use clap_complete::CompleteEnv;
 
 use args::Cli;
 use exit::{CliError, Exit};
-use output::{Look, Tone, remark};
+use output::{Format, Look, Tone, remark};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -55,11 +55,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Exit::Error.code());
         }
     };
-    let no_colour = cli.global.no_color;
+    let (no_colour, format) = (cli.global.no_color, cli.global.output);
     let exit = match runtime.block_on(verb::run(cli)) {
         Ok(exit) => exit,
         Err(error) => {
-            complain(&error, no_colour);
+            complain(&error, no_colour, format);
             error.exit
         }
     };
@@ -68,7 +68,18 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-fn complain(error: &CliError, no_colour: bool) {
+fn complain(error: &CliError, no_colour: bool, format: Format) {
+    if !format.for_people()
+        && let Ok(text) = match format {
+            Format::Yaml => format.encode(&error.told(), String::new),
+            Format::Table | Format::Wide | Format::Json | Format::Path(_) => {
+                Format::Json.encode(&error.told(), String::new)
+            }
+        }
+    {
+        remark(text.trim_end());
+        return;
+    }
     let look = Look::of_stderr(no_colour);
     if !error.notes.is_empty() {
         remark(render::lists::findings(look, "plan", &error.notes).trim_end());

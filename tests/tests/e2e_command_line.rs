@@ -332,3 +332,47 @@ fn a_hub_of_another_version_is_named_with_both_versions_in_one_line() {
         assert!(said.contains(word), "{said}");
     }
 }
+
+#[test]
+fn without_its_hub_a_command_says_what_was_not_done_and_how_a_cluster_is_stopped_on_the_spot() {
+    let home = folder("no-hub");
+    let away = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let hub = format!("http://{away}");
+    let run = |words: &[&str]| {
+        let output = at_home(&home, "flagship")
+            .args(words)
+            .args(["--hub", &hub])
+            .output()
+            .unwrap();
+        (output.status.code(), said(&output))
+    };
+    for (words, code, says) in [
+        (
+            &["abort", "--fleet"][..],
+            12,
+            "nothing was ordered: cannot reach the hub",
+        ),
+        (&["abort", "--plan", "checkout"], 12, "nothing was ordered"),
+        (&["abort"], 4, "cannot reach the hub"),
+        (&["status"], 4, "cannot reach the hub"),
+        (&["lift", "a-1"], 4, "cannot reach the hub"),
+    ] {
+        let (seen, text) = run(words);
+        assert_eq!(seen, Some(code), "{words:?}: {text}");
+        for part in [says, &hub, "flagship-agent ctl status", "ctl retreat"] {
+            assert!(text.contains(part), "{words:?}: {part}: {text}");
+        }
+        assert!(!text.contains("may not be stored"), "{text}");
+    }
+    let (code, text) = run(&["abort", "shop/checkout"]);
+    assert!(
+        code == Some(2) && text.contains("--plan shop/checkout"),
+        "{text}"
+    );
+    let (code, text) = run(&["status", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, told["exit"].as_u64()), (Some(4), Some(4)), "{text}");
+}

@@ -140,7 +140,8 @@ async fn with_the_hub_away_the_command_says_what_stops_without_it() {
         let lost = run(&play, words);
         assert_eq!(lost.code, code, "{lost}");
         assert!(
-            lost.err.contains("flagship-agent ctl hold|retreat"),
+            lost.err.contains("flagship-agent ctl hold")
+                && lost.err.contains("flagship-agent ctl retreat"),
             "{lost}"
         );
     }

@@ -124,7 +124,8 @@ fn names(kinds: &[Kind]) -> Vec<String> {
     })
 }
 
-async fn names_of(kind: Kind, session: &Session) -> Result<Vec<String>, CliError> {
+/// The names of all of a kind, as they are typed.
+pub async fn names_of(kind: Kind, session: &Session) -> Result<Vec<String>, CliError> {
     match kind {
         Kind::Plan => {
             let name = |plan: PlanView| format!("{}/{}", plan.project, plan.name);

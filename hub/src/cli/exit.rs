@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::api::types::{LintNote, Problem};
 
 /// What the process returns.
@@ -38,6 +40,24 @@ impl Exit {
     pub fn code(self) -> u8 {
         self as u8
     }
+
+    /// The stable word of an error that the hub did not say.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Done => "cli.done",
+            Self::Error => "cli.error",
+            Self::BadInput => "cli.badInput",
+            Self::Refused => "cli.refused",
+            Self::Unreachable => "cli.unreachable",
+            Self::Failed => "cli.failed",
+            Self::Aborted => "cli.aborted",
+            Self::Deadline => "cli.deadline",
+            Self::Differs => "cli.differs",
+            Self::OnlyBounded => "cli.onlyBounded",
+            Self::SomeNotStopped => "cli.someNotStopped",
+            Self::NotStored => "cli.notStored",
+        }
+    }
 }
 
 /// Why a command failed: what and where, the remedy, and the exit code.
@@ -51,9 +71,50 @@ pub struct CliError {
     pub remedy: Option<String>,
     /// Findings in a document, each on a line of its own.
     pub notes: Vec<LintNote>,
+    /// Whether no request of it can have reached the hub: nothing was changed there.
+    pub unsent: bool,
+    /// The stable word and the field that the hub named.
+    pub named: Option<Box<Named>>,
+}
+
+/// What the hub named of a problem for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The stable word.
+    pub code: String,
+    /// Which field, parameter or header is meant.
+    pub field: Option<String>,
+}
+
+/// An error as programs read it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
+    exit: u8,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [LintNote],
 }
 
 impl CliError {
+    /// The same for programs.
+    pub fn told(&self) -> Told<'_> {
+        let named = self.named.as_deref();
+        Told {
+            code: named.map_or_else(|| self.exit.word(), |named| &named.code),
+            message: &self.what,
+            field: named.and_then(|named| named.field.as_deref()),
+            remedy: self.remedy.as_deref(),
+            exit: self.exit.code(),
+            notes: &self.notes,
+        }
+    }
+
     /// An error without a remedy yet.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self {
@@ -61,6 +122,8 @@ impl CliError {
             what: what.into(),
             remedy: None,
             notes: Vec::new(),
+            unsent: false,
+            named: None,
         }
     }
 
@@ -81,6 +144,19 @@ impl CliError {
         Self::new(Exit::BadInput, what)
     }
 }
+
+/// What a verb says that neither stops nor can be done elsewhere, where the hub cannot be reached: how
+/// one cluster is looked at and stopped on the spot, in the same line.
+pub fn beside_hub(mut error: CliError) -> CliError {
+    if error.exit == Exit::Unreachable {
+        let remedy = error.remedy.take().unwrap_or_default();
+        error.remedy = Some(format!("{remedy}; {BESIDE_HUB}"));
+    }
+    error
+}
+
+const BESIDE_HUB: &str = "until then a cluster is seen and stopped on its own machine: \
+    flagship-agent ctl status, flagship-agent ctl retreat --all --reason …";
 
 /// What a verb that stops says where the hub cannot be reached: nothing advances without it for long,
 /// and each cluster can be stopped on the spot.
@@ -109,7 +185,9 @@ Without the hub: a canary stops advancing by itself when its lease ends (30s unl
 otherwise; a plan with `onDisconnect: continue` goes on). To stop or take back one cluster now, on its
 machine:
   flagship-agent ctl status
-  flagship-agent ctl hold|retreat NAMESPACE/KIND/NAME";
+  flagship-agent ctl retreat --all --reason … --wait
+  flagship-agent ctl hold NAMESPACE/KIND/NAME --reason …
+(with --config FILE where that is not /etc/flagship/agent.yaml)";
 
 impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
@@ -118,6 +196,10 @@ impl From<Problem> for CliError {
             401 | 403 | 409 | 412 | 428 | 429 => Exit::Refused,
             502..=504 => Exit::Unreachable,
             _ => Exit::Error,
+        };
+        let named = Named {
+            code: problem.code,
+            field: problem.field.clone(),
         };
         let field = problem.field.filter(|field| {
             let tail = field.rsplit('.').next().unwrap_or(field);
@@ -137,6 +219,8 @@ impl From<Problem> for CliError {
             what,
             remedy: problem.remedy,
             notes: problem.notes,
+            unsent: false,
+            named: Some(Box::new(named)),
         }
     }
 }

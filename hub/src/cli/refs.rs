@@ -40,6 +40,19 @@ impl Kind {
         "enrol-tokens",
     ];
 
+    /// Its word, of one.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Rollout => "rollout",
+            Self::Cluster => "cluster",
+            Self::Abort => "abort",
+            Self::Freeze => "freeze",
+            Self::Token => "token",
+            Self::EnrolToken => "enrol-token",
+        }
+    }
+
     /// Reads a kind in singular, plural or short.
     pub fn parse(text: &str) -> Result<Self, CliError> {
         match text {
@@ -216,6 +229,32 @@ pub fn scope(text: &str) -> Result<Scope, CliError> {
         };
     }
     selector(&[text.to_owned()]).map(Scope::Selector)
+}
+
+/// What was typed where a scope has to be said with its option: which option it may be.
+pub fn no_scope_word(text: &str) -> CliError {
+    let (kind, name) = match text.split_once('/') {
+        Some((kind @ ("project" | "plan" | "rollout" | "workload" | "cluster"), name)) => {
+            (Some(kind), name)
+        }
+        Some(_) | None => (None, text),
+    };
+    let parts = name.split('/').count();
+    let numbered = name
+        .rsplit_once('-')
+        .is_some_and(|(_, number)| number.parse::<u32>().is_ok());
+    let options: Vec<String> = match (kind, parts) {
+        (Some(kind), _) => vec![format!("--{kind} {name}")],
+        (None, 3) => vec![format!("--workload {name}")],
+        (None, 2) if numbered => vec![format!("--rollout {name}"), format!("--plan {name}")],
+        (None, 2) => vec![format!("--plan {name}")],
+        (None, _) if name.contains('=') => vec![format!("--selector {name}")],
+        (None, _) => ["plan", "rollout", "cluster", "project"]
+            .map(|kind| format!("--{kind} {name}"))
+            .to_vec(),
+    };
+    CliError::bad(format!("{text:?} does not say what is meant"))
+        .remedy(format!("write {}", options.join(", or ")))
 }
 
 /// Labels as `KEY=VALUE`, also several with commas between them.

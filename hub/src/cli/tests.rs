@@ -98,7 +98,10 @@ fn s20_where_the_hub_is_away_a_verb_that_stops_says_what_stops_without_it() {
     let away = CliError::new(Exit::NotStored, "cannot reach the hub").remedy("check the address");
     let text = without_hub(away).to_string();
     assert!(text.contains("check the address"), "{text}");
-    assert!(text.contains("flagship-agent ctl hold|retreat"), "{text}");
+    for command in ["status", "hold NAMESPACE", "retreat --all"] {
+        let command = format!("\n  flagship-agent ctl {command}");
+        assert!(text.contains(&command), "{text}");
+    }
     let refused = CliError::new(Exit::Refused, "no").remedy("ask");
     assert_eq!(without_hub(refused).to_string(), "no; ask");
 }
@@ -205,4 +208,60 @@ fn the_end_that_is_waited_for_is_reached_or_said_to_be_none() {
     assert_eq!(until("soaked"), Ok(watch::Until::Soaked));
     assert_eq!(until("wave=pilot"), Ok(watch::Until::Wave("pilot".into())));
     assert!(until("wave=").unwrap_err().contains("soaked"));
+}
+
+#[test]
+fn a_scope_without_its_option_is_answered_with_the_command_that_has_it() {
+    for (typed, option) in [
+        ("shop/checkout", "--plan shop/checkout"),
+        ("shop/checkout-3", "--rollout shop/checkout-3"),
+        ("plan/shop/checkout", "--plan shop/checkout"),
+        ("cluster/eu-1", "--cluster eu-1"),
+        (
+            "shop/Deployment/checkout",
+            "--workload shop/Deployment/checkout",
+        ),
+        ("region=eu", "--selector region=eu"),
+        ("eu-1", "--cluster eu-1"),
+    ] {
+        for verb in ["abort", "freeze"] {
+            assert!(
+                Cli::try_parse_from(["flagship", verb, typed]).is_ok(),
+                "{typed}"
+            );
+        }
+        let error = super::refs::no_scope_word(typed);
+        assert_eq!(error.exit, Exit::BadInput);
+        assert!(error.to_string().contains(option), "{error}");
+    }
+}
+
+#[test]
+fn a_program_reads_code_message_field_remedy_and_exit_code_of_a_refusal() {
+    let problem = Problem {
+        kind: String::new(),
+        title: String::new(),
+        status: 409,
+        code: "abort.stands".into(),
+        detail: "an abort stands".into(),
+        field: Some("scope".into()),
+        remedy: Some("lift it".into()),
+        line: None,
+        column: None,
+        notes: Vec::new(),
+    };
+    let told = serde_json::to_value(CliError::from(problem).told()).unwrap();
+    let wanted = serde_json::json!({
+        "code": "abort.stands",
+        "message": "scope: an abort stands",
+        "field": "scope",
+        "remedy": "lift it",
+        "exit": 3,
+    });
+    assert_eq!(told, wanted);
+    let own = CliError::new(Exit::Unreachable, "no hub there");
+    assert_eq!(
+        serde_json::to_value(own.told()).unwrap()["code"],
+        "cli.unreachable"
+    );
 }

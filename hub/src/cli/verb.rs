@@ -28,7 +28,7 @@ pub mod watch;
 use super::{
     args::{Cli, Verb},
     context::Session,
-    exit::{CliError, Exit},
+    exit::{CliError, Exit, beside_hub},
 };
 
 /// Does what was typed.
@@ -43,14 +43,14 @@ pub async fn run(cli: Cli) -> Result<Exit, CliError> {
         Verb::Explain(verb) => verb.run(&open()?).await,
         Verb::Changes(verb) => verb.run(&open()?).await,
         Verb::Start(verb) => verb.run(&open()?).await,
-        Verb::Status(verb) => verb.run(&open()?).await,
+        Verb::Status(verb) => verb.run(&open()?).await.map_err(beside_hub),
         Verb::Watch(verb) => verb.run(&open()?).await,
         Verb::Pause(verb) => verb.run(&open()?).await,
         Verb::Resume(verb) => verb.run(&open()?).await,
         Verb::Freeze(verb) => verb.run(&open()?).await,
         Verb::Unfreeze(verb) => verb.run(&open()?).await,
         Verb::Abort(verb) => verb.run(&open()?).await,
-        Verb::Lift(verb) => verb.run(&open()?).await,
+        Verb::Lift(verb) => verb.run(&open()?).await.map_err(beside_hub),
         Verb::Retreat(verb) => verb.run(&open()?).await,
         Verb::Retry(verb) => verb.run(&open()?).await,
         Verb::Accept(verb) => verb.run(&open()?).await,

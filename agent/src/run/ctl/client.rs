@@ -14,13 +14,17 @@ use tokio::io::BufReader;
 
 use super::{Answer, Request, SOCKET, WorkloadView, show};
 use crate::{
-    args::{CtlArgs, CtlVerb, Format, OverArgs},
+    args::{CONFIG, CtlArgs, CtlVerb, Format, OverArgs},
     config::AgentConfig,
     run::BAD_INPUT,
 };
 
-/// How long the agent may take to answer: its write of one act a workload, and some.
-const ANSWER: Duration = Duration::from_secs(30);
+/// How long the agent may take to say how things stand.
+const LOOK: Duration = Duration::from_secs(8);
+/// How long it may take to answer an act: its wait for the disk, and some.
+const ACT: Duration = Duration::from_secs(12);
+/// After this time a person is told what is waited for.
+const LONG: Duration = Duration::from_secs(2);
 
 /// How often the agent is asked while `--wait` waits.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -37,22 +41,26 @@ const NOT_STORED: u8 = 12;
 /// Does what was typed.
 pub(in crate::run) async fn run(args: CtlArgs) -> anyhow::Result<ExitCode> {
     let CtlArgs { config, data, verb } = args;
-    let folder = || match data {
-        Some(folder) => Ok(folder),
-        None => AgentConfig::load(&config).map(|config| config.data),
+    let typed = typed(&config, data.as_deref());
+    let agent = || {
+        let folder = match data {
+            Some(folder) => folder,
+            None => AgentConfig::load(&config)?.data,
+        };
+        anyhow::Ok(Agent { folder, typed })
     };
     match verb {
-        CtlVerb::Status { output } => status(&folder()?, output).await,
-        CtlVerb::Hold(over) => control(&folder()?, LocalVerb::Hold, over, None).await,
+        CtlVerb::Status { output } => status(&agent()?, output).await,
+        CtlVerb::Hold(over) => control(&agent()?, LocalVerb::Hold, over, None).await,
         CtlVerb::Retreat {
             over,
             wait,
             timeout,
         } => {
             let wait = wait.then(|| Duration::from_secs(timeout));
-            control(&folder()?, LocalVerb::Retreat, over, wait).await
+            control(&agent()?, LocalVerb::Retreat, over, wait).await
         }
-        CtlVerb::Release(over) => control(&folder()?, LocalVerb::Release, over, None).await,
+        CtlVerb::Release(over) => control(&agent()?, LocalVerb::Release, over, None).await,
         CtlVerb::Promote { .. } => Ok(not_under_a_hub(
             "promote",
             "the rollout goes on by itself once what it waits for is there: flagship watch ROLLOUT",
@@ -64,6 +72,23 @@ pub(in crate::run) async fn run(args: CtlArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The agent that is meant.
+struct Agent {
+    /// Its data folder.
+    folder: PathBuf,
+    /// How it was named: what each command that is told to type begins with.
+    typed: String,
+}
+
+/// `flagship-agent ctl` with what had to be said to find this agent.
+fn typed(config: &Path, data: Option<&Path>) -> String {
+    match data {
+        Some(data) => format!("flagship-agent ctl --data {}", data.display()),
+        None if config == Path::new(CONFIG) => "flagship-agent ctl".to_owned(),
+        None => format!("flagship-agent ctl --config {}", config.display()),
+    }
+}
+
 fn not_under_a_hub(verb: &str, instead: &str) -> ExitCode {
     complain(&format!(
         "{verb} is for an agent without a hub, and this one obeys a hub: only the hub lets anything advance. There: {instead}"
@@ -71,20 +96,21 @@ fn not_under_a_hub(verb: &str, instead: &str) -> ExitCode {
     ExitCode::from(REFUSED)
 }
 
-async fn status(folder: &Path, output: Format) -> anyhow::Result<ExitCode> {
-    let answer = match ask(folder, &Request::Status {}).await {
+async fn status(agent: &Agent, output: Format) -> anyhow::Result<ExitCode> {
+    let request = Request::Status {};
+    let answer = match ask(&agent.folder, &request).await {
         Ok(answer) => answer,
-        Err(error) => return Ok(unreachable(folder, &error)),
+        Err(error) => return Ok(unreachable(&agent.folder, &request, &error)),
     };
     match output {
-        Format::Table => print(&show::status(&answer.status))?,
+        Format::Table => print(&show::status(&answer.status, &agent.typed))?,
         Format::Json => print(&json(&answer.status)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn control(
-    folder: &Path,
+    agent: &Agent,
     verb: LocalVerb,
     over: OverArgs,
     wait: Option<Duration>,
@@ -100,16 +126,16 @@ async fn control(
         workloads,
         reason: reason.unwrap_or_default(),
     };
-    let mut answer = match ask(folder, &request).await {
+    let mut answer = match ask(&agent.folder, &request).await {
         Ok(answer) => answer,
-        Err(error) => return Ok(unreachable(folder, &error)),
+        Err(error) => return Ok(unreachable(&agent.folder, &request, &error)),
     };
     let mut in_time = true;
     if let Some(wait) = wait {
-        in_time = until_back(folder, &mut answer, wait).await;
+        in_time = until_back(agent, &mut answer, wait).await;
     }
     match output {
-        Format::Table => print(&show::done(verb, &answer))?,
+        Format::Table => print(&show::done(verb, &answer, &agent.typed))?,
         Format::Json => print(&json(&answer)?)?,
     }
     for refused in &answer.refused {
@@ -126,7 +152,7 @@ async fn control(
 }
 
 /// Waits until no traffic is left on the change of what was told to go back.
-async fn until_back(folder: &Path, answer: &mut Answer, wait: Duration) -> bool {
+async fn until_back(agent: &Agent, answer: &mut Answer, wait: Duration) -> bool {
     let began = Instant::now();
     loop {
         let has_come_back = |name: &str| {
@@ -138,13 +164,14 @@ async fn until_back(folder: &Path, answer: &mut Answer, wait: Duration) -> bool 
         }
         if began.elapsed() >= wait {
             complain(&format!(
-                "not back after {} s; it goes on going back: flagship-agent ctl status",
-                wait.as_secs()
+                "not back after {} s; it goes on going back: {} status",
+                wait.as_secs(),
+                agent.typed
             ));
             return false;
         }
         tokio::time::sleep(AGAIN).await;
-        if let Ok(now) = ask(folder, &Request::Status {}).await {
+        if let Ok(now) = ask(&agent.folder, &Request::Status {}).await {
             answer.status = now.status;
         }
     }
@@ -156,15 +183,38 @@ fn is_back(seen: &WorkloadView) -> bool {
     seen.phase.is_some() && !seen.in_flight && without_traffic
 }
 
+/// Asks, and says after a while what is waited for.
 async fn ask(folder: &Path, request: &Request) -> io::Result<Answer> {
+    let deadline = longest(request);
+    let mut asked = std::pin::pin!(answered(folder, request, deadline));
+    if let Ok(answer) = tokio::time::timeout(LONG, &mut asked).await {
+        return answer;
+    }
+    complain(&format!(
+        "the agent on {} has not answered for {} s; waiting for {} s at the most",
+        folder.display(),
+        LONG.as_secs(),
+        deadline.as_secs()
+    ));
+    asked.await
+}
+
+fn longest(request: &Request) -> Duration {
+    match request {
+        Request::Status {} => LOOK,
+        Request::Control { .. } => ACT,
+    }
+}
+
+async fn answered(folder: &Path, request: &Request, deadline: Duration) -> io::Result<Answer> {
     let stream = socket::connect(folder, SOCKET).await?;
     let (from, mut to) = stream.into_split();
     socket::write_line(&mut to, request).await?;
-    socket::read_line(&mut BufReader::new(from), ANSWER).await
+    socket::read_line(&mut BufReader::new(from), deadline).await
 }
 
 /// Why no agent answered, and what to do.
-fn unreachable(folder: &Path, error: &io::Error) -> ExitCode {
+fn unreachable(folder: &Path, request: &Request, error: &io::Error) -> ExitCode {
     let place = folder.display();
     let socket: PathBuf = folder.join(SOCKET);
     let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
@@ -180,9 +230,17 @@ fn unreachable(folder: &Path, error: &io::Error) -> ExitCode {
             socket.display()
         )
     } else if is(&[io::ErrorKind::TimedOut]) {
+        let perhaps = match request {
+            Request::Status {} => "",
+            Request::Control { .. } => {
+                " What was asked is not known to be in force: an agent that goes on obeys it."
+            }
+        };
         format!(
-            "the agent on {place} does not answer: it is stopped or hangs. Kill it (kill -9) and start it again; \
-             its proxies and versions go on, and it comes up without a lease"
+            "the agent on {place} did not answer for {} s: it is stopped (kill -CONT lets it go on) or hangs.{perhaps} \
+             While it is so nothing advances here, and its proxies keep their weights. Or kill it (kill -9) and start \
+             it again: it comes up without a lease, so nothing moves before you say this again",
+            longest(request).as_secs()
         )
     } else {
         format!("the agent on {place} did not answer: {error}")
@@ -226,6 +284,32 @@ mod tests {
             local: None,
             kept: true,
         }
+    }
+
+    #[test]
+    fn a_command_to_type_finds_the_agent_that_was_meant() {
+        let usual = Path::new(CONFIG);
+        assert_eq!(typed(usual, None), "flagship-agent ctl");
+        assert_eq!(
+            typed(Path::new("a.yaml"), None),
+            "flagship-agent ctl --config a.yaml"
+        );
+        assert_eq!(
+            typed(usual, Some(Path::new("/data"))),
+            "flagship-agent ctl --data /data"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_stopped_is_not_waited_for_longer_than_was_said() {
+        let folder = tempfile::tempdir().unwrap();
+        // It takes connections, as a stopped process does, and answers none.
+        let _deaf = tokio::net::UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+        let request = Request::Status {};
+        let short = Duration::from_millis(50);
+        let error = answered(folder.path(), &request, short).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(longest(&request) <= Duration::from_secs(10));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use flagship_proto::model::LocalVerb;
 use super::{Answer, Done, StatusView, WorkloadView};
 
 /// How the agent and its workloads stand.
-pub(super) fn status(view: &StatusView) -> String {
+pub(super) fn status(view: &StatusView, typed: &str) -> String {
     let mut text = String::new();
     let cluster = if view.cluster.is_empty() {
         "(not a member yet)"
@@ -20,7 +20,7 @@ pub(super) fn status(view: &StatusView) -> String {
     }
     for workload in &view.workloads {
         text.push('\n');
-        text += &one(workload);
+        text += &one(workload, typed);
     }
     if view.workloads.is_empty() {
         line(&mut text, "No workloads.");
@@ -28,7 +28,7 @@ pub(super) fn status(view: &StatusView) -> String {
     text
 }
 
-fn one(view: &WorkloadView) -> String {
+fn one(view: &WorkloadView, typed: &str) -> String {
     let mut text = format!("Workload {}\n", view.workload);
     fact(
         &mut text,
@@ -63,14 +63,14 @@ fn one(view: &WorkloadView) -> String {
         fact(
             &mut text,
             "End it",
-            &format!("flagship-agent ctl release {}", view.workload),
+            &format!("{typed} release {} --reason …", view.workload),
         );
     }
     text
 }
 
 /// What was done, and what follows from it.
-pub(super) fn done(verb: LocalVerb, answer: &Answer) -> String {
+pub(super) fn done(verb: LocalVerb, answer: &Answer, typed: &str) -> String {
     let mut text = String::new();
     for done in &answer.done {
         let mut views = answer.status.workloads.iter();
@@ -82,14 +82,14 @@ pub(super) fn done(verb: LocalVerb, answer: &Answer) -> String {
             line(
                 &mut text,
                 &format!(
-                    "  end it here: flagship-agent ctl release {}",
+                    "  end it here: {typed} release {} --reason …",
                     done.workload
                 ),
             );
             line(
                 &mut text,
                 &format!(
-                    "  or on the hub: flagship cluster release {} {}",
+                    "  or on the hub: flagship cluster release {} {} --reason …",
                     answer.status.cluster, done.workload
                 ),
             );

@@ -88,16 +88,19 @@ impl Client {
             } else {
                 "did not answer in time"
             };
-            return CliError::new(
+            let mut failure = CliError::new(
                 Exit::Unreachable,
                 format!("the hub at {} {what}", self.base),
             )
             .remedy("it may be busy or cut off: try again, or look at its log");
+            failure.unsent = error.is_connect();
+            return failure;
         }
-        let failure = CliError::new(
+        let mut failure = CliError::new(
             Exit::Unreachable,
             format!("cannot reach the hub at {}: {cause}", self.base),
         );
+        failure.unsent = error.is_connect();
         if cause.contains("certificate") || cause.contains("UnknownIssuer") {
             failure.remedy(
                 "its certificate is not of the CA that is pinned: if the hub was made anew, log in again with its --ca-hash; otherwise somebody else answers there",

@@ -63,7 +63,7 @@ pub fn heard(heard: Heard, now: Timestamp) -> String {
 macro_rules! can_be_heard {
     ($($view:ty),*) => {$(
         impl $view {
-            pub(super) fn heard(&self) -> Heard {
+            pub(in crate::cli) fn heard(&self) -> Heard {
                 Heard {
                     last: self.last_heard,
                     unheard_since: self.unheard_since,

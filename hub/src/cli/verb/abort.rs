@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use clap::Args;
-use flagship_proto::model::{AbortMode, Scope};
+use flagship_proto::model::{AbortMode, Scope, Selector};
 use tokio::time::Instant;
 
 use super::watch;
 use crate::{
-    api::types::{AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortView, List, ScopeHit},
+    api::types::{
+        AbortOutcome, AbortPreview, AbortRequest, AbortState, AbortView, ClusterView, List,
+        ScopeHit,
+    },
     cli::{
         args::Why,
         client::{changes::Changes, segment},
@@ -72,15 +75,31 @@ pub struct ScopeArgs {
     /// One workload, in every cluster
     #[arg(long, group = "scope", value_name = "NAMESPACE/KIND/NAME")]
     workload: Option<String>,
+    /// Every workload in this cluster; repeat it for more clusters
+    #[arg(long, group = "scope", value_name = "NAME", add = complete::of(Kind::Cluster))]
+    cluster: Vec<String>,
     /// Every workload in the clusters with this label; repeat it for more labels
     #[arg(long, group = "scope", value_name = "KEY=VALUE")]
     selector: Vec<String>,
+    /// What was typed without saying what it is
+    #[arg(hide = true, group = "scope", value_hint = clap::ValueHint::Other)]
+    bare: Option<String>,
 }
 
 impl ScopeArgs {
+    /// Whether any was typed.
+    fn is_said(&self, session: &Session) -> bool {
+        let one = self.plan.is_some() || self.rollout.is_some() || self.workload.is_some();
+        let several = !self.cluster.is_empty() || !self.selector.is_empty();
+        self.fleet || one || several || session.named_project.is_some()
+    }
+
     /// The scope that was typed.
     pub async fn scope(&self, session: &Session) -> Result<Option<Scope>, CliError> {
         let invalid = |error: flagship_proto::model::InvalidId| CliError::bad(error.to_string());
+        if let Some(bare) = &self.bare {
+            return Err(refs::no_scope_word(bare));
+        }
         if self.fleet {
             return Ok(Some(Scope::Fleet));
         }
@@ -100,6 +119,9 @@ impl ScopeArgs {
         if !self.selector.is_empty() {
             return refs::selector(&self.selector).map(|found| Some(Scope::Selector(found)));
         }
+        if !self.cluster.is_empty() {
+            return clusters(session, &self.cluster).await.map(Some);
+        }
         let project = session.named_project.as_deref();
         project
             .map(|name| refs::project(name).map(Scope::Project))
@@ -107,14 +129,35 @@ impl ScopeArgs {
     }
 }
 
+/// Clusters by their names, all of which there are.
+async fn clusters(session: &Session, names: &[String]) -> Result<Scope, CliError> {
+    let mut selector = Selector::default();
+    for name in names {
+        let name = name.strip_prefix("cluster/").unwrap_or(name);
+        let path = format!("/api/v1/clusters/{}", segment(name));
+        let _known: ClusterView = session.client.get(&path).await?;
+        let checked = name
+            .parse()
+            .map_err(|error: flagship_proto::model::InvalidId| CliError::bad(error.to_string()))?;
+        selector.names.push(checked);
+    }
+    Ok(Scope::Selector(selector))
+}
+
 impl Abort {
     /// Orders it, and waits for the receipts if asked to.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let ordering = !self.dry_run;
+        let ordering = !self.dry_run && self.scope.is_said(session);
         self.order(session).await.map_err(|mut error| {
             if ordering && error.exit == Exit::Unreachable {
                 error.exit = Exit::NotStored;
-                error.what = format!("the abort may not be stored: {}", error.what);
+                error.what = match error.unsent {
+                    true => format!("nothing was ordered: {}", error.what),
+                    false => format!(
+                        "it is not known whether the abort is stored: {}",
+                        error.what
+                    ),
+                };
             }
             without_hub(error)
         })

@@ -1,6 +1,7 @@
 //! `flagship cluster list | approve | confirm | release | remove`.
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use super::get::Get;
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         exit::{CliError, Exit},
         output::show,
         refs::Kind,
+        render::words,
     },
 };
 
@@ -128,16 +130,8 @@ impl Cluster {
                     workload: workload.clone(),
                 };
                 let view: ClusterView = session.client.post(&path, &asked, &why.because()).await?;
-                let when = if view.connected {
-                    "its agent is told now"
-                } else {
-                    "its agent obeys when it is heard again"
-                };
                 show(session.format, &view, || {
-                    format!(
-                        "local control over {workload} in {} ends: {when}. Nothing moves by that; its orders count again\n",
-                        view.name
-                    )
+                    released(&view, &workload, session.now())
                 })?;
             }
             Verb::Remove { name, force, why } => {
@@ -153,6 +147,24 @@ impl Cluster {
         }
         Ok(Exit::Done)
     }
+}
+
+/// What was stored, and what is known of the cluster: that its agent obeyed is not known yet.
+fn released(view: &ClusterView, workload: &str, now: Timestamp) -> String {
+    let name = &view.name;
+    let then = "Nothing moves by that: its orders count again, and advance only under a lease";
+    if view.connected {
+        return format!(
+            "the end of local control over {workload} in {name} is stored, and its agent is told now. {then}\n\
+             see it obey: flagship describe cluster {name}\n"
+        );
+    }
+    format!(
+        "the end of local control over {workload} in {name} is stored; its agent does NOT know yet: it is not heard \
+         (last: {}). Until it is heard again the hold or retreat goes on standing there. {then}\n\
+         to end it there now: flagship-agent ctl release {workload} --reason …\n",
+        words::heard(view.heard(), now)
+    )
 }
 
 /// Names of the members that wait to be confirmed.

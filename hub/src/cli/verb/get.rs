@@ -104,7 +104,10 @@ impl Get {
 impl Describe {
     /// Says in words how one thing stands.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let (kind, name) = Kind::with_name(&self.what, self.name.as_deref())?;
+        let (kind, name) = match (&self.name, Kind::parse(&self.what)) {
+            (None, Ok(kind)) => (kind, the_one(session, kind).await?),
+            (name, _) => Kind::with_name(&self.what, name.as_deref())?,
+        };
         let exit = one(session, kind, &name, false).await?;
         if self.history && kind == Kind::Rollout {
             let found = refs::rollout(session, &name).await?;
@@ -120,6 +123,36 @@ impl Describe {
         Ok(exit)
     }
 }
+
+/// The only one of a kind; where there are several, which.
+async fn the_one(session: &Session, kind: Kind) -> Result<String, CliError> {
+    let mut names = complete::names_of(kind, session).await?;
+    if let [one] = names.as_slice() {
+        return Ok(one.clone());
+    }
+    let word = kind.word();
+    if names.is_empty() {
+        return Err(
+            CliError::bad(format!("there is no {word} to describe")).remedy(format!(
+                "`flagship get {word}s --all` lists what has ended too"
+            )),
+        );
+    }
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more (flagship get {word}s)"),
+    };
+    Err(CliError::bad(format!(
+        "which {word} is meant? There are {}{more}",
+        names.join(", ")
+    ))
+    .remedy(format!("as in `flagship describe {word} {}`", names[0])))
+}
+
+/// So many names are told where one has to be chosen.
+const NAMED: usize = 12;
 
 /// Standing aborts and freezes, above what is read for people. Who lists these sees them anyway.
 async fn say_what_stands(session: &Session, kind: Kind) -> Result<(), CliError> {

@@ -220,7 +220,11 @@ impl Target {
             .await?;
         show(session.format, &view, || {
             let banners = words::banners(session.look, &view.banners, session.now());
-            format!("{banners}rollout {name} {done}\n")
+            let next = match verb {
+                "accept" => format!("how it ended: flagship explain {name}"),
+                _ => format!("follow it: flagship watch {name}"),
+            };
+            format!("{banners}rollout {name} {done}\n{next}\n")
         })?;
         Ok(view)
     }
