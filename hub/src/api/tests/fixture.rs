@@ -328,6 +328,10 @@ impl Api {
         self.routes.clone().oneshot(request).await.unwrap()
     }
 
+    pub(super) fn tick(&self) -> flagship_proto::model::Tick {
+        self.state.now()
+    }
+
     pub(super) fn costs(&self) -> &crate::api::costs::Costs {
         &self.state.costs
     }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
 };
 use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
@@ -174,4 +174,49 @@ async fn who_may_stop_reads_and_stops_while_those_who_look_have_taken_every_turn
         api.get("/api/v1/status", &responder).await;
     };
     timeout(AT_ONCE, acting).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_of_more_than_32_kib_is_refused_with_a_problem_whatever_it_is_made_of() {
+    let api = Api::new().await;
+    let token = api.token(Role::Viewer).await;
+    let (fits, long) = ("a".repeat(30 * 1024), "a".repeat(33 * 1024));
+    let get = Method::GET;
+    let path = "/api/v1/whoami";
+    let taken = api.ask(&get, path, &token, "", &[("x-a", &fits)]).await;
+    assert_eq!(taken.status, StatusCode::OK, "{}", taken.body);
+    let query = format!("{path}?a={long}");
+    for (path, header) in [(path, long.as_str()), (&query, "b")] {
+        let refused = api.ask(&get, path, &token, "", &[("x-a", header)]).await;
+        assert_eq!(refused.status.as_u16(), 431);
+        assert_eq!(refused.problem().code, "head.tooLarge");
+    }
+}
+
+#[tokio::test]
+async fn what_one_token_may_not_is_logged_a_few_times_and_hides_nobody_elses() {
+    let api = Api::new().await;
+    let now = api.tick();
+    let (one, other) = ("aa".parse().unwrap(), "bb".parse().unwrap());
+    let logged = |by| api.costs().forbidden(by, "may not", now);
+    let written = (0..1000).filter_map(|_| logged(&one)).count();
+    assert_eq!(written, 10);
+    let said = logged(&other).unwrap();
+    assert!(said.contains("990 refusals before"), "{said}");
+}
+
+#[tokio::test]
+async fn a_text_that_moves_or_hides_others_is_refused_wherever_it_comes() {
+    let api = Api::new().await;
+    let admin = api.token(Role::Admin).await;
+    let why = [("flagship-reason", "all%E2%80%AEllew")];
+    let refused = api.post_with("/api/v1/aborts", &admin, FLEET, &why).await;
+    assert_eq!(refused.problem().code, "header.invalid", "{refused:?}");
+    let body = r#"{"name": "ada", "role": "viewer", "projects": ["a\u001b[2J"]}"#;
+    let refused = api.post_with("/api/v1/tokens", &admin, body, &[]).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    let name = r#"{"name": "a\u202eda", "role": "viewer"}"#;
+    let refused = api.post_with("/api/v1/tokens", &admin, name, &[]).await;
+    assert_eq!(refused.problem().code, "body.characters", "{refused:?}");
+    assert_eq!(refused.problem().field.as_deref(), Some("name"));
 }
