@@ -7,6 +7,7 @@
 
 mod abort;
 mod audit;
+mod certified;
 mod cluster;
 mod enrol_token;
 mod error;
@@ -45,6 +46,7 @@ use crate::{
     auth::{Denied, Grants, Object, Right, Via},
     store::{Key, Outcome, Precondition, Store, StoreError, Txn},
 };
+use certified::Granted;
 use once::{Ages, Once};
 use stops::Stops;
 use uses::Uses;
@@ -155,6 +157,7 @@ pub struct Ops {
     ages: Ages,
     stops: Stops,
     uses: Uses,
+    granted: Granted,
 }
 
 /// What an attempt decided: committed, it gives its answer.
@@ -207,6 +210,7 @@ impl Ops {
             ages: Ages::default(),
             stops: Stops::default(),
             uses: Uses::default(),
+            granted: Granted::default(),
         }
     }
 

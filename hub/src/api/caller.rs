@@ -22,7 +22,7 @@ use crate::{
     auth::{Access, Actor, Object, On, Right, access, routes::ROUTES},
     door::Peer,
     limit::Origin,
-    ops::{Caller, OpError, OpErrorKind},
+    ops::{Caller, OpError},
 };
 
 /// The longest reason, ticket or key that is kept.
@@ -205,17 +205,7 @@ fn certified(
             "use a certificate of the CA that the hub was given with --people-ca, or a token";
         refused(why.to_string(), remedy)
     })?;
-    let found = state.ops.certified(&person, now);
-    found.map_err(|error| match error.kind {
-        OpErrorKind::Unavailable => error.into(),
-        OpErrorKind::BadInput
-        | OpErrorKind::NotFound
-        | OpErrorKind::Refused
-        | OpErrorKind::Forbidden
-        | OpErrorKind::Conflict
-        | OpErrorKind::Stale
-        | OpErrorKind::TooOften => refused(error.message.clone(), &error.remedy),
-    })
+    Ok(state.ops.certified(&person, now)?)
 }
 
 /// Who asks.

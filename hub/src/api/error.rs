@@ -104,6 +104,7 @@ impl From<OpError> for ApiError {
         let status = match error.kind {
             OpErrorKind::BadInput => StatusCode::UNPROCESSABLE_ENTITY,
             OpErrorKind::NotFound => StatusCode::NOT_FOUND,
+            OpErrorKind::Unidentified => StatusCode::UNAUTHORIZED,
             OpErrorKind::Forbidden => StatusCode::FORBIDDEN,
             OpErrorKind::Refused | OpErrorKind::Conflict => StatusCode::CONFLICT,
             OpErrorKind::Stale => StatusCode::PRECONDITION_FAILED,

@@ -5,7 +5,7 @@ use flagship_proto::model::WorkloadRef;
 
 use super::{
     ApiState,
-    types::{AbortCluster, Banner, ClusterView},
+    types::{AbortCluster, About, Banner, ClusterView},
 };
 pub use crate::ops::Sight;
 use crate::{
@@ -25,6 +25,9 @@ impl ApiState {
 impl Sight<'_> {
     /// What of a role that somebody holds lies where something is seen.
     pub fn binding(&self, binding: &Binding) -> Option<Binding> {
+        if !self.is_whole() && binding.selector.is_some() && !self.is_touched_by(binding) {
+            return None;
+        }
         let mut seen = binding.clone();
         if !self.is_whole() {
             seen.projects.retain(|project| self.project(project));
@@ -56,15 +59,14 @@ impl Sight<'_> {
         workloads.retain(|receipt| self.workload(&receipt.workload));
     }
 
-    /// Whether a banner is seen: that the hub is behind by everybody, of its audit and its members by
-    /// those who see everything, of local control by its workload, which its text begins with.
+    /// Whether a banner is for this caller.
     pub fn banner(&self, banner: &Banner) -> bool {
-        if self.is_whole() || banner.kind == "behind" {
-            return true;
-        }
-        let first = banner.text.split_whitespace().next();
-        banner.kind == "local"
-            && first.is_some_and(|first| first.parse().is_ok_and(|name| self.workload(&name)))
+        self.is_whole()
+            || match &banner.about {
+                About::Fleet => false,
+                About::Seen => true,
+                About::Workload(workload) => self.workload(workload),
+            }
     }
 
     /// Whether an entry of the audit log is seen, by what was changed: `plan shop/checkout`,

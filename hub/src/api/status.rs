@@ -7,7 +7,7 @@ use super::{
     caller::Who,
     error::ApiError,
     sight::Sight,
-    types::{Banner, List, NotHeardView, StatusView, WhoAmI},
+    types::{About, Banner, List, NotHeardView, StatusView, WhoAmI},
     view::{Seen, cluster, rollout},
 };
 use crate::{
@@ -130,6 +130,7 @@ fn of_the_hub(state: &ApiState, seen: &Seen) -> Vec<Banner> {
         text: format!("cluster {cluster} says that {what}"),
         since: seen.now.wall,
         remedy: "keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; flagship-hub recover goes on above what was seen".to_owned(),
+        about: About::Fleet,
     }));
     banners.extend(state.fleet.behind().map(|why| Banner {
         kind: "behind".to_owned(),
@@ -137,6 +138,7 @@ fn of_the_hub(state: &ApiState, seen: &Seen) -> Vec<Banner> {
         text: format!("the hub gives no orders and no leases: {why}"),
         since: seen.now.wall,
         remedy: "stop the hub; put back a newer copy of its data folder if there is one, else flagship-hub recover --data DIR --reason …".to_owned(),
+        about: About::Seen,
     }));
     banners
 }

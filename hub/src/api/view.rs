@@ -17,7 +17,11 @@ use flagship_proto::{
     words::given,
 };
 
-use super::{ApiState, sight::Sight, types::Banner};
+use super::{
+    ApiState,
+    sight::Sight,
+    types::{About, Banner},
+};
 use crate::{
     fleet::{Presence, Unstored},
     ops::{standing_aborts, standing_freezes},
@@ -162,6 +166,7 @@ pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
         ),
         since: freeze.at,
         remedy: format!("flagship unfreeze {} --reason …", freeze.id),
+        about: About::Seen,
     }
 }
 
@@ -178,6 +183,7 @@ pub fn banner(abort: &Stored<AbortRow>) -> Banner {
         ),
         since: order.at,
         remedy: format!("flagship lift {} --reason …", order.id),
+        about: About::Seen,
     }
 }
 

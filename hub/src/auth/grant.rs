@@ -88,7 +88,7 @@ impl Binding {
     }
 
     /// Whether it lets an object be seen: a project that it names, a cluster although others share it.
-    fn shows(&self, object: Object<'_>) -> bool {
+    pub fn shows(&self, object: Object<'_>) -> bool {
         match object {
             Object::Fleet => true,
             Object::Project(project) => self.is_whole() || self.projects.contains(project),

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use flagship_proto::model::{Labels, Selector};
+use flagship_proto::model::{
+    Labels, Selector,
+    scope::{Expression, Operator},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Binding, Grants, Right};
@@ -17,6 +20,13 @@ impl Reach {
     /// Whether a cluster with these labels is within.
     pub fn holds(&self, labels: &Labels) -> bool {
         self.0.iter().any(|selector| selector.selects(labels))
+    }
+
+    /// Whether every cluster that a selector may ever match is within, as far as can be said from the
+    /// words alone; `reach` is how far the selector counts, where that is less.
+    pub fn covers(&self, selector: &Selector, reach: Option<&Self>) -> bool {
+        let within = |wanted: &Selector| self.0.iter().any(|own| implies(wanted, own));
+        within(selector) || reach.is_some_and(|reach| reach.0.iter().all(within))
     }
 }
 
@@ -32,6 +42,25 @@ impl Grants {
             bindings.map(|binding| binding.selector.clone()).collect();
         selectors.map(Reach)
     }
+}
+
+/// Whether all that one selector demands, another demands too.
+fn implies(narrow: &Selector, wide: &Selector) -> bool {
+    let is_fixed = |key: &String, value: &String| {
+        let only = Expression {
+            key: key.clone(),
+            operator: Operator::In,
+            values: vec![value.clone()],
+        };
+        narrow.match_labels.get(key) == Some(value) || narrow.match_expressions.contains(&only)
+    };
+    let mut labels = wide.match_labels.iter();
+    let holds = |wanted: &Expression| {
+        let fixed = narrow.match_labels.get(&wanted.key);
+        fixed.is_some_and(|value| wanted.holds(Some(value)))
+            || narrow.match_expressions.contains(wanted)
+    };
+    labels.all(|(key, value)| is_fixed(key, value)) && wide.match_expressions.iter().all(holds)
 }
 
 impl fmt::Display for Reach {

@@ -13,6 +13,8 @@ pub enum OpErrorKind {
     NotFound,
     /// It is understood and not allowed as things stand.
     Refused,
+    /// Who asks is nobody who is let in.
+    Unidentified,
     /// Who asks may not.
     Forbidden,
     /// It contradicts something that happened before or at the same time.
@@ -71,6 +73,10 @@ impl OpError {
     pub(crate) fn forbidden(caller: &str, missing: &Missing) -> Self {
         let message = format!("{caller} {missing}");
         Self::new(OpErrorKind::Forbidden, "auth.forbidden", &message).try_this(&missing.remedy)
+    }
+
+    pub(super) fn unidentified(code: &'static str, message: &str) -> Self {
+        Self::new(OpErrorKind::Unidentified, code, message)
     }
 
     pub(super) fn conflict(code: &'static str, message: &str) -> Self {

@@ -136,7 +136,8 @@ impl Ops {
         };
         let clusters = self.clusters()?;
         let matched = row.clusters(clusters.iter().map(|row| &**row));
-        self.may_in_scope(caller, Right::Unfreeze, &row.scope, matched.as_ref())?;
+        let covered = (matched.as_ref(), row.reach.as_ref());
+        self.may_end(caller, Right::Unfreeze, &row.scope, covered)?;
         match &row.ended {
             None => Ok(row),
             Some(end) => {

@@ -129,7 +129,8 @@ impl Ops {
                 .try_this(&format!("standing aborts: {standing}")));
         };
         let scope = &abort.unplaced().scope;
-        self.may_in_scope(caller, Right::Lift, scope, abort.matched.as_ref())?;
+        let covered = (abort.matched.as_ref(), abort.reach.as_ref());
+        self.may_end(caller, Right::Lift, scope, covered)?;
         if let Some(lift) = self.store.read::<LiftRow>(&key::lift(id))? {
             let message = format!(
                 "abort {id} was lifted by {} at {}: {}",

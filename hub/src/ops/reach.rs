@@ -46,14 +46,26 @@ impl Ops {
         if may {
             return Ok(());
         }
-        let over: &dyn std::fmt::Display = match scope {
-            Scope::Fleet => &Object::Fleet,
-            Scope::Project(project) => &Object::Project(project),
-            Scope::Workload(workload) => &Object::Workload(workload),
-            Scope::Plan(_) | Scope::Rollout { .. } | Scope::Selector(_) => scope,
-        };
-        let missing = caller.grants.refusal(right, over);
-        Err(OpError::forbidden(&caller.actor, &missing))
+        Err(refuse(caller, right, scope))
+    }
+
+    /// Refuses to end what stands who has not this right over all that it covers, and all that may join
+    /// it later: with its end nobody joins it any more.
+    pub(super) fn may_end(
+        &self,
+        caller: &Caller,
+        right: Right,
+        scope: &Scope,
+        (matched, reach): (Option<&BTreeSet<ClusterUid>>, Option<&Reach>),
+    ) -> Result<(), OpError> {
+        self.may_in_scope(caller, right, scope, matched)?;
+        let own = self.kept_reach(caller, right, scope);
+        if let (Some(own), Scope::Selector(selector)) = (own, scope)
+            && !own.covers(selector, reach)
+        {
+            return Err(refuse(caller, right, scope));
+        }
+        Ok(())
     }
 
     /// Refuses who may not see all that a scope covers.
@@ -119,4 +131,15 @@ impl Ops {
             | Scope::Workload(_) => None,
         }
     }
+}
+
+fn refuse(caller: &Caller, right: Right, scope: &Scope) -> OpError {
+    let over: &dyn std::fmt::Display = match scope {
+        Scope::Fleet => &Object::Fleet,
+        Scope::Project(project) => &Object::Project(project),
+        Scope::Workload(workload) => &Object::Workload(workload),
+        Scope::Plan(_) | Scope::Rollout { .. } | Scope::Selector(_) => scope,
+    };
+    let missing = caller.grants.refusal(right, over);
+    OpError::forbidden(&caller.actor, &missing)
 }

@@ -7,7 +7,7 @@ use flagship_proto::model::{ClusterUid, ProjectName, Scope, WorkloadRef};
 
 use super::{Ops, RolloutName};
 use crate::{
-    auth::{Grants, Object, Right},
+    auth::{Binding, Grants, Object, Right},
     records::{AbortRow, ClusterRow, FreezeRow, PlanRow, Record, RolloutRow, Stored, key},
     store::{Key, Store},
 };
@@ -17,6 +17,7 @@ use crate::{
 pub struct Sight<'a> {
     store: &'a Store,
     grants: &'a Grants,
+    plans: OnceCell<Vec<Stored<PlanRow>>>,
     workloads: OnceCell<BTreeSet<WorkloadRef>>,
     clusters: OnceCell<Vec<Stored<ClusterRow>>>,
 }
@@ -27,6 +28,7 @@ impl Ops {
         Sight {
             store: &self.store,
             grants,
+            plans: OnceCell::new(),
             workloads: OnceCell::new(),
             clusters: OnceCell::new(),
         }
@@ -99,12 +101,28 @@ impl Sight<'_> {
         })
     }
 
+    fn plans(&self) -> &[Stored<PlanRow>] {
+        self.plans.get_or_init(|| {
+            let mut plans = self.rows::<PlanRow>(key::PLANS);
+            plans.retain(|row| self.plan(row));
+            plans
+        })
+    }
+
+    /// Whether a role that somebody holds lets anything be seen that this caller sees.
+    pub fn is_touched_by(&self, binding: &Binding) -> bool {
+        self.plans().iter().any(|row| binding.shows(row.object()))
+            || self
+                .clusters()
+                .iter()
+                .any(|row| binding.shows(row.object()))
+    }
+
     /// Whether a workload is: that of a plan that is seen.
     pub fn workload(&self, workload: &WorkloadRef) -> bool {
         let read = || {
-            let plans = self.rows::<PlanRow>(key::PLANS);
-            let seen = plans.iter().filter(|row| self.plan(row));
-            seen.filter_map(|row| row.plan.workload().ok()).collect()
+            let plans = self.plans().iter();
+            plans.filter_map(|row| row.plan.workload().ok()).collect()
         };
         self.is_whole() || self.workloads.get_or_init(read).contains(workload)
     }

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use flagship_proto::{
-    identity::Person,
-    model::{Tick, TokenId, text::is_name},
-};
+use flagship_proto::model::{Tick, TokenId, text::is_name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named};
 use crate::{
     audit::AuditEntry,
-    auth::{Actor, Grants, Object, Presented, Right, Secret, Via},
+    auth::{Grants, Object, Presented, Right, Secret, Via},
     limit::Origin,
     records::{Record as _, Stored, TokenRow, key},
     store::{StoreError, Txn},
@@ -73,6 +70,7 @@ impl Ops {
             })
             .await?;
         shown_once(&stored, &id)?;
+        self.granted.note(&row);
         Ok(CreatedToken { row, secret })
     }
 
@@ -101,64 +99,6 @@ impl Ops {
             .map(Stored::into_value)
             .filter(|row| row.hash.as_ref().is_some_and(|hash| presented.is(hash)))
             .filter(|row| row.is_live(now)))
-    }
-
-    /// Who comes with a person's certificate, by the grant for its name. A name whose grant was revoked
-    /// needs a certificate that was made since.
-    pub fn certified(&self, person: &Person, now: Timestamp) -> Result<Actor, OpError> {
-        let name = &person.name;
-        let mut grants = self.tokens()?;
-        grants.retain(|row| row.is_for_certificates() && row.name == *name);
-        let revoked = grants.iter().filter_map(|row| row.revoked).max();
-        let made_since = revoked.is_none_or(|at| at < person.not_before);
-        let remedy = format!(
-            "an admin grants it: flagship token create --certificate --name {name} --role …"
-        );
-        match grants.iter().find(|row| row.is_live(now)) {
-            Some(row) if made_since => {
-                let serial = Some(person.serial.clone());
-                let mut actor = row.actor();
-                actor.via = Via::Certificate(row.id.clone(), serial);
-                Ok(actor)
-            }
-            Some(_) => {
-                let at = revoked.map_or_else(String::new, |at| at.to_string());
-                let message = format!(
-                    "the certificate of {name} was made before the rights of {name} were revoked at {at}"
-                );
-                Err(OpError::refused("auth.certificate", &message)
-                    .try_this("have a new certificate made"))
-            }
-            None if revoked.is_some() => {
-                let message = format!("the rights of certificates of {name} were revoked");
-                Err(OpError::refused("auth.certificate", &message).try_this(&remedy))
-            }
-            None if !grants.is_empty() => {
-                let message = format!("the rights of certificates of {name} have ended");
-                Err(OpError::refused("auth.certificate", &message).try_this(&remedy))
-            }
-            None => {
-                let message = format!("certificates of {name} were granted nothing");
-                Err(OpError::refused("auth.certificate", &message).try_this(&remedy))
-            }
-        }
-    }
-
-    fn refuse_second_grant(&self, name: &str, now: Timestamp) -> Result<(), OpError> {
-        let known = self.tokens()?;
-        let mut same = known
-            .iter()
-            .filter(|row| row.is_for_certificates() && row.name == name && row.is_live(now));
-        let Some(row) = same.next() else {
-            return Ok(());
-        };
-        let message = format!("certificates of {name} have a grant already: {}", row.id);
-        Err(OpError::conflict("grant.there", &message)
-            .in_field("name")
-            .try_this(&format!(
-                "revoke it first: flagship token revoke {}",
-                row.id
-            )))
     }
 
     /// Whether who was let in by this would be let in again.

@@ -117,3 +117,20 @@ async fn who_stops_by_labels_sees_which_of_theirs_stopped_and_who_joins() {
     let joins = json(&frozen.body)["joins"].as_str().unwrap().to_owned();
     assert!(joins.contains("region=eu"), "{joins}");
 }
+
+#[tokio::test]
+async fn access_names_no_labels_of_a_team_of_which_nothing_is_seen() {
+    let api = Api::new().await;
+    two_projects(&api).await;
+    let ours = bound(&api, Role::Viewer, "team", "payments").await;
+    bound(&api, Role::Operator, "team", "search").await;
+    let seen = api.get("/api/v1/access", &ours).await;
+    assert!(seen.contains("team=payments"), "{seen}");
+    assert!(!seen.contains("team=search"), "{seen}");
+    let admin = api.token(Role::Admin).await;
+    assert!(
+        api.get("/api/v1/access", &admin)
+            .await
+            .contains("team=search")
+    );
+}

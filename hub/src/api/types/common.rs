@@ -1,5 +1,6 @@
 //! Shapes that every resource shares: lists, problems, reasons, banners.
 
+use flagship_proto::model::WorkloadRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -103,4 +104,20 @@ pub struct Banner {
     pub since: Timestamp,
     /// The command that ends it.
     pub remedy: String,
+    /// Whom it is for.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub about: About,
+}
+
+/// Of what a banner speaks, and so who is shown it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum About {
+    /// Of the fleet as a whole: for those who see everything.
+    #[default]
+    Fleet,
+    /// Of something that was seen before the banner was made, or that everybody has to know.
+    Seen,
+    /// Of one workload, wherever it runs.
+    Workload(WorkloadRef),
 }

@@ -4,7 +4,7 @@ use flagship_proto::model::{ClusterName, InventoryWorkload, LocalAct, WorkloadRe
 
 use super::Seen;
 use crate::{
-    api::types::{Banner, ClusterView, LocalView, Why, WorkloadView},
+    api::types::{About, Banner, ClusterView, LocalView, Why, WorkloadView},
     records::{ClusterRow, ClusterState, ReportRow},
 };
 
@@ -117,6 +117,7 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
         ),
         since,
         remedy: "flagship cluster list, then flagship cluster confirm --all --reason …".to_owned(),
+        about: About::Fleet,
     })
 }
 
@@ -136,6 +137,7 @@ pub fn local_banners(seen: &Seen) -> Vec<Banner> {
                     text: format!("{} in {}: {}", has.workload, row.name, view.text),
                     since: view.since,
                     remedy: view.remedy,
+                    about: About::Workload(has.workload.clone()),
                 })
             })
         })

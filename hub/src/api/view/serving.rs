@@ -6,7 +6,7 @@ use flagship_waves::{ClusterPhase, RolloutPhase};
 
 use super::{Seen, abort::bound_at};
 use crate::{
-    api::types::{Banner, NotFixed},
+    api::types::{About, Banner, NotFixed},
     records::{AbortRow, RolloutRow},
 };
 
@@ -131,6 +131,7 @@ impl Seen {
             ),
             since: state.since,
             remedy: remedies.join("; "),
+            about: About::Seen,
         })
     }
 }

@@ -283,3 +283,27 @@ fn a_rollout_is_taken_over_only_by_who_may_ship_what_it_ships() {
         "{error}"
     );
 }
+
+#[test]
+fn a_stop_that_may_be_joined_by_clusters_of_others_is_ended_by_nobody_who_may_not_end_it_there() {
+    let hub = Hub::new();
+    let mut lifter = bound(Role::Responder, None, Some("eu")).because("a test");
+    lifter.grants.0[0].lift = true;
+    let lift = |answer: AbortAnswer| {
+        let order = LiftOrder {
+            abort: answer.abort.id,
+            except: Vec::new(),
+        };
+        ready(hub.ops.lift(&lifter, order, hub.now()))
+    };
+    let end = |id: FreezeId| ready(hub.ops.unfreeze(&lifter, id, hub.now()));
+    // Today it stops theirs only.
+    let wide = stop(&hub, &caller(), not_in("us")).unwrap();
+    refused(lift(wide), OpErrorKind::Forbidden, "auth.forbidden");
+    let wide = freeze(&hub, &caller(), not_in("us")).unwrap();
+    refused(end(wide), OpErrorKind::Forbidden, "auth.forbidden");
+    for (who, scope) in [(&caller(), region("eu")), (&lifter, not_in("us"))] {
+        lift(stop(&hub, who, scope.clone()).unwrap()).unwrap();
+        end(freeze(&hub, who, scope).unwrap()).unwrap();
+    }
+}

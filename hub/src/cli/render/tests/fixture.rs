@@ -22,6 +22,7 @@ pub(super) fn banner() -> Banner {
         text: "fleet by abort a-1 of dana: errors everywhere".into(),
         since: at(290),
         remedy: "flagship lift a-1 --reason …".into(),
+        about: Default::default(),
     }
 }
 
@@ -254,6 +255,7 @@ fn freeze_banner() -> Banner {
             .into(),
         since: at(280),
         remedy: "flagship unfreeze f-1 --reason …".into(),
+        about: Default::default(),
     }
 }
 
