@@ -96,6 +96,9 @@ pub enum ActError {
     /// It could not be kept on disk.
     #[error("{0}")]
     NotKept(String),
+    /// What it needs is on its way: it is decided again, and nothing is wrong.
+    #[error("{0}")]
+    NotReady(String),
     /// The platform does not answer yet: releases are loaded and proxies read first (S4).
     #[error("the platform is starting: {0}")]
     Starting(String),
@@ -106,7 +109,7 @@ impl ActError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::UnknownWorkload(_) | Self::Refused(_) => false,
-            Self::NotKept(_) | Self::Starting(_) => true,
+            Self::NotReady(_) | Self::NotKept(_) | Self::Starting(_) => true,
         }
     }
 }

@@ -6,7 +6,11 @@ mod local;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use flagship_proto::model::{
     Abort, AbortId, ClusterUid, FleetId, HubIncarnation, Incarnation, Lift, Mono, Order, Position,
@@ -100,6 +104,9 @@ pub struct KeptAbort {
     pub signed: Signed<Abort>,
     /// The highest revision that was held when it came: what a provisional abort voids (P7).
     pub held: Position,
+    /// Workloads that were back, or had nothing in flight, when it came: it stopped nothing there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub at_rest: BTreeSet<WorkloadRef>,
     /// Which state of the book first had it; tells whether it is on disk.
     #[serde(skip)]
     pub generation: u64,

@@ -9,6 +9,7 @@ mod abort;
 mod audit;
 mod certified;
 mod cluster;
+mod doing;
 mod enrol_token;
 mod error;
 mod freeze;
@@ -53,6 +54,7 @@ use uses::Uses;
 
 pub use abort::{AbortAnswer, AbortOrder};
 pub use cluster::{ClusterAnswer, RemoveCluster};
+pub use doing::{Doing, counts, doing};
 pub use enrol_token::{CreateEnrolToken, CreatedEnrolToken};
 pub use error::{OpError, OpErrorKind};
 pub use freeze::{FreezeOrder, FreezeUntil, standing_freezes};

@@ -32,7 +32,7 @@ use crate::{
     hook::HookClient,
     link,
     metrics::Counters,
-    platform::{Act, Platform},
+    platform::{Act, ActError, Platform},
 };
 use ruled::Ruled;
 use store::{Writing, goes_back};
@@ -299,6 +299,10 @@ impl<P: Platform + 'static, L: LinkPort + 'static> Drive<P, L> {
         let acted = tokio::time::timeout(deadline, self.platform.act(workload, act)).await;
         self.counters.acted(match acted {
             Ok(Ok(())) => "taken",
+            Ok(Err(error @ ActError::NotReady(_))) => {
+                tracing::debug!(%workload, %error, "act waits for its version");
+                "again"
+            }
             Ok(Err(error)) if error.is_retryable() => {
                 tracing::warn!(%workload, %error, "act not taken over, it is decided again");
                 "again"

@@ -37,14 +37,20 @@ impl Seen {
     }
 }
 
-/// How long an answer that lacks nothing but the disk's word waits for it.
-const DISK: Duration = Duration::from_millis(100);
+/// How long an answer waits for the disk's word, or for a canary that is being told.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What is said of a canary that was not told yet.
+const UNTOLD: &[&str] = &[
+    "the canary has not been told to hold yet",
+    "the canary has not been told to go back yet",
+];
 
 /// The last answer to each abort in this session, and the count of receipts.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     pub(super) seq: u64,
-    /// Until when an answer waits for the disk.
+    /// Until when an answer may wait.
     waits: BTreeMap<AbortId, Mono>,
     told: BTreeMap<AbortId, (bool, Vec<WorkloadReceipt>)>,
 }
@@ -55,20 +61,22 @@ impl Receipts {
         self.told.clear();
     }
 
-    /// Whether an answer waits for the disk, which most often keeps the abort in a moment: then one
-    /// receipt says all. One that says that something goes on does not wait, nor does any for a disk
-    /// that fails.
-    pub(super) fn waits_for_disk(
+    /// Whether an answer waits for the disk, which most often keeps the abort in a moment, or for a
+    /// canary that is told in the same one: then one receipt says all. One that says that something
+    /// else goes on does not wait, nor does any for a disk that fails.
+    pub(super) fn waits(
         &mut self,
         abort: &AbortId,
         workloads: &[WorkloadReceipt],
-        is_failing: bool,
+        (durable, is_failing): (bool, bool),
         now: Mono,
     ) -> bool {
         let until = self.waits.entry(abort.clone());
-        let until = *until.or_insert_with(|| now.plus(DISK));
-        let lacks_only_that = workloads.iter().all(|workload| workload.state.is_final());
-        lacks_only_that && !is_failing && !reached(until, now)
+        let until = *until.or_insert_with(|| now.plus(MOMENT));
+        let passes = |workload: &WorkloadReceipt| workload.state.is_final() || is_untold(workload);
+        let for_disk = !durable && !is_failing;
+        let lacks = for_disk || workloads.iter().any(is_untold);
+        lacks && workloads.iter().all(passes) && !reached(until, now)
     }
 
     /// When an answer has waited long enough.
@@ -101,17 +109,50 @@ impl Receipts {
     }
 }
 
+fn is_untold(answer: &WorkloadReceipt) -> bool {
+    match &answer.state {
+        ReceiptState::NotStopped { reason } => UNTOLD.contains(&reason.as_str()),
+        ReceiptState::Returned
+        | ReceiptState::Returning { .. }
+        | ReceiptState::Held
+        | ReceiptState::Done
+        | ReceiptState::Idle => false,
+    }
+}
+
 impl Link {
+    /// Where an abort that comes now has nothing to stop.
+    pub(super) fn at_rest(&self, abort: &Abort) -> BTreeSet<WorkloadRef> {
+        let known: BTreeSet<WorkloadRef> = self.known().cloned().collect();
+        let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
+        let answers = answers(abort, &known, release, &self.seen);
+        let rests = answers.into_iter().filter(|answer| match answer.state {
+            ReceiptState::Returned | ReceiptState::Idle => true,
+            ReceiptState::Returning { .. }
+            | ReceiptState::Held
+            | ReceiptState::Done
+            | ReceiptState::NotStopped { .. } => false,
+        });
+        rests.map(|answer| answer.workload).collect()
+    }
+
     /// The receipt that is due now, if one is.
     pub(super) fn next_receipt(&mut self, now: Tick) -> Option<AgentMessage> {
         let known: BTreeSet<WorkloadRef> = self.known().cloned().collect();
         for (id, kept) in &self.aborts.value().standing {
             let abort = &kept.signed.value;
             let release = |workload: &WorkloadRef| self.slots.get(workload)?.in_force();
-            let workloads = answers(abort, &known, release, &self.seen);
+            let mut workloads = answers(abort, &known, release, &self.seen);
+            for answer in &mut workloads {
+                // It was back before: this abort returned nothing.
+                if answer.state == ReceiptState::Returned && kept.at_rest.contains(&answer.workload)
+                {
+                    answer.state = ReceiptState::Idle;
+                }
+            }
             let durable = self.aborts.has(kept.generation);
-            let (receipts, failed) = (&mut self.receipts, self.aborts.again_at().is_some());
-            if !durable && receipts.waits_for_disk(id, &workloads, failed, now.mono) {
+            let disk = (durable, self.aborts.again_at().is_some());
+            if self.receipts.waits(id, &workloads, disk, now.mono) {
                 continue;
             }
             let Some(seq) = self.receipts.tell(id, durable, &workloads) else {
@@ -244,7 +285,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
             ReceiptState::Held
         } else {
             ReceiptState::NotStopped {
-                reason: "the canary has not been told to hold yet".to_owned(),
+                reason: UNTOLD[0].to_owned(),
             }
         };
     }
@@ -261,7 +302,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
         // Ended before the abort, and what is read back belongs to no canary.
         (false, true) => ReceiptState::Idle,
         (_, false) => ReceiptState::NotStopped {
-            reason: "the canary has not been told to go back yet".to_owned(),
+            reason: UNTOLD[1].to_owned(),
         },
     }
 }

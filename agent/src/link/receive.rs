@@ -191,20 +191,22 @@ impl Link {
         if book.lifted.contains_key(&id) && !mutant("p07") {
             return Ok(());
         }
-        let held = match book.standing.get(&id) {
+        let (held, at_rest) = match book.standing.get(&id) {
             // One that was provisional is replaced by what was stored; all else is known.
             Some(kept) if kept.signed.value.position >= signed.value.position => return Ok(()),
-            Some(kept) => kept.held,
-            None => self
-                .slots
-                .values()
-                .map(|slot| slot.fence().revision)
-                .max()
-                .unwrap_or_default(),
+            Some(kept) => (kept.held, kept.at_rest.clone()),
+            None => {
+                let revisions = self.slots.values().map(|slot| slot.fence().revision);
+                (
+                    revisions.max().unwrap_or_default(),
+                    self.at_rest(&signed.value),
+                )
+            }
         };
         let kept = KeptAbort {
             signed,
             held,
+            at_rest,
             generation: self.aborts.generation() + 1,
         };
         self.aborts.change().standing.insert(id, kept);

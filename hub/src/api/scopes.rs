@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use flagship_proto::{
-    model::{AbortMode, Scope, Selector},
+    model::{AbortMode, ClusterName, Scope, Selector},
     words::count,
 };
 
@@ -44,12 +44,12 @@ pub async fn preview(
 }
 
 fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
-    let is_here = |name: &&PreviewCluster| {
-        let row = seen.clusters.values().find(|row| row.name == name.cluster);
-        row.is_some_and(|row| seen.connected(&row.uid))
-    };
+    let hears = |name: &ClusterName| seen.named(name).is_some_and(|row| seen.connected(&row.uid));
+    let is_here = |found: &&PreviewCluster| hears(&found.cluster);
+    let idle_away = found.idle.iter().filter(|name| !hears(name)).count();
     let (here, away): (Vec<_>, Vec<_>) = found.stops.iter().partition(is_here);
     let names = |some: Vec<&PreviewCluster>| some.into_iter().map(at).collect();
+    let unheard = |one: &&PreviewCluster| format!("{}: {}", at(one), silence(seen, one));
     let outside = |cluster: &PreviewCluster| {
         format!(
             "{}: its plan lets it go on until {} while it is not heard",
@@ -78,17 +78,43 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         bound_ms: found.bound_ms,
         bound_at: found.nothing_advances_after,
         connected: names(here),
-        not_heard: names(away),
+        not_heard: away.iter().map(unheard).collect(),
         outside: found.outside.iter().map(outside).collect(),
         done: done.collect(),
         done_stays: found.mode != AbortMode::RetreatDone,
         rollouts: found.rollouts.iter().map(ToString::to_string).collect(),
         summary: format!(
-            "{} unfinished {verb}; {} Done {then}; {} with nothing in flight",
+            "{} unfinished {verb}; {} Done {then}; {} with nothing in flight{}",
             found.stops.len(),
             found.done.len(),
-            found.idle.len()
+            found.idle.len(),
+            match idle_away {
+                0 => String::new(),
+                away => format!(" ({away} of them as last heard, and not heard now)"),
+            }
         ),
+    }
+}
+
+/// Since when a cluster that would be stopped is not heard, and what it may do meanwhile.
+fn silence(seen: &Seen, cluster: &PreviewCluster) -> String {
+    let row = seen.named(&cluster.cluster);
+    let Some(uid) = row.map(|row| &row.uid) else {
+        return "not a member any more".to_owned();
+    };
+    let clock = |at: jiff::Timestamp| at.strftime("%H:%M:%SZ");
+    let since = match (seen.unheard_since(uid), seen.last_heard(uid)) {
+        (Some(began), _) => format!("not heard since the hub started at {}", clock(began)),
+        (None, Some(last)) => format!("not heard since {}", clock(last)),
+        (None, None) => "never heard".to_owned(),
+    };
+    match seen.may_advance_until(uid) {
+        Some(until) => format!(
+            "{since}; may serve {} and advance under its lease until {}",
+            cluster.change,
+            clock(until)
+        ),
+        None => format!("{since}; may serve {} as it stood", cluster.change),
     }
 }
 

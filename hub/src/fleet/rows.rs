@@ -213,11 +213,12 @@ pub fn transaction(store: &Store, job: &Job, now: Tick) -> Result<Option<Txn>, S
                 certificate,
                 taken,
             } = receipt.as_ref();
-            let row = ReceiptRow {
-                receipt: signed.clone(),
-                certificate: certificate.to_vec(),
-                received: *taken,
-            };
+            let mut row = ReceiptRow::new(signed.clone(), certificate.to_vec(), *taken);
+            if read.is_some()
+                && let Some(before) = store.read::<ReceiptRow>(&row.key())?
+            {
+                row = row.after(&before);
+            }
             // A proof that somebody stopped: one row a cluster and abort, on a nearly full disk too.
             Some(as_read(&row, *read).put(&row).urgent())
         }

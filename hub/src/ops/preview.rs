@@ -9,7 +9,11 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AbortOrder, Caller, OpError, Ops, RolloutName, Sight, abort::NOT_STOPPED};
+use super::{
+    AbortOrder, Caller, OpError, Ops, RolloutName, Sight,
+    abort::NOT_STOPPED,
+    doing::{Doing, counts, doing},
+};
 use crate::{
     auth::{Grants, Reach, Right},
     records::{ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
@@ -164,20 +168,11 @@ impl Ops {
         let open: Vec<&Stored<RolloutRow>> = open.collect();
         preview.rollouts = open.iter().map(|rollout| name_of(rollout)).collect();
         for cluster in survey.clusters.iter().filter(|row| meant(&row.uid)) {
-            let in_flight = survey.look(cluster, &args.scope, &mut preview);
-            let takes_part = || {
-                let mut rollouts = open.iter();
-                rollouts.any(|rollout| rollout.state.clusters.contains_key(&cluster.uid))
-            };
-            let in_scope = match &args.scope {
-                Scope::Fleet | Scope::Selector(_) => true,
-                Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } => takes_part(),
-                Scope::Workload(workload) => {
-                    let mut has = cluster.inventory.workloads.iter();
-                    has.any(|has| has.workload == *workload) || takes_part()
-                }
-            };
-            if !in_flight && in_scope && survey.seen.contains(&cluster.uid) {
+            let is_named = survey.look(cluster, &args.scope, &mut preview);
+            let has_order = survey.orders_in(cluster, &args.scope).next().is_some();
+            let open = open.iter().map(|rollout| &*rollout.value);
+            let counted = counts(&args.scope, cluster, has_order, open);
+            if !is_named && counted && survey.seen.contains(&cluster.uid) {
                 preview.idle.push(cluster.name.clone());
             }
         }
@@ -274,29 +269,37 @@ impl Survey {
         })
     }
 
+    fn orders_in<'a>(
+        &'a self,
+        cluster: &ClusterRow,
+        scope: &'a Scope,
+    ) -> impl Iterator<Item = &'a Order> {
+        let orders = self.orders.get(&cluster.uid).into_iter().flatten();
+        orders.filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+    }
+
     /// Whether anything of the cluster is in flight, or done in a rollout that has not ended.
     fn look(&self, cluster: &ClusterRow, scope: &Scope, preview: &mut AbortPreview) -> bool {
         let mut any = false;
-        for order in self.orders.get(&cluster.uid).into_iter().flatten() {
-            if !scope.covers(&order.workload, &order.plan, &order.rollout) {
-                continue;
-            }
-            let status = self
-                .reports
-                .get(&(cluster.uid.clone(), order.workload.clone()))
-                .filter(|status| status.fence >= order.fence);
-            let phase = status.map(|status| status.phase);
+        for order in self.orders_in(cluster, scope) {
+            let known = (cluster.uid.clone(), order.workload.clone());
+            let last = self.reports.get(&known);
+            let answer = last.filter(|status| status.fence >= order.fence);
             let found = PreviewCluster {
                 cluster: cluster.name.clone(),
                 workload: order.workload.clone(),
                 rollout: RolloutName::of(order),
                 change: order.change.to_string(),
-                phase,
-                weight: status.map(|status| status.weight),
+                phase: answer.map(|status| status.phase),
+                // What was told since may not have been heard there.
+                weight: last
+                    .filter(|last| last.rollout.as_ref() == Some(&order.rollout))
+                    .map(|last| last.observed.unwrap_or(last.weight)),
                 not_after: order.not_after,
             };
-            match (order.intent, phase) {
-                (Intent::Run | Intent::Hold, Some(Phase::Succeeded)) => {
+            match doing(order, last) {
+                Doing::Nothing => continue,
+                Doing::Done => {
                     // An agent takes back whatever succeeded last, its rollout ended or not.
                     let goes_back = preview.mode == AbortMode::RetreatDone;
                     let is_open = self.rollouts.contains_key(&found.rollout);
@@ -305,24 +308,7 @@ impl Survey {
                     }
                     preview.done.push(found);
                 }
-                (
-                    Intent::Run | Intent::Hold,
-                    Some(Phase::Failed | Phase::Terminating | Phase::Terminated),
-                )
-                | (Intent::Retreat | Intent::Remove, _) => continue,
-                (
-                    Intent::Run | Intent::Hold,
-                    None
-                    | Some(
-                        Phase::Initializing
-                        | Phase::Initialized
-                        | Phase::Waiting
-                        | Phase::Progressing
-                        | Phase::WaitingPromotion
-                        | Phase::Promoting
-                        | Phase::Finalising,
-                    ),
-                ) => {
+                Doing::InFlight => {
                     if order.intent == Intent::Run && order.on_disconnect == OnDisconnect::Continue
                     {
                         preview.outside.push(found.clone());

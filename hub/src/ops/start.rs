@@ -365,6 +365,8 @@ pub(super) fn abort_stands(abort: &flagship_proto::model::Abort) -> OpError {
         abort.at,
         given(&abort.reason)
     );
-    OpError::refused("abort.stands", &message)
-        .try_this(&format!("flagship lift {} --reason …", abort.id))
+    OpError::refused("abort.stands", &message).try_this(&format!(
+        "flagship lift {} --reason …, then start again",
+        abort.id
+    ))
 }

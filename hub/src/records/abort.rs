@@ -128,6 +128,12 @@ impl Stored<LiftRow> {
 /// A cluster's newest answer to an abort, as signed, with the certificate that proves it (S15).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReceiptRow {
+    /// When the first answer came that said that it has stopped for good: what the abort took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Timestamp>,
+    /// When something else was answered after that; another act did it, not the abort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Timestamp>,
     /// The signed bytes and what they say.
     pub receipt: SignedReceipt,
     /// The agent's certificate, DER.
@@ -146,6 +152,40 @@ impl Record for AbortRow {
 impl Record for LiftRow {
     fn key(&self) -> Key {
         key::lift(&self.abort)
+    }
+}
+
+impl ReceiptRow {
+    /// An answer as it came.
+    pub fn new(receipt: SignedReceipt, certificate: Vec<u8>, received: Timestamp) -> Self {
+        Self {
+            settled: receipt.receipt.is_final().then_some(received),
+            changed: None,
+            receipt,
+            certificate,
+            received,
+        }
+    }
+
+    /// The same after an earlier answer of the cluster: what was said for good then stays its answer
+    /// to the abort.
+    pub fn after(mut self, before: &Self) -> Self {
+        let Some(settled) = before.settled else {
+            return self;
+        };
+        self.settled = Some(settled);
+        let states = |row: &Self| -> Vec<_> {
+            let workloads = row.receipt.receipt.workloads.iter();
+            workloads
+                .map(|one| (one.workload.clone(), one.state.clone()))
+                .collect()
+        };
+        let is_same = states(&self) == states(before);
+        self.changed = before.changed.filter(|_| is_same);
+        if !is_same {
+            self.changed = Some(self.received);
+        }
+        self
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows of clusters: the member itself, and what it last reported.
 
 use flagship_proto::model::{
-    ClusterName, ClusterUid, Incarnation, Inventory, Labels, TokenId, WorkloadStatus,
+    ClusterName, ClusterUid, Incarnation, Inventory, Labels, TokenId, WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,12 @@ impl ClusterRow {
     /// The cluster, for who may do what to it.
     pub fn object(&self) -> Object<'_> {
         Object::Cluster(&self.name, &self.labels)
+    }
+
+    /// Whether its agent said that it has a workload.
+    pub fn has_workload(&self, workload: &WorkloadRef) -> bool {
+        let mut workloads = self.inventory.workloads.iter();
+        workloads.any(|has| has.workload == *workload)
     }
 
     /// A new member without keys and inventory.

@@ -65,7 +65,7 @@ async fn set_route(
         let Some(known) = state.workloads.get_mut(workload) else {
             return Err(ActError::UnknownWorkload(workload.clone()));
         };
-        known.check_route(&route).map_err(ActError::Refused)?;
+        known.check_route(&route)?;
         if known.record.route.as_ref() == Some(&route) && known.pending.is_none() {
             if state.uncap(workload, direction) {
                 drop(state);
@@ -99,7 +99,7 @@ async fn set_route(
                 known.pending = None;
                 kept?;
                 // It may have died while the route was being kept.
-                known.check_route(&route).map_err(ActError::Refused)?;
+                known.check_route(&route)?;
                 known.set_route(route);
                 state.uncap(workload, direction);
             }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::{
-    model::{AbortId, ClusterUid, Position, Scope, SignedReceipt, lease::Bound},
+    model::{AbortId, ClusterUid, Position, ReceiptState, Scope, SignedReceipt, lease::Bound},
     words::count,
 };
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::{
         },
     },
     fleet::Unstored,
-    ops::joins,
+    ops::{counts, joins},
     records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -45,11 +45,11 @@ pub fn view(
         let age = |receipt: &SignedReceipt| (receipt.receipt.incarnation, receipt.receipt.seq);
         let is_newer = |stored: &ReceiptRow| age(&kept.signed) > age(&stored.receipt);
         if receipts.get(&uid).map(Arc::as_ref).is_none_or(is_newer) {
-            let receipt = ReceiptRow {
-                certificate: kept.certificate.to_vec(),
-                received: kept.taken,
-                receipt: kept.signed,
-            };
+            let certificate = kept.certificate.to_vec();
+            let mut receipt = ReceiptRow::new(kept.signed, certificate, kept.taken);
+            if let Some(before) = receipts.get(&uid) {
+                receipt = receipt.after(before);
+            }
             receipts.insert(uid, Arc::new(receipt));
         }
     }
@@ -156,6 +156,10 @@ fn concerned(
 ) -> Result<Vec<(ClusterUid, Orders)>, StoreError> {
     let scope = &row.unplaced().scope;
     let mut found = Vec::new();
+    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    let open = rollouts.into_iter().filter(|row| !row.state.is_over());
+    let open: Vec<Arc<RolloutRow>> = open.map(|row| row.value).collect();
+    let open: Vec<&RolloutRow> = open.iter().map(Arc::as_ref).collect();
     for (uid, cluster) in &seen.clusters {
         let mut orders = super::orders_of(state, uid)?;
         let inside = sight.inside(cluster);
@@ -164,15 +168,15 @@ fn concerned(
             scope.covers(&order.workload, &order.plan, &order.rollout)
                 && (inside || sight.workload(&order.workload))
         });
-        let by_work = match scope {
-            Scope::Fleet | Scope::Selector(_) if inside => true,
-            Scope::Fleet | Scope::Selector(_) => !orders.is_empty(),
-            Scope::Project(_) | Scope::Plan(_) | Scope::Rollout { .. } | Scope::Workload(_) => {
-                !orders.is_empty()
-            }
-        };
-        let meant = cluster.state.is_member() && row.concerns(uid) && by_work;
-        if meant || receipts.contains_key(uid) {
+        let counted = counts(scope, cluster, !orders.is_empty(), open.iter().copied());
+        let is_seen = inside || !orders.is_empty() || sight.cluster(cluster);
+        let meant = cluster.state.is_member() && row.concerns(uid) && counted && is_seen;
+        // Everybody is told of a scope, and who has nothing in it answers so.
+        let answered = receipts.get(uid).is_some_and(|row| {
+            let said = &row.receipt.receipt.workloads;
+            said.iter().any(|said| said.state != ReceiptState::Idle)
+        });
+        if meant || answered {
             found.push((uid.clone(), orders));
         }
     }

@@ -93,7 +93,7 @@ fn line(seen: &Seen, cluster: &PreviewCluster, bound_at: jiff::Timestamp) -> Str
         Some(weight) => format!("at {weight}"),
         None => "and has reported nothing yet".to_owned(),
     };
-    let row = seen.clusters.values().find(|row| row.name == *name);
+    let row = seen.named(name);
     let report = row.and_then(|row| seen.report(&row.uid, &cluster.workload));
     if report.is_some_and(|report| report.status.intent == Some(Intent::Hold)) {
         return format!("{name} holds {at}");

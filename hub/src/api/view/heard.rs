@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{ClusterUid, Tick, lease::Bound};
+use flagship_proto::model::{ClusterName, ClusterUid, Tick, lease::Bound};
 use jiff::Timestamp;
 
 use super::Seen;
-use crate::fleet::Presence;
+use crate::{
+    fleet::Presence,
+    records::{ClusterRow, Stored},
+};
 
 /// An agent asks for its lease every third of it (P4): who missed two requests is not heard, its
 /// connection open or not. A process that was stopped keeps its connection.
@@ -15,6 +18,11 @@ fn silence(lease: Duration) -> Duration {
 }
 
 impl Seen {
+    /// The cluster of this name that is not removed.
+    pub fn named(&self, name: &ClusterName) -> Option<&Stored<ClusterRow>> {
+        self.clusters.values().find(|row| row.name == *name)
+    }
+
     /// Whether a cluster's agent has a session and speaks in it.
     pub fn connected(&self, uid: &ClusterUid) -> bool {
         let speaks = |presence: &Presence| {

@@ -214,13 +214,12 @@ fn wave_word(state: &RolloutState, place: usize) -> &'static str {
         | RolloutPhase::RolledBack
         | RolloutPhase::Aborted
         | RolloutPhase::Failed
-        | RolloutPhase::Superseded => {
-            if wave.started.is_some() {
-                "begun"
-            } else {
-                "waiting"
-            }
-        }
+        | RolloutPhase::Superseded => match (wave.started.is_some(), &state.phase) {
+            (false, _) => "waiting",
+            (true, RolloutPhase::Aborted) => "stopped",
+            (true, _) if state.is_over() => "ended",
+            (true, _) => "begun",
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use flagship_proto::{
     model::{
-        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Weight,
+        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, OnDisconnect, ReceiptState, Weight,
         WorkloadReceipt, WorkloadRef,
     },
     words::count,
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Seen;
 use crate::{
     api::types::{AbortCluster, AbortState, NotFixed},
+    ops::{Doing, doing},
     records::{OrderRow, ReceiptRow, Stored},
 };
 
@@ -80,8 +81,13 @@ impl Stopped<'_> {
                 line.reason = Some("the agent could not keep the abort on disk".to_owned());
             }
         }
+        if let Some(changed) = row.changed {
+            let at = changed.strftime("%H:%M:%SZ");
+            line.text += &format!("; so since {at}, by what was ordered after the abort");
+        }
         line.receipt_at = Some(receipt.at);
-        let after = row.received.duration_since(self.abort.at).as_millis();
+        let answered = row.settled.unwrap_or(row.received);
+        let after = answered.duration_since(self.abort.at).as_millis();
         line.after_ms = Some(u64::try_from(after).unwrap_or_default());
         if !matches!(
             line.state,
@@ -191,14 +197,7 @@ impl Stopped<'_> {
             let order = stored.unplaced();
             let report = self.seen.report(self.uid, &order.workload);
             let status = report.map(|report| &report.status);
-            let settled = status.is_some_and(|status| {
-                status.fence >= stored.order().fence && !status.phase.is_active()
-            });
-            let flies = match order.intent {
-                Intent::Run | Intent::Hold => !settled,
-                Intent::Retreat => status.is_some_and(|status| status.phase.is_active()),
-                Intent::Remove => false,
-            };
+            let flies = doing(&stored.order(), status) == Doing::InFlight;
             let weight = status.map(|status| status.observed.unwrap_or(status.weight));
             flies.then_some((weight, &order.workload))
         });

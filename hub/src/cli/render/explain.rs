@@ -222,7 +222,10 @@ fn has_to_go(state: &str) -> bool {
 }
 
 fn wave_runs(wave: &RolloutWave) -> bool {
-    matches!(wave.state.as_str(), "running" | "soaking" | "begun")
+    matches!(
+        wave.state.as_str(),
+        "running" | "soaking" | "begun" | "stopped"
+    )
 }
 
 /// Why a wave is not done.

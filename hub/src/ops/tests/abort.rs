@@ -229,3 +229,25 @@ fn no_row_that_cannot_be_read_stands_in_the_way_of_a_fleet_abort() {
     assert!(answer.durable);
     assert!(answer.nothing_advances_after > hub.now().wall);
 }
+
+#[test]
+fn who_was_told_to_go_back_and_has_not_said_so_counts_as_in_flight_at_its_last_weight() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let running = Some(Phase::Progressing);
+    hub.order("us-1", "checkout-1", OnDisconnect::Hold, running);
+    let key = key::order(&uid("us-1"), &workload());
+    let told: Stored<OrderRow> = hub.ops.store.read(&key).unwrap().unwrap();
+    let back = flagship_proto::model::Order {
+        intent: flagship_proto::model::Intent::Retreat,
+        ..told.order()
+    };
+    hub.put(&OrderRow::new(back));
+    let preview = hub
+        .ops
+        .preview_abort(&Grants::everything(), &order(Scope::Fleet), hub.now())
+        .unwrap();
+    assert_eq!(preview.stops.len(), 1, "{preview:?}");
+    assert_eq!(preview.stops[0].weight, Some(Weight::saturating(20)));
+    assert!(preview.idle.iter().all(|name| name.as_str() != "us-1"));
+}

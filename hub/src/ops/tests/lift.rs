@@ -42,16 +42,13 @@ fn answered(hub: &Hub, id: &AbortId, name: &str) {
             digest: None,
         }],
     };
-    hub.put(&ReceiptRow {
-        receipt: SignedReceipt {
-            receipt,
-            body: Vec::new(),
-            signature: Vec::new(),
-            serial: String::new(),
-        },
-        certificate: Vec::new(),
-        received: hub.now().wall,
-    });
+    let signed = SignedReceipt {
+        receipt,
+        body: Vec::new(),
+        signature: Vec::new(),
+        serial: String::new(),
+    };
+    hub.put(&ReceiptRow::new(signed, Vec::new(), hub.now().wall));
 }
 
 #[test]

@@ -9,9 +9,12 @@ use flagship_proto::{
 };
 
 use super::{Live, NodeState, State, Troubles, WorkloadState, cluster_name};
-use crate::platform::envoy::{
-    record::{ReplicaRecord, VersionRecord},
-    xds::{DesiredCluster, DesiredRoute, DesiredWorkload, Kind, Snapshot},
+use crate::platform::{
+    ActError,
+    envoy::{
+        record::{ReplicaRecord, VersionRecord},
+        xds::{DesiredCluster, DesiredRoute, DesiredWorkload, Kind, Snapshot},
+    },
 };
 
 /// This many unasked ends without a while of running are a crash loop.
@@ -103,17 +106,18 @@ impl WorkloadState {
     }
 
     /// Why a route makes no sense now.
-    pub(in super::super) fn check_route(&self, route: &Route) -> Result<(), String> {
+    pub(in super::super) fn check_route(&self, route: &Route) -> Result<(), ActError> {
         let known = |version: &String| self.record.versions.contains_key(version);
         for version in std::iter::once(&route.primary).chain(&route.canary) {
             if !known(version) {
-                return Err(format!(
+                return Err(ActError::Refused(format!(
                     "version {version} does not run here: start it first"
-                ));
+                )));
             }
         }
         if route.canary.as_ref() == Some(&route.primary) {
-            return Err(format!("version {} cannot have both roles", route.primary));
+            let why = format!("version {} cannot have both roles", route.primary);
+            return Err(ActError::Refused(why));
         }
         for (version, share) in [
             (Some(&route.primary), route.weight.rest()),
@@ -128,9 +132,9 @@ impl WorkloadState {
                 .as_ref()
                 .map_or(Weight::ZERO, |now| now.share(version));
             if share > before && self.ports(version).is_empty() {
-                return Err(format!(
+                return Err(ActError::NotReady(format!(
                     "version {version} has no ready process, so it gets no more traffic"
-                ));
+                )));
             }
         }
         Ok(())
