@@ -4,7 +4,10 @@
 //! an entry *before* it is sent, so that a crash sends again rather than never. Receivers can tell a
 //! repeated one by the message's id.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -124,9 +127,10 @@ pub fn admit(
 
 /// What is to be tried now: what matters most first, then the oldest.
 pub fn due(kept: &BTreeMap<String, Entry>, now: Timestamp) -> Vec<&Entry> {
-    let mut due: Vec<&Entry> = kept
-        .values()
-        .filter(|entry| entry.due_at(kept).is_some_and(|at| at <= now))
+    let waiting = waiting(kept.values());
+    let mut due: Vec<&Entry> = waiting
+        .filter(|(at, _)| *at <= now)
+        .map(|(_, entry)| entry)
         .collect();
     due.sort_by_key(|entry| {
         let message = &entry.message;
@@ -142,7 +146,22 @@ pub fn due(kept: &BTreeMap<String, Entry>, now: Timestamp) -> Vec<&Entry> {
 /// When the next one is due, of the channels that are not busy.
 pub fn wakes_at(kept: &BTreeMap<String, Entry>, busy: &[String]) -> Option<Timestamp> {
     let free = kept.values().filter(|entry| !busy.contains(&entry.channel));
-    free.filter_map(|entry| entry.due_at(kept)).min()
+    waiting(free).map(|(at, _)| at).min()
+}
+
+/// What is to be tried, with when. The end of a story waits for what it ends: told before, it would close
+/// an incident that is opened only then, for good. Reads every entry twice, however many there are.
+fn waiting<'a>(
+    entries: impl Iterator<Item = &'a Entry> + Clone,
+) -> impl Iterator<Item = (Timestamp, &'a Entry)> {
+    let untold = entries.clone().filter(|entry| !entry.message.resolves);
+    let untold = untold.filter(|entry| matches!(entry.state, State::Waiting(_)));
+    let untold: BTreeSet<(&str, &str)> = untold.map(Entry::story).collect();
+    entries.filter_map(move |entry| match entry.state {
+        State::Waiting(_) if entry.message.resolves && untold.contains(&entry.story()) => None,
+        State::Waiting(at) => Some((at, entry)),
+        State::Delivered(_) | State::Overtaken(_) | State::GivenUp(_) => None,
+    })
 }
 
 impl Entry {
@@ -215,22 +234,9 @@ impl Entry {
             }
     }
 
-    /// When it is to be tried. The end of a story waits for what it ends: told before, it would close
-    /// an incident that is opened only then, for good.
-    fn due_at(&self, kept: &BTreeMap<String, Self>) -> Option<Timestamp> {
-        let State::Waiting(at) = self.state else {
-            return None;
-        };
-        if !self.message.resolves {
-            return Some(at);
-        }
-        let is_ended = |other: &Self| {
-            other.channel == self.channel
-                && other.message.key == self.message.key
-                && !other.message.resolves
-                && matches!(other.state, State::Waiting(_))
-        };
-        (!kept.values().any(is_ended)).then_some(at)
+    /// Of what it tells, to whom.
+    fn story(&self) -> (&str, &str) {
+        (&self.channel, &self.message.key)
     }
 
     /// Whether it need not be said any more once this is: it was to wait for a later hour; or it is an

@@ -184,6 +184,31 @@ fn an_end_waits_for_what_it_ends() {
 }
 
 #[test]
+fn what_is_due_is_found_by_reading_every_entry_twice_however_many_wait() {
+    let mut kept = BTreeMap::new();
+    let [problem, over, _] = stop_and_go();
+    for number in 0..300 {
+        for message in [&problem, &over] {
+            let message = Message {
+                id: format!("{} {number}", message.id),
+                key: format!("story {number}"),
+                ..message.clone()
+            };
+            let admitted = admit(&kept, &message, &places(&["a"]), at(0));
+            keep(&mut kept, admitted);
+        }
+    }
+    let reads = std::cell::Cell::new(0);
+    let counted = kept.values().inspect(|_| reads.set(reads.get() + 1));
+    assert_eq!(
+        waiting(counted).count(),
+        300,
+        "each end waits for its story"
+    );
+    assert_eq!((kept.len(), reads.get()), (600, 1200));
+}
+
+#[test]
 fn an_abort_goes_first_then_what_matters_most_then_the_oldest() {
     let mut kept = BTreeMap::new();
     for (id, severity, never_muted, seconds) in [
