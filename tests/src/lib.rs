@@ -19,6 +19,7 @@ pub mod prometheus;
 pub mod quickstart;
 pub mod raw;
 pub mod sample;
+pub mod tls;
 pub mod tools;
 pub mod transcript;
 pub mod world;

@@ -1,9 +1,11 @@
-//! End to end with a receiver of OTLP that is built on the published crate: one trace follows a rollout
-//! from its start over orders, steps, checks and hooks to receipts, whichever process tells of it.
+//! End to end with a receiver of OTLP that is built on the published crate and has a certificate of a CA of
+//! its own: one trace follows a rollout from its start over orders, steps, checks and hooks to receipts,
+//! whichever process tells of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -21,6 +23,7 @@ use flagship_tests::{
     fleet::Members,
     play::{LONG, Play, quick_plan},
     process::until,
+    tls::{Ca, serve},
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -28,6 +31,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message as _;
+use tokio::net::TcpListener;
 
 const KEY: &str = "Bearer PLANTED-trace-key";
 
@@ -37,20 +41,31 @@ type Traces = BTreeMap<Vec<u8>, Vec<(String, Span)>>;
 #[derive(Clone, Default)]
 struct Receiver(Arc<Mutex<(u32, Traces)>>);
 
+/// A free port, and its address.
+async fn port() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    (listener, address)
+}
+
+/// Says yes to hooks; where.
+async fn hook() -> String {
+    let (listener, address) = port().await;
+    let routes = Router::new().route("/hook", post(async || "fine"));
+    tokio::spawn(async { axum::serve(listener, routes).await });
+    format!("http://{address}/hook")
+}
+
 impl Receiver {
-    /// Takes traces at `/v1/traces`, and says yes to hooks at `/hook`.
-    async fn start() -> (Self, String) {
+    /// Takes traces at `/v1/traces`, with a certificate of this CA.
+    async fn start(ca: &Ca) -> (Self, String) {
         let receiver = Self::default();
         let routes = Router::new()
             .route("/v1/traces", post(take))
-            .route("/hook", post(async || "fine"))
             .with_state(receiver.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("it is bound"));
-        tokio::spawn(async { axum::serve(listener, routes).await });
-        (receiver, address)
+        let (listener, address) = port().await;
+        serve(listener, ca.server().expect("a certificate"), routes);
+        (receiver, format!("https://{address}"))
     }
 
     fn trace(&self, id: TraceId) -> Vec<(String, Span)> {
@@ -130,12 +145,19 @@ struct Traced {
 
 impl Traced {
     async fn start() -> Self {
-        let (receiver, address) = Receiver::start().await;
+        let ca = Ca::new("receivers of shop.example").expect("a CA");
+        let (receiver, address) = Receiver::start(&ca).await;
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("traces");
+        let trusted = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("traces-ca.pem");
+        fs::write(&trusted, &ca.pem).expect("a file");
         let mut members = Members::of(&["pilot-1 region=eu tier=pilot", "eu-1 region=eu"], "");
         let encoded = KEY.replace(' ', "%20");
         let variables = [
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", address.clone()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", address),
+            (
+                "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                trusted.display().to_string(),
+            ),
             (
                 "OTEL_EXPORTER_OTLP_HEADERS",
                 format!("authorization={encoded}"),
@@ -146,7 +168,8 @@ impl Traced {
         members.given.agents = given.to_vec();
         let steps = "      stepWeights: [10, 40, 70]\n";
         let hook = format!(
-            "      webhooks: [{{name: acceptance, type: rollout, url: '{address}/hook'}}]\n"
+            "      webhooks: [{{name: acceptance, type: rollout, url: '{}'}}]\n",
+            hook().await
         );
         let plan = quick_plan("").replace(steps, &format!("{steps}{hook}"));
         let play = Play::start_with(&folder, &members, &plan).await;
@@ -234,12 +257,20 @@ fn is_a_rollout_that_succeeded(spans: &[(String, Span)]) {
         assert!(codes.contains(code), "{code}: {codes:?}");
     }
     let orders: BTreeSet<&[u8]> = named(spans, "order").iter().map(|s| &*s.span_id).collect();
-    for canary in named(spans, "canary") {
+    let canaries = named(spans, "canary");
+    let clusters: BTreeSet<String> = canaries
+        .iter()
+        .filter_map(|span| text(&span.attributes, "flagship.cluster"))
+        .collect();
+    assert_eq!(clusters, ["pilot-1", "eu-1"].map(str::to_owned).into());
+    for canary in &canaries {
         assert!(orders.contains(&*canary.parent_span_id), "{canary:?}");
         let phase = text(&canary.attributes, "flagship.phase");
         assert_eq!(phase.as_deref(), Some("Succeeded"));
         let steps = named(spans, "step");
         let own = steps.iter().filter(|s| s.parent_span_id == canary.span_id);
+        let lasts = |step: &&&Span| step.end_time_unix_nano > step.start_time_unix_nano;
+        assert!(own.clone().all(|step| lasts(&step)), "{steps:?}");
         let weights: Vec<i64> = own
             .filter_map(|step| number(&step.attributes, "flagship.weight"))
             .collect();
@@ -258,6 +289,13 @@ fn is_a_rollout_that_succeeded(spans: &[(String, Span)]) {
     );
     let hooks = named(spans, "hook");
     assert!(hooks.len() >= 6, "{hooks:?}");
+    let queries = named(spans, "query");
+    assert!(queries.len() >= 6, "{queries:?}");
+    for asked in hooks.iter().chain(&queries) {
+        let of_canary = canaries.iter().any(|c| c.span_id == asked.parent_span_id);
+        let of_step = steps.contains(&*asked.parent_span_id);
+        assert!(of_canary || of_step, "{asked:?}");
+    }
     let name = text(&hooks[0].attributes, "flagship.name");
     assert_eq!(name.as_deref(), Some("acceptance"));
     assert!(

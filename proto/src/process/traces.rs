@@ -9,7 +9,12 @@ mod otlp;
 #[cfg(test)]
 mod tests;
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{
+    Args,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -35,6 +40,16 @@ pub struct TraceArgs {
         value_name = "URL"
     )]
     pub otlp_endpoint: Option<String>,
+    /// The CA of that receiver (PEM): its certificate has to come from there, and from nowhere else.
+    /// Without it the CAs of this machine are trusted
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        value_name = "FILE",
+        // The standard has it that a variable without a value is not set.
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
+    pub otlp_ca: Option<PathBuf>,
 }
 
 /// A trace: 16 bytes that follow from the rollout.

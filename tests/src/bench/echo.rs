@@ -32,7 +32,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{
     Request, Response, Status, Streaming,
@@ -40,6 +40,7 @@ use tonic::{
 };
 
 use super::{child, members};
+use crate::tls::accept;
 
 /// One side of it.
 #[derive(Debug, Clone, clap::Args)]
@@ -176,23 +177,6 @@ impl Echo {
     fn open(&self) -> Vec<Out> {
         let streams = self.streams.lock();
         streams.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Accepts over TLS until nobody takes what is accepted.
-pub(super) async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    ready: mpsc::Sender<std::io::Result<TlsStream<TcpStream>>>,
-) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let (acceptor, ready) = (acceptor.clone(), ready.clone());
-        tokio::spawn(async move {
-            let _slow_without_it = stream.set_nodelay(true);
-            if let Ok(stream) = acceptor.accept(stream).await {
-                let _server_ended = ready.send(Ok(stream)).await;
-            }
-        });
     }
 }
 

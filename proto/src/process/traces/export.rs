@@ -1,13 +1,17 @@
 //! Sends spans in the background: a bounded queue, batches, a deadline. What cannot be sent is lost, and
 //! counted; nothing that decides ever waits for it.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
 use percent_encoding::percent_decode_str;
 use prometheus_client::metrics::counter::Counter;
 use prost::Message as _;
 use reqwest::{
-    Client, Response, Url,
+    Certificate, Client, ClientBuilder, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -19,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Span, TraceArgs, otlp::Request};
 use crate::process::{
+    files,
     metrics::Page,
     retry::{Backoff, retry},
 };
@@ -39,8 +44,11 @@ const TRIES: u32 = 4;
 const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 /// So much of an answer is read, in bytes.
 const ANSWER: usize = 512;
+/// The most bytes of a file with CAs.
+const LARGEST_CA: u64 = 1024 * 1024;
 
-/// Why traces cannot be sent as it was asked for. No value is repeated: any of them may hold a secret.
+/// Why traces cannot be sent as it was asked for. No value but a file's name is repeated: any of them may
+/// hold a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTraced {
     /// The endpoint is no address.
@@ -56,6 +64,14 @@ pub enum NotTraced {
     /// The headers cannot be read.
     #[error("OTEL_EXPORTER_OTLP_HEADERS is not name=value, with commas between")]
     Headers,
+    /// The CA of the receiver cannot be taken.
+    #[error("--otlp-ca (OTEL_EXPORTER_OTLP_CERTIFICATE) {}: {why}", path.display())]
+    Ca {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The client cannot be made.
     #[error("the client for traces cannot be made: {0}")]
     Client(#[from] reqwest::Error),
@@ -104,8 +120,12 @@ impl Tracer {
             .redirect(Policy::none())
             .user_agent(concat!("flagship/", env!("CARGO_PKG_VERSION")))
             .pool_max_idle_per_host(1)
-            .default_headers(read_headers(&headers).ok_or(NotTraced::Headers)?)
-            .build()?;
+            .default_headers(read_headers(&headers).ok_or(NotTraced::Headers)?);
+        let ca = args.otlp_ca.as_deref();
+        let client = match ca.filter(|path| !path.as_os_str().is_empty()) {
+            Some(path) => trusting(client, path)?,
+            None => client.build()?,
+        };
         let (queue, spans) = channel(QUEUE);
         let counts = Counts::default();
         let exporter = Exporter {
@@ -158,6 +178,27 @@ impl Tracer {
     pub(super) fn counted(&self) -> (u64, u64) {
         (self.counts.sent.get(), self.counts.lost.get())
     }
+}
+
+/// A client that trusts the CAs of a file and no others.
+fn trusting(client: ClientBuilder, path: &Path) -> Result<Client, NotTraced> {
+    let refused = |why: String| NotTraced::Ca {
+        path: path.to_owned(),
+        why,
+    };
+    let pem = files::read(path, LARGEST_CA).map_err(|error| refused(causes(error)))?;
+    let pem = pem.ok_or_else(|| refused("there is no such file".to_owned()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(refused("there is no certificate in it (PEM)".to_owned()));
+    }
+    let client = client.tls_certs_only(certificates).build();
+    client.map_err(|error| refused(causes(error)))
+}
+
+/// An error with what caused it, in one line.
+fn causes(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
 }
 
 /// `/v1/traces` below what was given, as the specification of OTLP has it.
@@ -284,7 +325,7 @@ impl Exporter {
     async fn post(&self, body: bytes::Bytes) -> Result<(), NotTaken> {
         let request = self.client.post(self.endpoint.clone()).body(body);
         let answer = request.send().await.map_err(|error| NotTaken {
-            why: error.without_url().to_string(),
+            why: causes(error.without_url()),
             may_pass: true,
         })?;
         let status = answer.status();

@@ -1,7 +1,7 @@
 //! The baseline: a server that answers with bytes that it has, and tells what it is told; over the same
 //! TLS, without a store, tokens or limits.
 
-use std::{convert::Infallible, fs, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, fs, path::PathBuf};
 
 use anyhow::Context as _;
 use axum::{
@@ -12,26 +12,16 @@ use axum::{
     routing::get,
 };
 use flagship_hub::{api::types::EventView, ca::Ca};
-use flagship_proto::{
-    process::Clock,
-    tls::{CurrentCert, api_server},
-};
+use flagship_proto::process::Clock;
 use futures::StreamExt as _;
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto::Builder,
-};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    net::TcpListener,
-    sync::{broadcast, mpsc},
-};
-use tokio_rustls::TlsAcceptor;
+use tokio::{net::TcpListener, sync::broadcast};
 use tokio_stream::wrappers::BroadcastStream;
-use tower::Service as _;
 
-use crate::bench::{child, echo::accept, stage::Stage};
+use crate::{
+    bench::{child, stage::Stage},
+    tls,
+};
 
 /// What it serves.
 #[derive(Debug, Clone, clap::Args)]
@@ -62,8 +52,7 @@ impl Bare {
     pub(in crate::bench) async fn serve(self) -> anyhow::Result<()> {
         let ca = Ca::open(&self.data)?;
         let made = ca.server(&["localhost".into()], &[], Clock::new().now().wall)?;
-        let own = Arc::new(CurrentCert::new(&made.chain_pem, &made.key_pem)?);
-        let acceptor = TlsAcceptor::from(Arc::new(api_server(own, None)?));
+        let acceptor = tls::acceptor(&made.chain_pem, &made.key_pem)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let page = Bytes::from(fs::read(&self.body)?);
@@ -79,21 +68,7 @@ impl Bare {
                     Sse::new(events.filter_map(async |event| event.ok().map(Ok::<_, Infallible>)))
                 }),
             );
-        let (ready, mut accepted) = mpsc::channel(64);
-        tokio::spawn(accept(listener, acceptor, ready));
-        tokio::spawn(async move {
-            while let Some(Ok(stream)) = accepted.recv().await {
-                let routes = routes.clone();
-                let service =
-                    service_fn(move |request: Request<Incoming>| routes.clone().call(request));
-                tokio::spawn(async move {
-                    let protocol = Builder::new(TokioExecutor::new());
-                    protocol
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await
-                });
-            }
-        });
+        tls::serve(listener, acceptor, routes);
         let url = format!("https://localhost:{port}");
         println!("{}", serde_json::to_string(&Listening { url })?);
         child::answer(async |name| {
