@@ -101,6 +101,18 @@ impl Person {
         (output.status.success(), said)
     }
 
+    /// Opens the stream of changes.
+    async fn follows(&self, fleet: &Fleet) -> reqwest::Response {
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        let own = CurrentCert::new(&read(&self.certificate), &read(&self.key)).unwrap();
+        let ca = read(&fleet.hub.data.join("ca.pem"));
+        let tls = person_client(Arc::new(own), &ca, &[b"h2", b"http/1.1"]).unwrap();
+        let client = reqwest::Client::builder().no_proxy();
+        let client = client.tls_backend_preconfigured(tls).build().unwrap();
+        let events = client.get(format!("{}/api/v1/events", fleet.hub.url()));
+        events.send().await.unwrap().error_for_status().unwrap()
+    }
+
     fn log_in(&self, fleet: &Fleet) -> (bool, String) {
         let url = fleet.hub.url();
         self.flagship(&["login", &url, "--ca-hash", &fleet.hub.ca_hash])
@@ -206,12 +218,19 @@ async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody
     let nobody = ca.issue(&folder, "nobody", "", |_| {});
     refused(nobody.log_in(&fleet), "names nobody");
 
+    let mut open = alice.follows(&fleet).await;
     let revoke = ["token", "revoke", &made.token.id, "--yes"];
     let _revoked: TokenView = fleet.cli.json(&revoke).unwrap();
     refused(
         alice.flagship(&["status"]),
         "the rights of certificates of alice were revoked",
     );
+    let end = async {
+        while let Ok(Some(_)) = open.chunk().await {}
+    };
+    timeout(Duration::from_secs(20), end)
+        .await
+        .expect("the stream that alice has open ends with the grant");
     fleet.cli.ok(&create).unwrap();
     refused(
         alice.flagship(&["status"]),

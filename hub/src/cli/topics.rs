@@ -166,7 +166,13 @@ CERTIFICATES, THE WAY IN WHEN ALL ELSE IS DOWN
 
 A person's certificate is one of that CA, for client authentication; its subject's one common name is
 who they are. What they may do is granted on the hub by that name, and ends with the grant, its time, or
-the certificate's. A name whose grant was revoked needs a certificate made since. Where a request has a
+the certificate's. Who leaves, or lost a key, is shut out at once, with what they have open:
+
+  flagship token list                                          the grant that has (certificate) beside it
+  flagship token revoke TOKEN --reason 'alice left'
+
+That takes every certificate of the name away, so the CA's lists of revoked ones are not asked. To let the
+name in again, grant it anew: it then needs a certificate made since the revocation. Where a request has a
 token too, the token counts. Browsers are not let in by certificate. The hub's own CA cannot be the one
 for people: agents have its certificates. No certificate is the last way in: one admin token stays.
 ";

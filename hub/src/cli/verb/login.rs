@@ -1,7 +1,7 @@
 //! `flagship login`: trusts a hub by the hash of its CA, and keeps a token for it.
 
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Read as _},
+    io::{self, IsTerminal as _, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,8 +21,9 @@ use crate::{
         config::{self, Context},
         context::{certificate, read, token},
         exit::{CliError, Exit},
-        output::{print, remark},
+        output::print,
         render::lists::in_words,
+        typed,
     },
 };
 
@@ -147,14 +148,14 @@ impl Login {
 pub fn token_of(global: &Global, stdin: bool, ask: bool) -> Result<Option<String>, CliError> {
     let mut text = String::new();
     let failed = |error| CliError::new(Exit::Error, format!("cannot read stdin: {error}"));
-    let typed = io::stdin().is_terminal();
-    if stdin && !typed {
+    let is_typed = io::stdin().is_terminal();
+    if stdin && !is_typed {
         io::stdin().read_to_string(&mut text).map_err(failed)?;
     } else if !stdin && let Some(token) = token(global)? {
         text = token;
-    } else if typed && (stdin || ask) {
-        remark("Paste the token, then press Enter (clear the screen after: it shows there):");
-        io::stdin().lock().read_line(&mut text).map_err(failed)?;
+    } else if is_typed && (stdin || ask) {
+        let question = "Paste the token, then press Enter (it is not shown):";
+        text = typed::secret(question).map_err(failed)?;
     } else {
         return Ok(None);
     }
