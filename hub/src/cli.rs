@@ -13,6 +13,7 @@ pub mod refs;
 pub mod render;
 pub mod select;
 pub mod topics;
+mod typed;
 pub mod verb;
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub mod key {
     pub const SPACE: &str = " ";
     /// Held with another key.
     pub const SHIFT: &str = "\u{e008}";
+    /// To the next choice of several.
+    pub const DOWN: &str = "\u{e015}";
 }
 
 /// A browser with one tab.
@@ -192,13 +194,13 @@ impl Browser {
         }
     }
 
-    /// Waits until a text is read at a place.
+    /// Waits until a text is read at a place, and not only somewhere that is hidden.
     ///
     /// # Panics
     /// Not in time; the message shows what is on the page instead.
     pub async fn reads(&self, selector: &str, text: &str) {
         let script = format!(
-            "return [...document.querySelectorAll({})].some(e => e.innerText.includes({}))",
+            "return [...document.querySelectorAll({})].some(e => e.checkVisibility() && e.innerText.includes({}))",
             json!(selector),
             json!(text)
         );
@@ -280,13 +282,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", scheme).await;
     }
 
-    /// What is wider than its place, so that a reader has to scroll sideways.
+    /// What is wider than its place, so that a reader has to scroll sideways; but for what was typed into a
+    /// field.
     ///
     /// # Panics
     /// There is no page.
     pub async fn overflowing(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('html, dialog[open], dialog[open] *')] \
-            .filter(e => e.scrollWidth > e.clientWidth && getComputedStyle(e).display !== 'inline') \
+            .filter(e => e.scrollWidth > e.clientWidth && e.tagName !== 'INPUT' && getComputedStyle(e).display !== 'inline') \
             .map(e => e.outerHTML.slice(0, 200))";
         let found = self.ask(script).await;
         serde_json::from_value(found).expect("a list of texts")

@@ -18,6 +18,7 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, tcgetattr},
 };
+use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -82,12 +83,8 @@ impl Terminal {
         self.keyboard
             .write_all(format!("{answer}\n").as_bytes())
             .unwrap();
-        let mut ended = None;
-        while ended.is_none() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            ended = child.try_wait().unwrap();
-        }
-        ended.unwrap()
+        let ended = tokio::task::spawn_blocking(move || child.wait());
+        timeout(SOON, ended).await.unwrap().unwrap().unwrap()
     }
 }
 

@@ -46,8 +46,15 @@ async fn a_keyboard_alone_stops_a_release_and_the_page_shows_that_it_stopped() {
     browser.ask("window.loaded = 'once'").await;
     let rollout = play.release("1.1.0");
     browser.reads("#rollouts .name", &rollout).await;
+    let held = "window.held = document.querySelector('#rollouts .name'); window.held.focus()";
+    browser.ask(held).await;
     play.reaches_weight(&rollout, "pilot-1", 10).await;
     browser.reads("#rollouts .weight", "10%").await;
+    let bar = "return [...document.querySelectorAll('#rollouts .bar > span')].some(bar => bar.style.width === '10%')";
+    browser.until("the bar is as long as the weight", bar).await;
+    let kept = "return document.activeElement === window.held";
+    let what = "what is new takes no focus away";
+    assert_eq!(browser.ask(kept).await, true, "{what}");
     let view = play.rollout(&rollout);
     let reason = &cluster_of(&view, "pilot-1").why.message;
     browser.reads("#rollouts .row-why", reason).await;
@@ -115,6 +122,8 @@ async fn a_wrong_token_is_told_what_to_do(browser: &Browser) {
 /// Orders an abort of the fleet with keys alone, and follows it to its last receipt.
 async fn stopped_by_keyboard(browser: &Browser, play: &Play) -> AbortView {
     browser.tab_to("#abort-open").await;
+    let ring = "const seen = getComputedStyle(document.activeElement); return seen.outlineStyle !== 'none' && parseFloat(seen.outlineWidth) >= 2";
+    assert_eq!(browser.ask(ring).await, true, "the focus is seen");
     browser.press(key::ENTER).await;
     browser
         .reads("#abort-scopes", "rollout shop/checkout-1")
@@ -191,11 +200,18 @@ async fn stopped_by_keyboard(browser: &Browser, play: &Play) -> AbortView {
 
 async fn it_fits_and_is_legible_everywhere(browser: &Browser) {
     let mut pictures = Vec::new();
-    for dialog in ["", "#abort", "#receipts"] {
+    for (dialog, form) in [
+        ("", ""),
+        ("#abort", "abort-choose"),
+        ("#abort", "abort-confirm"),
+        ("#receipts", ""),
+    ] {
         if !dialog.is_empty() {
-            browser
-                .ask(&format!("document.querySelector('{dialog}').showModal()"))
-                .await;
+            let open = format!(
+                "const dialog = document.querySelector('{dialog}'); dialog.showModal(); \
+                 dialog.querySelectorAll('form').forEach(form => {{ form.hidden = form.id !== '{form}'; }})"
+            );
+            browser.ask(&open).await;
         }
         for (width, scheme) in [
             (1280, "light"),
@@ -204,7 +220,7 @@ async fn it_fits_and_is_legible_everywhere(browser: &Browser) {
             (360, "dark"),
         ] {
             browser.looks(width, scheme).await;
-            let what = format!("{dialog} {width} {scheme}");
+            let what = format!("{dialog}{form} {width} {scheme}");
             let wide = browser.overflowing().await;
             assert!(wide.is_empty(), "{what}: {wide:?}");
             let (contrast, place) = browser.lowest_contrast().await;
@@ -213,7 +229,7 @@ async fn it_fits_and_is_legible_everywhere(browser: &Browser) {
                 what,
                 browser
                     .picture(&format!(
-                        "page{}-{width}-{scheme}.png",
+                        "page{}{form}-{width}-{scheme}.png",
                         dialog.replace('#', "-")
                     ))
                     .await,
@@ -237,7 +253,7 @@ async fn nothing_left_the_hub_and_the_token_is_nowhere(browser: &Browser, fleet:
     complained_of_nothing_but_refusals(browser).await;
     let requests = browser.requests().await;
     let token = &fleet.hub.admin_token;
-    let secret = token.rsplit('_').next().unwrap();
+    let secret = token.splitn(3, '_').nth(2).unwrap();
     let own = format!("{}/", fleet.hub.url());
     assert!(requests.len() > 20, "{requests:?}");
     for url in &requests {

@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use flagship_hub::api::types::CreatedToken;
+use flagship_hub::api::types::{AbortView, CreatedToken, List};
 use flagship_tests::{
     browser::{Browser, key},
     fleet::{Fleet, Members},
@@ -46,11 +46,17 @@ async fn who_may_not_stop_sees_everything_and_reads_why_the_button_does_nothing(
     let asks = "return [document.querySelector('#abort-open').ariaDisabled, document.querySelector('dialog[open]')]";
     assert_eq!(browser.ask(asks).await, json!(["true", null]));
 
+    // From here on nothing is asked for because of the time alone: only what the hub tells brings it.
+    let deaf = "const real = window.setTimeout; for (let id = real(() => {}); id > 0; id--) clearTimeout(id); \
+        window.setTimeout = (act, after, ...more) => after < 5000 ? real(act, after, ...more) : 0";
+    browser.ask(deaf).await;
     fleet
         .cli
         .ok(&["freeze", "--fleet", "--for", "1h", "--reason", MARKUP])
         .unwrap();
     browser.reads("#banners", "of admin until").await;
+    let loud = "return [document.querySelector('#banners').ariaLive, document.querySelector('#notices').role]";
+    assert_eq!(browser.ask(loud).await, json!(["assertive", "alert"]));
     browser.reads("#banners", &shown(MARKUP)).await;
     browser.reads("#banners strong", "FROZEN").await;
     assert_eq!(browser.ask(NO_MARKUP).await, true);
@@ -155,6 +161,60 @@ async fn a_hub_that_is_away_and_a_token_that_ends_are_told_and_what_was_away_com
     log_in(&browser, &fleet.hub.admin_token).await;
     browser.reads("#live", "Live").await;
     complained_of_nothing_but_refusals(&browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_answer_is_lost_is_waited_for_sent_again_and_carried_out_once_as_it_was_chosen()
+ {
+    let (fleet, browser, _) = alone("page-lost", "responder").await;
+    let between = "const real = window.fetch; window.keys = []; window.isLost = true; \
+        window.fetch = async (path, options) => { \
+            const answer = await real(path, options); \
+            if (path !== '/api/v1/aborts') return answer; \
+            window.keys.push(options.headers['idempotency-key']); \
+            if (!window.isLost) return answer; \
+            await new Promise(done => { window.lose = done; }); \
+            throw new TypeError('cut'); \
+        }";
+    browser.ask(between).await;
+    browser.tab_to("#abort-open").await;
+    browser.press(key::ENTER).await;
+    browser.reads("#abort-scopes", "fleet").await;
+    browser.press(key::SPACE).await;
+    browser.tab_to("input[name=mode]").await;
+    browser.press(key::DOWN).await;
+    browser.tab_to("#abort-reason").await;
+    browser.press("once").await;
+    browser.press(key::ENTER).await;
+    browser
+        .reads("#confirm-title", "An abort of fleet would hit:")
+        .await;
+    browser.tab_to("#abort-confirm button[type=submit]").await;
+    browser.press(key::ENTER).await;
+    browser
+        .until("it is sent", "return window.keys.length === 1")
+        .await;
+    browser.press(key::ESCAPE).await;
+    browser.press(key::ENTER).await;
+    let waits = "return [document.querySelector('#abort').open, window.keys.length]";
+    let what = "who has sent an order learns what came of it, and it is on its way once";
+    assert_eq!(browser.ask(waits).await, json!([true, 1]), "{what}");
+    browser.ask("window.isLost = false; window.lose()").await;
+    browser
+        .reads("#confirm-problem", "the abort may not be stored")
+        .await;
+    browser.press(key::ENTER).await;
+    browser
+        .reads("#receipts-title", "stops fleet: all weights stay")
+        .await;
+    let keys = browser.ask("return window.keys").await;
+    let aborts: List<AbortView> = fleet.cli.json(&["get", "aborts"]).unwrap();
+    let [abort] = aborts.items.as_slice() else {
+        panic!("{aborts:?}");
+    };
+    assert_eq!(abort.reason, "once");
+    assert_eq!(keys[0], keys[1], "it is the same order");
+    assert!(keys[0].as_str().is_some_and(|key| key.len() > 20));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

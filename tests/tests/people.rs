@@ -225,9 +225,7 @@ async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody
         alice.flagship(&["status"]),
         "the rights of certificates of alice were revoked",
     );
-    let end = async {
-        while let Ok(Some(_)) = open.chunk().await {}
-    };
+    let end = async { while let Ok(Some(_)) = open.chunk().await {} };
     timeout(Duration::from_secs(20), end)
         .await
         .expect("the stream that alice has open ends with the grant");

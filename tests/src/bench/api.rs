@@ -14,7 +14,9 @@ use std::{
 };
 
 use anyhow::ensure;
-use flagship_hub::api::types::{CreatedToken, FreezeRequest, FreezeView, List, RolloutView};
+use flagship_hub::api::types::{
+    ClusterView, CreatedToken, FreezeRequest, FreezeView, List, RolloutView,
+};
 use flagship_proto::{model::Scope, process::files};
 use jiff::Timestamp;
 use serde_json::json;
@@ -56,6 +58,9 @@ pub async fn measure(folder: &Path, rounds: u32) -> anyhow::Result<Report> {
     let command = Cli::of(&stage.folder.join("cli.yaml"), &stage.hub)?;
     let version = starts(times, || command.command(&["--version"]))?;
     let get = starts(times, || command.command(&["get", "clusters"]))?;
+    let members: List<ClusterView> = command.json(&["get", "clusters"])?;
+    let count = members.items.len();
+    ensure!(count == CLUSTERS, "{count} of {CLUSTERS} clusters are told");
 
     stage.hub.kill();
     let (mut server, bare) = Server::start(&stage, &page.body).await?;
@@ -123,6 +128,18 @@ fn page_of(url: &str, time: u32) -> String {
     format!("{url}/api/v1/rollouts?all=true&limit=100&selector=team%3Dt{team}")
 }
 
+/// Whether a list is a page, not the last, of what the selector of that time selects and of nothing else.
+fn is_selected(list: &List<RolloutView>, time: u32) -> anyhow::Result<()> {
+    let plan = format!("w{:03}", time as usize % stored::PLANS);
+    let of_others = list.items.iter().filter(|view| view.plan != plan).count();
+    ensure!(
+        list.items.len() == 100 && list.next.is_some() && of_others == 0,
+        "a page has {} items, {of_others} of them not of {plan}",
+        list.items.len()
+    );
+    Ok(())
+}
+
 /// The same list over one connection, a selector after the other.
 async fn pages(api: &Api, url: &str, times: u32) -> anyhow::Result<Page> {
     let http = http(api.ca(), None)?;
@@ -138,12 +155,7 @@ async fn pages(api: &Api, url: &str, times: u32) -> anyhow::Result<Page> {
             millis.push(began.elapsed().as_secs_f64() * 1000.0);
         }
     }
-    let list: List<RolloutView> = serde_json::from_str(&body)?;
-    ensure!(
-        list.items.len() == 100 && list.next.is_some(),
-        "a page has {} items",
-        list.items.len()
-    );
+    is_selected(&serde_json::from_str(&body)?, times)?;
     Ok(Page {
         body,
         millis: median(millis),

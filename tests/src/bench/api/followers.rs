@@ -2,7 +2,7 @@
 //! came to the last of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::IpAddr,
     path::PathBuf,
@@ -58,8 +58,8 @@ pub struct Followed {
 #[derive(Debug, Default)]
 struct Seen {
     open: usize,
-    /// By the name of what changed.
-    names: BTreeMap<String, (usize, Timestamp)>,
+    /// By the name of what changed: who has seen it, and when the last of them first did.
+    names: BTreeMap<String, (BTreeSet<usize>, Timestamp)>,
 }
 
 type Shared = Arc<Mutex<Seen>>;
@@ -81,7 +81,7 @@ impl Followers {
             let token = tokens[number / A_TOKEN].to_owned();
             let (url, gate, seen) = (self.url.clone(), gate.clone(), seen.clone());
             tokio::spawn(async move {
-                let ended = one(client, url, token, gate, &seen).await;
+                let ended = one(number, client, url, token, gate, &seen).await;
                 at(&seen, |seen| seen.open = seen.open.saturating_sub(1));
                 eprintln!("follower {number}: {ended:?}");
             });
@@ -91,7 +91,7 @@ impl Followers {
                 let known = seen.names.get(name);
                 Followed {
                     open: seen.open,
-                    seen: known.map_or(0, |(count, _)| *count),
+                    seen: known.map_or(0, |(who, _)| who.len()),
                     last: known.map(|(_, last)| *last),
                 }
             })
@@ -105,6 +105,7 @@ fn at<T>(seen: &Shared, act: impl FnOnce(&mut Seen) -> T) -> T {
 }
 
 async fn one(
+    number: usize,
     client: reqwest::Client,
     url: String,
     token: String,
@@ -116,14 +117,34 @@ async fn one(
     drop(dialling);
     at(seen, |seen| seen.open += 1);
     while let Some((event, moment)) = events.next().await {
-        if event.kind != "freeze" {
-            continue;
+        if event.kind == "freeze" {
+            at(seen, |seen| seen.take(event.name, number, moment));
         }
-        at(seen, |seen| {
-            let (count, last) = seen.names.entry(event.name).or_insert((0, moment));
-            *count += 1;
-            *last = moment.max(*last);
-        });
     }
     Ok(())
+}
+
+impl Seen {
+    /// One more has seen it; who sees it again, as its end, does not count twice.
+    fn take(&mut self, name: String, who: usize, moment: Timestamp) {
+        let (known, last) = self.names.entry(name).or_insert((BTreeSet::new(), moment));
+        if known.insert(who) {
+            *last = moment.max(*last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sees_a_change_twice_does_not_stand_in_for_who_misses_it() {
+        let mut seen = Seen::default();
+        let at = |second| Timestamp::from_second(second).expect("it is a time");
+        for (who, second) in [(0, 1), (1, 3), (0, 9)] {
+            seen.take("f-1".to_owned(), who, at(second));
+        }
+        assert_eq!(seen.names["f-1"], (BTreeSet::from([0, 1]), at(3)));
+    }
 }
