@@ -121,3 +121,36 @@ async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_pas
     hear(&mut seen);
     assert!(seen.serving_banner(&rollout).is_some(), "it is stuck");
 }
+
+#[tokio::test]
+async fn who_was_ordered_nothing_yet_is_idle_under_an_abort_of_the_plan_and_not_called_silent() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let mut rollout = half_way(&api, &token).await.to_value();
+    let us = rollout.state.clusters.values().next().unwrap();
+    let eu = ClusterState {
+        name: "eu-1".parse().unwrap(),
+        phase: ClusterPhase::Waiting,
+        touched: false,
+        ..us.clone()
+    };
+    let uid = "uid-eu-1".parse().unwrap();
+    rollout.state.clusters.insert(uid, eu);
+    api.commit(Txn::new().put(&rollout)).await;
+    for scope in [
+        r#"{"kind":"plan","of":"shop/checkout"}"#,
+        r#"{"kind":"workload","of":"shop/Deployment/checkout"}"#,
+    ] {
+        let body = format!(r#"{{"scope":{scope}}}"#);
+        let abort = api
+            .post_with("/api/v1/aborts", &token, &body, &[])
+            .await
+            .body;
+        let abort: serde_json::Value = serde_json::from_str(&abort).unwrap();
+        let lines = abort["clusters"].as_array().unwrap();
+        let line = |name: &str| lines.iter().find(|line| line["cluster"] == name).unwrap();
+        assert_eq!(line("us-1")["state"], "notHeard", "{abort}");
+        assert_eq!(line("eu-1")["state"], "idle", "{abort}");
+        assert_eq!(line("eu-1")["text"], "nothing was ordered there");
+    }
+}

@@ -68,12 +68,13 @@ pub fn view(
     }
     let not_fixed = not_fixed(state, seen, sight, row)?;
     let mut clusters = Vec::new();
-    for (uid, orders) in concerned(state, seen, sight, row, &receipts)? {
+    for (uid, orders, is_told) in concerned(state, seen, sight, row, &receipts)? {
         let stopped = Stopped {
             seen,
             abort: order,
             uid: &uid,
             orders: &orders,
+            is_told,
             receipt: receipts.get(&uid).map(Arc::as_ref),
             bound_at,
             not_fixed: &not_fixed,
@@ -146,14 +147,14 @@ pub fn later(at: Timestamp, wait: Duration) -> Timestamp {
 
 type Orders = Vec<Stored<OrderRow>>;
 
-/// Members in scope with their orders in scope, and whoever answered.
+/// Members in scope with their orders in scope and whether the abort goes to them, and whoever answered.
 fn concerned(
     state: &ApiState,
     seen: &Seen,
     sight: &Sight<'_>,
     row: &Stored<AbortRow>,
     receipts: &BTreeMap<ClusterUid, Arc<ReceiptRow>>,
-) -> Result<Vec<(ClusterUid, Orders)>, StoreError> {
+) -> Result<Vec<(ClusterUid, Orders, bool)>, StoreError> {
     let scope = &row.unplaced().scope;
     let mut found = Vec::new();
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
@@ -166,8 +167,9 @@ fn concerned(
         orders.retain(|stored| {
             let order = stored.unplaced();
             scope.covers(&order.workload, &order.plan, &order.rollout)
-                && (inside || sight.workload(&order.workload))
         });
+        let is_told = !orders.is_empty() || matches!(scope, Scope::Fleet | Scope::Selector(_));
+        orders.retain(|stored| inside || sight.workload(&stored.unplaced().workload));
         let counted = counts(scope, cluster, !orders.is_empty(), open.iter().copied());
         let is_seen = inside || !orders.is_empty() || sight.cluster(cluster);
         let meant = cluster.state.is_member() && row.concerns(uid) && counted && is_seen;
@@ -177,7 +179,7 @@ fn concerned(
             said.iter().any(|said| said.state != ReceiptState::Idle)
         });
         if meant || answered {
-            found.push((uid.clone(), orders));
+            found.push((uid.clone(), orders, is_told));
         }
     }
     Ok(found)

@@ -2,7 +2,7 @@
 
 use flagship_proto::{
     model::{
-        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, OnDisconnect, ReceiptState, Weight,
+        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, OnDisconnect, ReceiptState, Scope, Weight,
         WorkloadReceipt, WorkloadRef,
     },
     words::count,
@@ -23,6 +23,8 @@ pub(super) struct Stopped<'a> {
     pub(super) uid: &'a ClusterUid,
     /// Its orders in scope.
     pub(super) orders: &'a [Stored<OrderRow>],
+    /// Whether the abort goes to its agent: where nothing in scope was ever ordered, none does.
+    pub(super) is_told: bool,
     pub(super) receipt: Option<&'a ReceiptRow>,
     pub(super) bound_at: Timestamp,
     pub(super) not_fixed: &'a [NotFixed],
@@ -33,8 +35,18 @@ impl Stopped<'_> {
     pub(super) fn cluster(&self) -> AbortCluster {
         match self.receipt {
             Some(receipt) => self.answered(receipt),
-            None => self.unheard(),
+            None if self.is_told || self.runs_unordered() => self.unheard(),
+            None => self.line(AbortState::Idle, "nothing was ordered there".to_owned()),
         }
+    }
+
+    /// Whether a canary that no order speaks for was last heard of in the workload that is stopped.
+    fn runs_unordered(&self) -> bool {
+        let Scope::Workload(workload) = &self.abort.scope else {
+            return false;
+        };
+        let report = self.seen.report(self.uid, workload);
+        report.is_some_and(|report| report.status.phase.is_active())
     }
 
     fn name(&self) -> String {
