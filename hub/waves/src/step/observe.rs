@@ -312,9 +312,15 @@ impl Turn<'_> {
     }
 }
 
+/// How an agent goes on, after a failure's cause, to say how far its way back is. That is over before
+/// the cause has been read for the last time.
+const WAY_BACK: &str = "; returning traffic to ";
+
+/// Why a cluster failed, as its agent says it.
 fn words(status: &WorkloadStatus) -> String {
-    match (status.message.is_empty(), status.reason.is_empty()) {
-        (false, _) => status.message.clone(),
+    let message = status.message.split(WAY_BACK).next().unwrap_or_default();
+    match (message.is_empty(), status.reason.is_empty()) {
+        (false, _) => message.to_owned(),
         (true, false) => status.reason.clone(),
         (true, true) => format!("its canary is {}", status.phase),
     }

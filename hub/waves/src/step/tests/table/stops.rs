@@ -363,3 +363,16 @@ fn p11_an_abort_that_stood_when_a_person_accepted_does_not_undo_it_and_a_later_o
     world.settle();
     assert_eq!(world.state.phase, RolloutPhase::Retreating);
 }
+
+#[test]
+fn why_a_cluster_failed_does_not_go_on_saying_how_far_its_way_back_once_was() {
+    let mut world = second_wave("");
+    world.runs("a", 50);
+    world.fails("a");
+    let status = world.member("a").status.as_mut().unwrap();
+    status.message += "; returning traffic to 1.0.0 (50% is still on the change)";
+    world.settle();
+    let told = format!("{:?}", world.state);
+    assert!(told.contains("success rate 90% < 99%"), "{told}");
+    assert!(!told.contains("still on the change"), "{told}");
+}
