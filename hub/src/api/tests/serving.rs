@@ -1,5 +1,7 @@
 //! What is said while a rollout is stopped or frozen and some users still get what it released.
 
+use std::sync::Arc;
+
 use flagship_proto::model::{OnDisconnect, Phase, Stopwatch, Weight};
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, Stage};
 
@@ -153,4 +155,26 @@ async fn who_was_ordered_nothing_yet_is_idle_under_an_abort_of_the_plan_and_not_
         assert_eq!(line("eu-1")["state"], "idle", "{abort}");
         assert_eq!(line("eu-1")["text"], "nothing was ordered there");
     }
+}
+
+#[tokio::test]
+async fn who_is_done_serves_with_all_the_traffic_that_a_later_canary_does_not_have() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let mut rollout = half_way(&api, &token).await.to_value();
+    for cluster in rollout.state.clusters.values_mut() {
+        cluster.phase = ClusterPhase::Done;
+    }
+    let mut seen = api.seen();
+    let share = |seen: &Seen| {
+        let mut serving = seen.done_and_serving(&rollout, |_| true).into_iter();
+        serving.find(|one| one.cluster == "us-1").unwrap().share
+    };
+    assert_eq!(share(&seen), Some(50), "its own");
+    for report in seen.reports.values_mut() {
+        let status = &mut Arc::make_mut(report).status;
+        status.rollout = Some("checkout-2".parse().unwrap());
+        status.observed = Some(Weight::ZERO);
+    }
+    assert_eq!(share(&seen), Some(100), "a later canary went back");
 }

@@ -34,7 +34,12 @@ impl Seen {
                 rollout: Some(rollout.full_name()),
                 done: true,
                 soaked: cluster.phase == ClusterPhase::Done,
-                share: status.map(share),
+                share: status.map(|status| {
+                    // What a later canary does not have, the primary has: what was released here.
+                    let own = status.rollout.as_ref() == Some(&rollout.id);
+                    let share = share(status);
+                    if own { share } else { 100 - share.min(100) }
+                }),
                 command: format!("flagship retreat {} --reason …", rollout.full_name()),
             }
         })

@@ -132,7 +132,8 @@ impl Unfreeze {
             .await?;
         show(session.format, &view, || {
             format!(
-                "freeze {} of {} has ended; what it held goes on\n",
+                "freeze {} of {} has ended; what it held goes on, unless something else stops it\n  \
+                 flagship status   what else stands\n",
                 view.id, view.scope
             )
         })?;
