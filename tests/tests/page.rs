@@ -174,7 +174,7 @@ async fn stopped_by_keyboard(browser: &Browser, play: &Play) -> AbortView {
     let abort = play.fleet.cli.newest_abort().unwrap();
     assert_eq!(
         (abort.actor.as_str(), abort.reason.as_str()),
-        ("admin", MARKUP)
+        ("admin", shown(MARKUP).as_str())
     );
     let page = shown(&play.ok(&["describe", "abort", &abort.id]));
     let words = |line: &str| {

@@ -9,7 +9,7 @@ use axum::{
 use flagship_proto::{
     model::{
         ProjectName,
-        text::{code_point, is_deceptive},
+        text::{code_point, is_deceptive, on_one_line},
     },
     tls::PeopleCa,
 };
@@ -238,8 +238,8 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
             actor: actor.name,
             via: Some(actor.via),
             grants: actor.grants,
-            reason: given(&parts.headers, REASON)?.unwrap_or_default(),
-            ticket: given(&parts.headers, TICKET)?,
+            reason: said(&parts.headers, REASON)?.unwrap_or_default(),
+            ticket: said(&parts.headers, TICKET)?,
             idempotency_key: key,
             answered: parts.extensions.get().cloned().unwrap_or_default(),
             known: if_match(&parts.headers)?,
@@ -247,13 +247,33 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     }
 }
 
+/// A text that somebody said in a header. Nobody's stop is refused for a character in its reason, which may
+/// have been pasted: what deceives is shown as such instead.
+fn said(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+    Ok(text_of(headers, name)?.map(|text| on_one_line(&text)))
+}
+
+/// A word in a header, which has to be as it is written.
 pub(crate) fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+    let text = text_of(headers, name)?;
+    let mut letters = text.iter().flat_map(|text| text.chars());
+    if let Some(letter) = letters.find(|letter| is_deceptive(*letter)) {
+        let letter = code_point(letter);
+        let what = format!("{letter} is no letter: it moves or hides others");
+        return Err(invalid(name, &what));
+    }
+    Ok(text)
+}
+
+fn invalid(name: &str, what: &str) -> ApiError {
+    ApiError::bad("header.invalid", format!("{name} is not valid: {what}")).field(name)
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
     };
-    let invalid = |what: &str| {
-        ApiError::bad("header.invalid", format!("{name} is not valid: {what}")).field(name)
-    };
+    let invalid = |what: &str| invalid(name, what);
     let value = value
         .to_str()
         .map_err(|_| invalid("write what is not ASCII as percent-encoded UTF-8"))?;
@@ -263,13 +283,6 @@ pub(crate) fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, A
     let text = text.trim();
     if text.len() > LONGEST {
         return Err(invalid(&format!("it has more than {LONGEST} bytes")));
-    }
-    if let Some(letter) = text.chars().find(|letter| is_deceptive(*letter)) {
-        let what = format!(
-            "{} is no letter: it moves or hides others",
-            code_point(letter)
-        );
-        return Err(invalid(&what));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }

@@ -81,6 +81,17 @@ pub fn first_deceptive(document: &Value, has_lines: bool) -> Option<(String, cha
     }
 }
 
+/// A text of one line in which every deceptive character is seen as such: for what must not be refused
+/// because of how it is written, such as the reason of a stop.
+pub fn on_one_line(text: &str) -> String {
+    let seen = |letter: char| match letter {
+        '\n' | '\t' | '\r' => ' ',
+        letter if is_deceptive(letter) => char::REPLACEMENT_CHARACTER,
+        letter => letter,
+    };
+    text.replace("\r\n", "\n").chars().map(seen).collect()
+}
+
 /// How a character is told to people: `U+202E`.
 pub fn code_point(letter: char) -> String {
     format!("U+{:04X}", u32::from(letter))
@@ -106,6 +117,12 @@ mod tests {
         }
         assert!(is_deceptive_in_name('\u{200d}') && is_deceptive_in_name('\u{a0}'));
         assert_eq!(code_point('\u{202e}'), "U+202E");
+    }
+
+    #[test]
+    fn a_reason_that_was_pasted_is_one_line_and_shows_what_would_deceive() {
+        let pasted = "errors:\r\n\tat\u{202e} till\u{1b}[2J";
+        assert_eq!(on_one_line(pasted), "errors:  at\u{fffd} till\u{fffd}[2J");
     }
 
     #[test]

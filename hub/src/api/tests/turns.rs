@@ -206,11 +206,16 @@ async fn what_one_token_may_not_is_logged_a_few_times_and_hides_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_text_that_moves_or_hides_others_is_refused_wherever_it_comes() {
+async fn a_text_that_moves_or_hides_others_is_refused_but_never_a_stop_for_its_reason() {
     let api = Api::new().await;
     let admin = api.token(Role::Admin).await;
-    let why = [("flagship-reason", "all%E2%80%AEllew")];
-    let refused = api.post_with("/api/v1/aborts", &admin, FLEET, &why).await;
+    let why = [("flagship-reason", "all%E2%80%AEllew%0Aas%20pasted")];
+    let ordered = api.post_with("/api/v1/aborts", &admin, FLEET, &why).await;
+    assert_eq!(ordered.status, StatusCode::OK, "{ordered:?}");
+    let shown = "\"reason\":\"all\u{fffd}llew as pasted\"";
+    assert!(ordered.body.contains(shown), "{ordered:?}");
+    let key = [("idempotency-key", "all%E2%80%AEllew")];
+    let refused = api.post_with("/api/v1/aborts", &admin, FLEET, &key).await;
     assert_eq!(refused.problem().code, "header.invalid", "{refused:?}");
     let body = r#"{"name": "ada", "role": "viewer", "projects": ["a\u001b[2J"]}"#;
     let refused = api.post_with("/api/v1/tokens", &admin, body, &[]).await;
