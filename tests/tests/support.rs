@@ -24,7 +24,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A hub whose notifications, address, reasons and tokens hold secrets; the words that must be nowhere.
+/// A hub whose notifications, reasons and tokens hold secrets; the words that must be nowhere.
 async fn planted(folder: &Path) -> (Fleet, Vec<String>) {
     let mut fleet = Fleet::start(folder, &Members::of(&[], "")).await.unwrap();
     let settings = folder.join("notifications.yaml");
@@ -37,10 +37,7 @@ async fn planted(folder: &Path) -> (Fleet, Vec<String>) {
     let settings = settings.display().to_string();
     let environment = [
         ("FLAGSHIP_HUB_NOTIFICATIONS", settings.as_str()),
-        (
-            "FLAGSHIP_HUB_PUBLIC_URL",
-            "https://ann:planted-password@hub.example.com",
-        ),
+        ("FLAGSHIP_HUB_PUBLIC_URL", "https://hub.example.com"),
     ];
     fleet.hub.serve_with(&environment).await.unwrap();
 
@@ -67,7 +64,6 @@ async fn planted(folder: &Path) -> (Fleet, Vec<String>) {
         tail(&viewer),
         enrol.split('.').nth(2).unwrap().to_owned(),
         "hookPLANTEDhook".to_owned(),
-        "planted-password".to_owned(),
         "planted-by-hand".to_owned(),
     ];
     (fleet, words)
