@@ -1,5 +1,6 @@
 //! What both binaries need to run: the clock, files that are never torn, retries, limits, logs,
-//! metrics, traces, shutdown, what a supervisor is told, and a socket for people on the same machine.
+//! metrics, traces, shutdown, what a supervisor is told, and for people a socket on the same machine and
+//! lines that fit their terminal.
 
 pub mod clock;
 pub mod files;
@@ -10,6 +11,7 @@ pub mod shutdown;
 pub mod socket;
 pub mod supervisor;
 pub mod telemetry;
+pub mod terminal;
 pub mod traces;
 
 pub use clock::Clock;

@@ -170,7 +170,7 @@ pub fn no_context(config: &Config, name: &str, path: &Path) -> CliError {
     let known: Vec<&str> = config.contexts.keys().map(String::as_str).collect();
     let what = format!("there is no context {name:?} in {}", path.display());
     CliError::bad(what).remedy(if known.is_empty() {
-        "it has none: flagship login https://host:port makes one".to_owned()
+        "it has none: `flagship login https://host:port` makes one".to_owned()
     } else {
         format!("it has: {}", known.join(", "))
     })

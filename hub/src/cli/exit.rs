@@ -156,7 +156,7 @@ pub fn beside_hub(mut error: CliError) -> CliError {
 }
 
 const BESIDE_HUB: &str = "until then a cluster is seen and stopped on its own machine: \
-    flagship-agent ctl status, flagship-agent ctl retreat --all --reason …";
+    `flagship-agent ctl status`, `flagship-agent ctl retreat --all --reason …`";
 
 /// What a verb that stops says where the hub cannot be reached: nothing advances without it for long,
 /// and each cluster can be stopped on the spot.
@@ -181,9 +181,8 @@ pub fn without_hub(mut error: CliError) -> CliError {
 }
 
 const WITHOUT_HUB: &str = "\
-Without the hub: a canary stops advancing by itself when its lease ends (30s unless its plan says
-otherwise; a plan with `onDisconnect: continue` goes on). To stop or take back one cluster now, on its
-machine:
+Without the hub: a canary stops advancing by itself when its lease ends (30s unless its plan says \
+otherwise; a plan with `onDisconnect: continue` goes on). To stop or take back one cluster now, on its machine:
   flagship-agent ctl status
   flagship-agent ctl retreat --all --reason … --wait
   flagship-agent ctl hold NAMESPACE/KIND/NAME --reason …

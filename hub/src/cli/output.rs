@@ -32,7 +32,18 @@ pub fn show<T: Serialize>(
     value: &T,
     text: impl FnOnce() -> String,
 ) -> Result<(), CliError> {
-    print(&format.encode(value, text)?)
+    let people = || match format {
+        Format::Wide => text(),
+        Format::Table | Format::Json | Format::Yaml | Format::Path(_) => {
+            Look::of_stdout(true).wrap(&text())
+        }
+    };
+    print(&format.encode(value, people)?)
+}
+
+/// Prints a text for people: on a terminal in lines that fit it.
+pub fn tell(text: &str) -> Result<(), CliError> {
+    print(&Look::of_stdout(true).wrap(text))
 }
 
 /// Writes to stdout. A reader that went away (`| head`) ends the command without a word.
@@ -50,7 +61,12 @@ pub fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Writes a remark to stderr; where stderr is closed there is nobody to tell.
+/// Writes a remark to stderr, on a terminal in lines that fit it.
 pub fn remark(text: &str) {
+    document(&Look::of_stderr(true).wrap(text));
+}
+
+/// Writes to stderr what is read by programs, as it is; where stderr is closed there is nobody to tell.
+pub fn document(text: &str) {
     writeln!(io::stderr().lock(), "{text}").ok();
 }

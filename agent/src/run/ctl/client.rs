@@ -2,14 +2,18 @@
 //! what to do where none does.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal, Write as _},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use flagship_proto::{model::LocalVerb, process::socket};
+use flagship_proto::{
+    model::{LocalVerb, lease::DEFAULT_LEASE},
+    process::{socket, terminal},
+};
 use tokio::io::BufReader;
 
 use super::{Answer, Request, SOCKET, WorkloadView, show};
@@ -103,7 +107,7 @@ async fn status(agent: &Agent, output: Format) -> anyhow::Result<ExitCode> {
         Err(error) => return Ok(unreachable(&agent.folder, &request, &error)),
     };
     match output {
-        Format::Table => print(&show::status(&answer.status, &agent.typed))?,
+        Format::Table => tell(&show::status(&answer.status, &agent.typed))?,
         Format::Json => print(&json(&answer.status)?)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -135,7 +139,7 @@ async fn control(
         in_time = until_back(agent, &mut answer, wait).await;
     }
     match output {
-        Format::Table => print(&show::done(verb, &answer, &agent.typed))?,
+        Format::Table => tell(&show::done(verb, &answer, &agent.typed))?,
         Format::Json => print(&json(&answer)?)?,
     }
     for refused in &answer.refused {
@@ -221,7 +225,7 @@ fn unreachable(folder: &Path, request: &Request, error: &io::Error) -> ExitCode 
     let message = if is(&[io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused]) {
         format!(
             "no agent runs on {place}. While it is down nothing advances here and traffic stays as the proxies have it; \
-             start it (systemctl start flagship-agent, or flagship-agent run --config FILE), then say this again: \
+             start it (`systemctl start flagship-agent`, or `flagship-agent run --config FILE`), then say this again: \
              it comes up without a lease, so nothing moves before you did. If it runs elsewhere, name its folder with --data"
         )
     } else if is(&[io::ErrorKind::PermissionDenied]) {
@@ -230,23 +234,33 @@ fn unreachable(folder: &Path, request: &Request, error: &io::Error) -> ExitCode 
             socket.display()
         )
     } else if is(&[io::ErrorKind::TimedOut]) {
-        let perhaps = match request {
-            Request::Status {} => "",
-            Request::Control { .. } => {
-                " What was asked is not known to be in force: an agent that goes on obeys it."
-            }
-        };
-        format!(
-            "the agent on {place} did not answer for {} s: it is stopped (kill -CONT lets it go on) or hangs.{perhaps} \
-             While it is so nothing advances here, and its proxies keep their weights. Or kill it (kill -9) and start \
-             it again: it comes up without a lease, so nothing moves before you say this again",
-            longest(request).as_secs()
-        )
+        silent(&place.to_string(), request)
     } else {
         format!("the agent on {place} did not answer: {error}")
     };
     complain(&message);
     ExitCode::from(UNREACHABLE)
+}
+
+/// What is known of an agent that takes the question and does not answer it: whether it is stopped,
+/// hangs, or only does not answer here cannot be seen from outside.
+fn silent(place: &str, request: &Request) -> String {
+    let perhaps = match request {
+        Request::Status {} => "",
+        Request::Control { .. } => {
+            " What was asked is not known to be in force: an agent that goes on obeys it."
+        }
+    };
+    format!(
+        "the agent on {place} did not answer for {} s.{perhaps} \
+         If it is stopped, nothing advances here until it goes on (kill -CONT). \
+         If it hangs, its lease ends at most {} s after it last heard the hub, unless a plan says otherwise. \
+         If it only does not answer here, it goes on under the hub's orders: the hub can abort them. \
+         To be sure, kill it (kill -9) and start it again: the proxies keep their weights, and it comes up \
+         without a lease, so nothing moves before you say this again",
+        longest(request).as_secs(),
+        DEFAULT_LEASE.as_secs()
+    )
 }
 
 fn json<T: serde::Serialize>(value: &T) -> anyhow::Result<String> {
@@ -261,8 +275,21 @@ fn print(text: &str) -> anyhow::Result<()> {
         .context("cannot write to the terminal")
 }
 
+/// Prints a text for people: on a terminal in lines that fit it.
+fn tell(text: &str) -> anyhow::Result<()> {
+    print(&fit(io::stdout(), text))
+}
+
 fn complain(message: &str) {
-    eprintln!("flagship-agent: {message}");
+    let text = fit(io::stderr(), &format!("flagship-agent: {message}"));
+    eprintln!("{text}");
+}
+
+fn fit(stream: impl AsFd + IsTerminal, text: &str) -> String {
+    match terminal::size(stream) {
+        Some((width, _)) => terminal::wrap(text, width),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -310,6 +337,29 @@ mod tests {
         let error = answered(folder.path(), &request, short).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(longest(&request) <= Duration::from_secs(10));
+    }
+
+    #[test]
+    fn of_a_silent_agent_no_more_is_said_than_is_known() {
+        let said = silent("/data", &Request::Status {});
+        for part in [
+            "did not answer for 8 s",
+            "If it is stopped, nothing advances here",
+            "If it hangs, its lease ends at most 30 s after",
+            "goes on under the hub's orders",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(
+            !said.contains("in force"),
+            "nothing was asked to be: {said}"
+        );
+        let act = Request::Control {
+            verb: LocalVerb::Hold,
+            workloads: Vec::new(),
+            reason: String::new(),
+        };
+        assert!(silent("/data", &act).contains("not known to be in force"));
     }
 
     #[test]

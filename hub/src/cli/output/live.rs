@@ -16,7 +16,8 @@ impl Live {
             0 => String::new(),
             rows => format!("\x1b[{rows}A"),
         };
-        self.rows = look.rows(picture);
+        let picture = look.wrap(picture);
+        self.rows = look.rows(&picture);
         print(&format!("{up}{}\x1b[J", picture.replace('\n', "\x1b[K\n")))
     }
 

@@ -1,6 +1,13 @@
 //! How text may look on a terminal: its columns and rows, colours with a meaning.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal},
+    os::fd::AsFd,
+};
+
+use flagship_proto::process::terminal;
+
+use super::cut;
 
 /// Columns where nobody counts them: what goes into a file or a pipe is never wrapped.
 const ENDLESS: usize = 10_000;
@@ -48,12 +55,12 @@ impl Look {
 
     /// For what stdout is; `NO_COLOR`, `TERM=dumb` and `--no-color` turn colours off.
     pub fn of_stdout(no_colour: bool) -> Self {
-        Self::of(io::stdout().is_terminal(), no_colour)
+        Self::of(io::stdout(), no_colour)
     }
 
     /// The same for stderr.
     pub fn of_stderr(no_colour: bool) -> Self {
-        Self::of(io::stderr().is_terminal(), no_colour)
+        Self::of(io::stderr(), no_colour)
     }
 
     /// Whether a picture may be drawn over: on a terminal that can, whose columns are counted.
@@ -61,19 +68,16 @@ impl Look {
         !self.wide && io::stdout().is_terminal() && !is_dumb()
     }
 
-    fn of(terminal: bool, no_colour: bool) -> Self {
+    fn of(stream: impl AsFd + IsTerminal, no_colour: bool) -> Self {
         let unwanted = no_colour
             || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || is_dumb();
-        let (width, height) = if terminal {
-            size()
-        } else {
-            (ENDLESS, usize::MAX)
-        };
+        let size = terminal::size(stream);
+        let (width, height) = size.unwrap_or((ENDLESS, usize::MAX));
         Self {
             width,
             height,
-            colour: terminal && !unwanted,
+            colour: size.is_some() && !unwanted,
             wide: false,
         }
     }
@@ -87,9 +91,10 @@ impl Look {
         }
     }
 
-    /// How many rows of the terminal a text takes, colours not counted: what a picture that is drawn
+    /// How many rows of the terminal a text takes once it is wrapped, colours not counted: what a picture that is drawn
     /// over has to go up by.
     pub fn rows(self, text: &str) -> usize {
+        let text = self.wrap(text);
         let rows = text.lines().map(|line| {
             let mut columns = 0_usize;
             let mut in_colour = false;
@@ -104,6 +109,29 @@ impl Look {
             columns.div_ceil(self.width.max(1)).max(1)
         });
         rows.sum()
+    }
+
+    /// Text in lines that fit: broken between words, never inside a command to copy.
+    pub fn wrap(self, text: &str) -> String {
+        if self.width < ENDLESS {
+            terminal::wrap(text, self.width)
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The same in so many rows at most, with `…` where something is missing.
+    pub fn sentence(self, text: &str, rows: usize) -> String {
+        let wrapped = self.wrap(&cut(text, self.width.saturating_mul(rows)));
+        let mut lines: Vec<&str> = wrapped.lines().collect();
+        if lines.len() <= rows {
+            return wrapped;
+        }
+        lines.truncate(rows);
+        let room = self.width.saturating_sub(2);
+        let last = lines.pop().map(|last| format!("{} …", cut(last, room)));
+        lines.extend(last.as_deref());
+        lines.join("\n")
     }
 
     /// Text in a tone.
@@ -127,22 +155,11 @@ impl Look {
         if self.wide {
             text.to_owned()
         } else {
-            super::cut(text, width)
+            cut(text, width)
         }
     }
 }
 
 fn is_dumb() -> bool {
     std::env::var("TERM").is_ok_and(|term| term == "dumb")
-}
-
-fn size() -> (usize, usize) {
-    let asked = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    let or = |number: u16, usual: usize, least: usize| match number {
-        0 => usual,
-        number => usize::from(number).max(least),
-    };
-    asked.map_or((80, 24), |size| {
-        (or(size.ws_col, 80, 20), or(size.ws_row, 24, 6))
-    })
 }

@@ -26,14 +26,14 @@ const SENTENCE: usize = 3;
 pub fn picture(look: Look, view: &RolloutView, now: Timestamp) -> String {
     let mut page = banners(look, &view.banners, now);
     let head = format!("{}  {}  {}", named(view), view.change, stands(view));
-    page += &look.paint(Tone::Strong, &cut(&head, look.width * SENTENCE));
+    page += &look.paint(Tone::Strong, &look.sentence(&head, SENTENCE));
     page.push('\n');
     for wave in &view.waves {
         page += &cut(&wave_line(look, view, wave), look.width);
         page.push('\n');
     }
     let sentence = format!("{}: {}", ending(view), why(&view.why, now));
-    let sentence = cut(&sentence, look.width * SENTENCE);
+    let sentence = look.sentence(&sentence, SENTENCE);
     let taken = look.rows(&page) + look.rows(&sentence) + MARGIN;
     let room = look.height.saturating_sub(taken).max(3);
     for line in clusters(look, view, room, now) {

@@ -18,7 +18,7 @@ use crate::{
         complete,
         context::Session,
         exit::{CliError, Exit, without_hub},
-        output::{Live, print, show},
+        output::{Live, show, tell},
         refs::{self, Kind},
         render::abort as text,
     },
@@ -318,7 +318,7 @@ impl Screen {
             return self.picture.draw(session.look, &page);
         }
         if self.printed.is_empty() {
-            print(&text::head(session.look, view, session.now()))?;
+            tell(&text::head(session.look, view, session.now()))?;
             self.printed.push(String::new());
         }
         self.lines(session, view, |state| state != AbortState::Told)
@@ -334,7 +334,7 @@ impl Screen {
         for cluster in view.clusters.iter().filter(|cluster| wanted(cluster.state)) {
             let line = text::line(session.look, cluster);
             if !self.printed.contains(&line) {
-                print(&line)?;
+                tell(&line)?;
                 self.printed.push(line);
             }
         }

@@ -16,7 +16,7 @@ use crate::{
         client::{Because, pages, segment},
         context::Session,
         exit::{CliError, Exit},
-        output::{print, remark, show},
+        output::{remark, show, tell},
         render::{diff::unified, lists},
     },
 };
@@ -216,7 +216,7 @@ impl Work {
             }
             plan.answer.dry_run = false;
             if session.format.for_people() {
-                print(&words(&plan.answer))?;
+                tell(&words(&plan.answer))?;
             }
         }
         for gone in &self.pruned {

@@ -13,7 +13,7 @@ use crate::cli::{
     config::{self, Config},
     context::{no_context, read, warn_if_exposed},
     exit::{CliError, Exit},
-    output::{print, show, table},
+    output::{show, table, tell},
 };
 
 /// Examples for the help.
@@ -89,7 +89,7 @@ impl Context {
                 let words = format!("context {name}: {}\n", context.hub);
                 config.current_context = Some(name);
                 config::save(&path, &config)?;
-                print(&words)?;
+                tell(&words)?;
             }
             Verb::Add { name, token_stdin } => {
                 if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -120,7 +120,7 @@ impl Context {
                 config.contexts.insert(name.clone(), context);
                 config.current_context.get_or_insert_with(|| name.clone());
                 config::save(&path, &config)?;
-                print(&format!(
+                tell(&format!(
                     "context {name} is kept in {}; flagship context use {name}\n",
                     path.display()
                 ))?;
@@ -135,7 +135,7 @@ impl Context {
                     words += "no context is used now: flagship context use NAME\n";
                 }
                 config::save(&path, &config)?;
-                print(&words)?;
+                tell(&words)?;
             }
         }
         Ok(Exit::Done)

@@ -13,7 +13,7 @@ use crate::{
         complete,
         context::Session,
         exit::{CliError, Exit},
-        output::{print, show},
+        output::{show, tell},
         refs::{self, Kind},
         render::{abort, fleet, freeze, lists, rollout, words},
         select::Select,
@@ -159,7 +159,7 @@ async fn say_what_stands(session: &Session, kind: Kind) -> Result<(), CliError> 
     match kind {
         Kind::Plan | Kind::Rollout | Kind::Cluster if session.format.for_people() => {
             let list: List<Banner> = session.client.get("/api/v1/banners").await?;
-            print(&words::banners(session.look, &list.items, session.now()))
+            tell(&words::banners(session.look, &list.items, session.now()))
         }
         Kind::Plan
         | Kind::Rollout

@@ -6,7 +6,7 @@ use crate::cli::{
     args::Cli,
     complete,
     exit::{CliError, Exit},
-    output::print,
+    output::tell,
     topics::{TOPICS, topic},
 };
 
@@ -27,7 +27,7 @@ pub struct Help {
 impl Help {
     /// Prints it.
     pub fn run(self) -> Result<Exit, CliError> {
-        print(&self.text()?)?;
+        tell(&self.text()?)?;
         Ok(Exit::Done)
     }
 

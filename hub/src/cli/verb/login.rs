@@ -21,7 +21,7 @@ use crate::{
         config::{self, Context},
         context::{certificate, read, token},
         exit::{CliError, Exit},
-        output::print,
+        output::tell,
         render::lists::in_words,
         typed,
     },
@@ -85,7 +85,7 @@ impl Login {
         config.contexts.insert(name.clone(), context);
         config.current_context = Some(name.clone());
         config::save(&path, &config)?;
-        print(&format!(
+        tell(&format!(
             "logged in to fleet {} at {} as {} ({}); context {name} in {}\n",
             who.fleet,
             client.base(),

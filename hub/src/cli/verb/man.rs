@@ -11,7 +11,7 @@ use clap_mangen::Man as Page;
 use crate::cli::{
     args::Cli,
     exit::{CliError, Exit},
-    output::print,
+    output::tell,
     topics::{TOPICS, Topic},
 };
 
@@ -46,7 +46,7 @@ impl Man {
             })?;
         }
         let count = pages.len();
-        print(&format!(
+        tell(&format!(
             "{count} manual pages are in {}\n",
             self.dir.display()
         ))?;

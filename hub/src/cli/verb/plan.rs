@@ -15,7 +15,7 @@ use flagship_waves::plan::{InvalidPeriod, Period};
 use crate::cli::{
     args::Global,
     exit::{CliError, Exit},
-    output::{print, remark},
+    output::{print, remark, tell},
     refs,
 };
 use text::{Draft, Wave};
@@ -100,7 +100,7 @@ impl New {
             .map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         let path = path.display();
-        print(&format!(
+        tell(&format!(
             "{path} is written; read it, then:\n  flagship lint {path}\n  flagship apply -f {path} --dry-run\n"
         ))?;
         Ok(Exit::Done)

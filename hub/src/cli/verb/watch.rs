@@ -13,7 +13,7 @@ use crate::{
         complete,
         context::Session,
         exit::{CliError, Exit},
-        output::{Live, print},
+        output::{Live, print, tell},
         refs::{self, RolloutRef},
         render::watching,
     },
@@ -214,7 +214,7 @@ impl Screen {
             if lines.is_empty() {
                 return Ok(());
             }
-            return print(&(lines.join("\n") + "\n"));
+            return tell(&(lines.join("\n") + "\n"));
         }
         // One document a line, as `jq` reads it.
         if before.is_some_and(|before| before.seq == view.seq) {
@@ -232,6 +232,6 @@ impl Screen {
             .iter()
             .map(|step| format!("  {step}\n"))
             .collect();
-        print(&format!("What you can do:\n{}", steps.concat()))
+        tell(&format!("What you can do:\n{}", steps.concat()))
     }
 }

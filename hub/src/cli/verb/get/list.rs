@@ -34,7 +34,7 @@ pub(super) async fn list(
         Kind::Plan => {
             let path = format!("plans?{}", bare(&project));
             let list: List<PlanView> = fetch(session, select, &path).await?;
-            let none = "No plan is stored; flagship apply -f FILE stores one.";
+            let none = "No plan is stored; `flagship apply -f FILE` stores one.";
             tell(session, &list, none, |items| lists::plans(look, items, now))
         }
         Kind::Rollout => {
