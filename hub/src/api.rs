@@ -24,6 +24,7 @@ pub mod notices;
 pub mod openapi;
 pub mod page;
 pub mod parameters;
+pub mod place;
 pub mod plans;
 pub mod projects;
 pub mod rollouts;

@@ -1,17 +1,21 @@
 //! The `flagship` command line: what people and scripts type, on top of the hub's API.
 //!
-//! `args` says what can be typed, `verb` has one file a verb, `render` turns answers into text.
+//! `args` says what can be typed, `run` leads to the verb, `verb` has one file a verb, `render` turns
+//! answers into text.
 
 pub mod args;
 pub mod client;
+pub mod common;
 pub mod complete;
 pub mod config;
 pub mod context;
 pub mod exit;
+pub mod offered;
 pub mod output;
 pub mod refs;
 mod refusal;
 pub mod render;
+pub mod run;
 pub mod select;
 pub mod topics;
 mod typed;
@@ -22,7 +26,7 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use clap_complete::CompleteEnv;
 
 use args::Cli;
@@ -31,7 +35,7 @@ use output::remark;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    CompleteEnv::with_factory(Cli::command)
+    CompleteEnv::with_factory(args::command)
         .var(complete::VARIABLE)
         .complete();
     let cli = match Cli::try_parse() {
@@ -51,7 +55,7 @@ pub fn main() -> ExitCode {
         }
     };
     let (no_colour, format) = (cli.global.no_color, cli.global.output);
-    let exit = match runtime.block_on(verb::run(cli)) {
+    let exit = match runtime.block_on(run::run(cli)) {
         Ok(exit) => exit,
         Err(error) => {
             refusal::complain(&error, no_colour, format);

@@ -375,4 +375,9 @@ fn without_its_hub_a_command_says_what_was_not_done_and_how_a_cluster_is_stopped
     let (code, text) = run(&["status", "-o", "json"]);
     let told: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, told["exit"].as_u64()), (Some(4), Some(4)), "{text}");
+    let (code, text) = run(&["abrot", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, told["exit"].as_u64()), (Some(2), Some(2)), "{text}");
+    assert_eq!(told["code"], "usage", "{text}");
+    assert!(told["remedy"].to_string().contains("'abort'"), "{text}");
 }

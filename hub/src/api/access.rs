@@ -10,7 +10,8 @@ use super::{
     caller::Who,
     error::ApiError,
     listed::{Field, Listed},
-    page::{Asked, Listing, Page, Place},
+    page::{Asked, Listing, Page},
+    place::Place,
     types::{AccessView, List},
 };
 use crate::{

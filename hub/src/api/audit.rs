@@ -15,7 +15,8 @@ use super::{
     caller::Who,
     error::ApiError,
     listed::Listed as _,
-    page::{Asked, Listing, Page, Place},
+    page::{Asked, Listing, Page},
+    place::Place,
     types::{AuditEntryView, AuditVerdict, List},
     view::plain,
 };

@@ -2,7 +2,7 @@
 
 use flagship_proto::model::Labels;
 
-use super::{page::Place, view::rollout::word};
+use super::{place::Place, view::rollout::word};
 use crate::{
     audit::AuditRecord,
     records::{

@@ -1,15 +1,12 @@
 //! Lists, all in one shape: items in a fixed order, a selector, a limit, and a cursor that names a
 //! place in that order. What comes or goes between two pages neither repeats nor hides another item.
 
-use std::cmp::Reverse;
-
 use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use flagship_proto::model::Position;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::{
@@ -17,7 +14,9 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::{body::read_query, error::ApiError, listed::Listed, select::Select, types::List};
+use super::{
+    body::read_query, error::ApiError, listed::Listed, place::Place, select::Select, types::List,
+};
 
 /// The type of a page whose items were asked for with some of their fields.
 pub const SOME_FIELDS: &str = "application/vnd.flagship.fields+json";
@@ -80,38 +79,6 @@ fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
             format!("limit {limit} is not valid: use 1 to {MOST}"),
         )
         .field("limit")),
-    }
-}
-
-/// Where an item stands in its list: the newest first where that is said, then by name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place(Option<Reverse<Position>>, String);
-
-impl Place {
-    /// By when it was made, the newest first.
-    pub fn newest(made: Position, name: impl ToString) -> Self {
-        Self(Some(Reverse(made)), name.to_string())
-    }
-
-    /// By name.
-    pub fn named(name: impl ToString) -> Self {
-        Self(None, name.to_string())
-    }
-
-    /// By number, the lowest first.
-    pub fn numbered(number: u64) -> Self {
-        Self(None, format!("{number:020}"))
-    }
-
-    /// The number of a place by number.
-    pub fn number(&self) -> Option<u64> {
-        self.1.parse().ok()
-    }
-
-    /// As a cursor of one list.
-    pub fn cursor(&self, list: &str) -> String {
-        let text = serde_json::to_vec(&(list, self)).expect("a place is plain data");
-        URL_SAFE_NO_PAD.encode(text)
     }
 }
 

@@ -4,11 +4,11 @@
 use std::{ffi::OsStr, time::Duration};
 
 use clap::Parser;
-use clap_complete::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::ArgValueCompleter;
 use serde::de::DeserializeOwned;
 
 use super::{
-    args::Global, client::segment, config, context::Session, exit::CliError, output::Format,
+    client::segment, common::Global, context::Session, exit::CliError, offered::matching,
     refs::Kind, topics::TOPICS,
 };
 use crate::api::types::{
@@ -78,39 +78,12 @@ pub fn channel() -> ArgValueCompleter {
     })
 }
 
-/// Completes the name of a context of the configuration file.
-pub fn context() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let config = config::path().and_then(|path| config::load(&path));
-        let names = config.map(|config| config.contexts.into_keys().collect());
-        matching(names.unwrap_or_default(), typed)
-    })
-}
-
-/// Completes a format.
-pub fn format() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let words = Format::WORDS.iter().map(ToString::to_string);
-        matching(words.collect(), typed)
-    })
-}
-
-/// Completes a topic of the help, or a verb.
-pub fn topic() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let command = <super::args::Cli as clap::CommandFactory>::command();
-        let verbs = command
-            .get_subcommands()
-            .map(|verb| verb.get_name().to_owned());
+/// Completes a topic of the help, or one of these verbs.
+pub fn topic(verbs: Vec<String>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &OsStr| {
         let topics = TOPICS.iter().map(|topic| topic.name.to_owned());
-        matching(topics.chain(verbs).collect(), typed)
+        matching(topics.chain(verbs.iter().cloned()).collect(), typed)
     })
-}
-
-fn matching(mut names: Vec<String>, typed: &OsStr) -> Vec<CompletionCandidate> {
-    let typed = typed.to_string_lossy();
-    names.retain(|name| name.starts_with(&*typed));
-    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// Names of these kinds, as they are typed.
@@ -222,13 +195,5 @@ mod tests {
         let typed = Typed::try_parse_from(["--context", "prod", "--project=shop"]).unwrap();
         assert_eq!(typed.global.context.as_deref(), Some("prod"));
         assert_eq!(typed.global.project.as_deref(), Some("shop"));
-    }
-
-    #[test]
-    fn only_what_begins_as_it_was_typed_is_offered() {
-        let names = vec!["shop/checkout-1".to_owned(), "shop/cart-1".to_owned()];
-        let found = matching(names, OsStr::new("shop/ch"));
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].get_value(), "shop/checkout-1");
     }
 }

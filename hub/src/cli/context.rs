@@ -10,8 +10,8 @@ use flagship_proto::{process::files, tls::CurrentCert};
 use jiff::Timestamp;
 
 use super::{
-    args::{Global, Why},
-    client::{Because, Client},
+    client::Client,
+    common::Global,
     config::{self, Config, Context},
     exit::{CliError, Exit},
     output::{Format, Look, remark},
@@ -125,18 +125,6 @@ impl Session {
     pub fn say(&self, text: &str) {
         if self.format.for_people() {
             remark(text);
-        }
-    }
-}
-
-impl Why {
-    /// With a key of its own unless one was given, so that a request sent twice happens once.
-    pub fn because(&self) -> Because {
-        let drawn = || hex::encode(rand::random::<[u8; 16]>());
-        Because {
-            reason: self.reason.clone(),
-            ticket: self.ticket.clone(),
-            key: self.idempotency_key.clone().unwrap_or_else(drawn),
         }
     }
 }

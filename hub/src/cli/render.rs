@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod freeze;
 pub mod lists;
 pub mod rollout;
+mod standing;
 pub mod watching;
 pub mod words;
 

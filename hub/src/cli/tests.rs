@@ -265,3 +265,34 @@ fn a_program_reads_code_message_field_remedy_and_exit_code_of_a_refusal() {
         "cli.unreachable"
     );
 }
+
+#[test]
+fn every_verb_and_every_topic_has_its_page_with_its_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let typed = ["flagship", "man", "--dir", folder.path().to_str().unwrap()];
+    let super::args::Verb::Man(man) = Cli::parse_from(typed).verb else {
+        panic!("it is read as another verb");
+    };
+    man.run(super::args::command()).unwrap();
+    let page = |name: &str| {
+        std::fs::read_to_string(dir.join(name))
+            .unwrap()
+            .replace("\\-", "-")
+    };
+    let abort = page("man1/flagship-abort.1");
+    assert!(abort.contains("flagship abort --fleet --reason"), "{abort}");
+    assert!(page("man1/flagship-token-create.1").contains("--cluster"));
+    let stop = page("man7/flagship-stop.7");
+    assert!(stop.contains("WORDS THAT STOP"), "{stop}");
+    for topic in super::topics::TOPICS {
+        assert!(
+            dir.join(format!("man7/flagship-{}.7", topic.name))
+                .is_file()
+        );
+    }
+    for verb in Cli::command().get_subcommands() {
+        let name = format!("man1/flagship-{}.1", verb.get_name());
+        assert!(verb.is_hide_set() || dir.join(&name).is_file(), "{name}");
+    }
+}

@@ -253,10 +253,10 @@ fn silent(place: &str, request: &Request) -> String {
     };
     format!(
         "the agent on {place} did not answer for {} s.{perhaps} \
-         If it is stopped, nothing advances here until it goes on (kill -CONT). \
+         If it is stopped, nothing advances here until it goes on (`kill -CONT`). \
          If it hangs, its lease ends at most {} s after it last heard the hub, unless a plan says otherwise. \
          If it only does not answer here, it goes on under the hub's orders: the hub can abort them. \
-         To be sure, kill it (kill -9) and start it again: the proxies keep their weights, and it comes up \
+         To be sure, kill it (`kill -9`) and start it again: the proxies keep their weights, and it comes up \
          without a lease, so nothing moves before you say this again",
         longest(request).as_secs(),
         DEFAULT_LEASE.as_secs()

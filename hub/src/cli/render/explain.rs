@@ -5,7 +5,7 @@ use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
-    rollout::{named, stands, weight},
+    standing::{named, stands, weight},
     words::{ago, clock, heard, millis, why},
 };
 use crate::{

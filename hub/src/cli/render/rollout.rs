@@ -1,10 +1,9 @@
 //! Rollouts as text: the list, the page in words, the live picture, and what changed as lines.
 
-use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
-    watching::tally,
+    standing::{named, stands, tally, weight},
     words::{ago, banners, clock, fact, heard, millis, state, why},
 };
 use crate::{
@@ -89,26 +88,6 @@ pub fn describe(look: Look, view: &RolloutView, now: Timestamp) -> String {
         }
     }
     page
-}
-
-/// `project/id`.
-pub(super) fn named(view: &RolloutView) -> String {
-    format!("{}/{}", view.project, view.id)
-}
-
-/// Its state in words.
-pub(super) fn stands(view: &RolloutView) -> String {
-    let mut text = view.state.clone();
-    if let Some(wave) = &view.wave {
-        text += &format!(", wave {wave}");
-        if let Some(stage) = &view.stage {
-            text += &format!(" ({})", stage.to_lowercase());
-        }
-    }
-    if view.attempt > 1 {
-        text += &format!(", attempt {}", view.attempt);
-    }
-    text + &format!(", {} of {} done", view.done, count(view.total, "cluster"))
 }
 
 fn times(view: &RolloutView) -> String {
@@ -199,12 +178,4 @@ fn cluster_words(look: Look, cluster: &RolloutCluster, now: Timestamp) -> String
         line += &format!("  {:<16} {}\n", "", look.paint(Tone::Dim, &reason));
     }
     line
-}
-
-/// The share of traffic on the change there.
-pub(super) fn weight(cluster: &RolloutCluster) -> String {
-    match cluster.weight {
-        Some(weight) => format!("{weight}%"),
-        None => "-".to_owned(),
-    }
 }

@@ -127,3 +127,10 @@ fn a_line_that_wraps_counts_for_the_rows_that_it_takes() {
     );
     assert_eq!(look.rows(&text), 4);
 }
+
+#[test]
+fn rows_are_counted_as_they_are_broken() {
+    let text = "aaaaaaa bbbbbbb ccccccc";
+    assert_eq!(Look::plain(12).rows(text), 3, "not 23 columns in 2 rows");
+    assert_eq!(Look::plain(12).sentence(text, 2), "aaaaaaa\nbbbbbbb …");
+}

@@ -4,7 +4,7 @@ use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
-    rollout::{named, stands, weight},
+    standing::{named, stands, tally, weight},
     words::{ago, banner_remedy, banner_word, banners, bar, clock, millis, state, tone, why},
 };
 use crate::{
@@ -94,21 +94,6 @@ fn rank(state: &str) -> u8 {
         "Waiting" => 4,
         _ => 5,
     }
-}
-
-/// `9000 Done, 960 Waiting`.
-pub(super) fn tally(clusters: &[&RolloutCluster]) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for cluster in clusters {
-        match counts.iter_mut().find(|(state, _)| *state == cluster.state) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((&cluster.state, 1)),
-        }
-    }
-    let words = counts
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"));
-    words.collect::<Vec<_>>().join(", ")
 }
 
 fn line(

@@ -13,8 +13,8 @@ use crate::{
         ScopeHit,
     },
     cli::{
-        args::Why,
         client::{changes::Changes, segment},
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit, without_hub},

@@ -12,8 +12,8 @@ use flagship_proto::words::count;
 use crate::{
     api::types::{ApplyAnswer, ApplyOutcome, List, PlanView, RemovedPlan},
     cli::{
-        args::Why,
         client::{Because, pages, segment},
+        common::Why,
         context::Session,
         exit::{CliError, Exit},
         output::{remark, show, tell},

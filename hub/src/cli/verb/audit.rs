@@ -10,7 +10,7 @@ use crate::{
     api::types::{AuditEntryView, AuditVerdict, List},
     audit::verify,
     cli::{
-        args::Global,
+        common::Global,
         context::{Session, read},
         exit::{CliError, Exit},
         output::{Format, print, show},

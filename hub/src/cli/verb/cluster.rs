@@ -7,8 +7,8 @@ use super::get::Get;
 use crate::{
     api::types::{ClusterView, Empty, List, ReleaseLocalRequest},
     cli::{
-        args::Why,
         client::segment,
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit},
@@ -172,4 +172,51 @@ async fn unconfirmed(session: &Session) -> Result<Vec<String>, CliError> {
     let list: List<ClusterView> = session.client.get("/api/v1/clusters?limit=10000").await?;
     let waiting = list.items.into_iter().filter(|view| view.unconfirmed);
     Ok(waiting.map(|view| view.name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(connected: bool) -> ClusterView {
+        let heard: Timestamp = "2026-01-01T10:00:00Z".parse().unwrap();
+        ClusterView {
+            name: "eu-1".into(),
+            uid: String::new(),
+            labels: std::collections::BTreeMap::new(),
+            state: "Active".into(),
+            text: String::new(),
+            unconfirmed: false,
+            connected,
+            last_heard: Some(heard),
+            unheard_since: None,
+            enrolled_at: None,
+            certificate_ends: None,
+            agent: None,
+            platform: None,
+            workloads: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_release_that_the_agent_has_not_heard_of_is_not_told_as_done() {
+        let workload = "shop/Deployment/checkout";
+        let now: Timestamp = "2026-01-01T10:05:00Z".parse().unwrap();
+        let silent = released(&view(false), workload, now);
+        for part in [
+            "its agent does NOT know yet",
+            "last: 5m00s ago",
+            "goes on standing there",
+            "now: flagship-agent ctl release shop/Deployment/checkout --reason …",
+        ] {
+            assert!(silent.contains(part), "{part}: {silent}");
+        }
+        let heard = released(&view(true), workload, now);
+        assert!(heard.contains("its agent is told now"), "{heard}");
+        assert!(heard.contains("flagship describe cluster eu-1"), "{heard}");
+        assert!(!heard.contains("NOT"), "{heard}");
+        for words in [silent, heard] {
+            assert!(words.contains("Nothing moves by that"), "{words}");
+        }
+    }
 }

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::login::{absolute, token_of};
 use crate::cli::{
-    args::Global,
     client::Client,
-    complete,
+    common::Global,
     config::{self, Config},
     context::{no_context, read, warn_if_exposed},
     exit::{CliError, Exit},
+    offered,
     output::{show, table, tell},
 };
 
@@ -43,7 +43,7 @@ enum Verb {
     /// Use this hub from now on
     Use {
         /// Its name
-        #[arg(add = complete::context())]
+        #[arg(add = offered::context())]
         name: String,
     },
     /// Keep a hub without asking it: --hub, --ca, and --token-file, --token-stdin or --client-cert
@@ -57,7 +57,7 @@ enum Verb {
     /// Forget a hub and the token for it
     Remove {
         /// Its name
-        #[arg(add = complete::context())]
+        #[arg(add = offered::context())]
         name: String,
     },
 }

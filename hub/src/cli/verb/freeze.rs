@@ -12,8 +12,8 @@ use super::{
 use crate::{
     api::types::{AbortPreview, AbortRequest, Empty, FreezeRequest, FreezeView, List},
     cli::{
-        args::Why,
         client::segment,
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit, without_hub},

@@ -1,10 +1,8 @@
 //! `flagship help`: a topic, or a verb's own help.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 
 use crate::cli::{
-    args::Cli,
-    complete,
     exit::{CliError, Exit},
     output::tell,
     topics::{TOPICS, topic},
@@ -20,24 +18,22 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Help {
     /// A topic (stop, plan, gates, exit-codes, limits), or a verb and its own verbs
-    #[arg(add = complete::topic())]
     words: Vec<String>,
 }
 
 impl Help {
     /// Prints it.
-    pub fn run(self) -> Result<Exit, CliError> {
-        tell(&self.text()?)?;
+    pub fn run(self, command: Command) -> Result<Exit, CliError> {
+        tell(&self.text(command)?)?;
         Ok(Exit::Done)
     }
 
-    fn text(&self) -> Result<String, CliError> {
+    fn text(&self, mut command: Command) -> Result<String, CliError> {
         if let [word] = self.words.as_slice()
             && let Some(found) = topic(word)
         {
             return Ok(found.text.to_owned());
         }
-        let mut command = Cli::command();
         command.build();
         let mut found = &mut command;
         for word in &self.words {

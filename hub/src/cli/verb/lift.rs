@@ -6,8 +6,8 @@ use super::abort::standing;
 use crate::{
     api::types::{AbortView, LiftRequest},
     cli::{
-        args::Why,
         client::segment,
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit},

@@ -11,7 +11,7 @@ use super::apply::files::source;
 use crate::{
     api::types::{LintLevel, LintNote},
     cli::{
-        args::Global,
+        common::Global,
         exit::{CliError, Exit},
         output::show,
         render::lists,

@@ -16,8 +16,8 @@ use flagship_proto::{
 use crate::{
     api::types::WhoAmI,
     cli::{
-        args::Global,
         client::Client,
+        common::Global,
         config::{self, Context},
         context::{certificate, read, token},
         exit::{CliError, Exit},

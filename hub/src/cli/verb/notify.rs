@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use crate::{
     api::types::{ChannelView, Empty, List, NoticeTest, NoticeView},
     cli::{
-        args::Why,
         client::segment,
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit},

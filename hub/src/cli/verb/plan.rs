@@ -13,7 +13,7 @@ use flagship_proto::model::{PlanName, ProjectName, WaveName, WorkloadRef};
 use flagship_waves::plan::{InvalidPeriod, Period};
 
 use crate::cli::{
-    args::Global,
+    common::Global,
     exit::{CliError, Exit},
     output::{print, remark, tell},
     refs,

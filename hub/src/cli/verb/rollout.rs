@@ -9,7 +9,7 @@ use super::watch::{self, Until};
 use crate::{
     api::types::{AcceptRequest, Empty, RetreatRequest, RolloutView},
     cli::{
-        args::Why,
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit, without_hub},

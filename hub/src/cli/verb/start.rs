@@ -8,7 +8,7 @@ use super::watch::{self, Until};
 use crate::{
     api::types::{RolloutView, StartRequest},
     cli::{
-        args::Why,
+        common::Why,
         complete,
         context::Session,
         exit::{CliError, Exit},

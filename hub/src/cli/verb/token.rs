@@ -12,8 +12,8 @@ use crate::{
     },
     auth::{Role, UnknownRole},
     cli::{
-        args::Why,
         client::segment,
+        common::Why,
         context::Session,
         exit::{CliError, Exit},
         output::{print, show},
