@@ -68,8 +68,13 @@ async fn long<T: Send + 'static>(
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         ApiError::new(status, "internal", format!("the log was not read: {error}"))
     };
-    let _place = LONG.acquire().await.map_err(|error| broken(&error))?;
-    let done = tokio::task::spawn_blocking(work).await;
+    let place = LONG.acquire().await.map_err(|error| broken(&error))?;
+    let working = tokio::task::spawn_blocking(move || {
+        // It ends with the work, also where nobody waits for it any more.
+        let _place = place;
+        work()
+    });
+    let done = working.await;
     Ok(done.map_err(|error| broken(&error))??)
 }
 
@@ -101,4 +106,29 @@ pub async fn verify(State(state): State<ApiState>) -> Result<Json<AuditVerdict>,
 pub async fn export(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let text = long(move || Ok(state.ops.audit_export()?.to_text())).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_goes_while_the_whole_log_is_read_leaves_no_second_reader_beside_the_first() {
+        let (go, wait) = mpsc::channel::<()>();
+        let (tell, begun) = tokio::sync::oneshot::channel();
+        let reading = tokio::spawn(long(move || {
+            tell.send(()).ok();
+            wait.recv().ok();
+            Ok(())
+        }));
+        begun.await.unwrap();
+        reading.abort();
+        assert!(reading.await.unwrap_err().is_cancelled());
+        assert!(LONG.try_acquire().is_err(), "the first one still reads");
+        drop(go);
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), long(|| Ok(7)));
+        assert_eq!(next.await.unwrap().unwrap(), 7);
+    }
 }

@@ -64,8 +64,11 @@ pub async fn authenticate(
             return unidentified(&state, from, refusal).await.into_response();
         }
     };
-    if let Some(peer) = request.extensions().get::<Peer>() {
-        peer.guest.is_known_now();
+    if let Some(peer) = request.extensions().get::<Peer>()
+        && !peer.guest.is_known()
+        && let Some(place) = state.costs.visit(actor.via.id())
+    {
+        peer.guest.is_known_by(place);
     }
     if let Some((right, on)) = needed
         && let Err(refusal) = enter(&state, &actor, (right, on), path, request.uri().path())

@@ -16,6 +16,8 @@ use crate::limit::{Entered, Origin, Rate, Rates, Rooms, Sample};
 pub const READERS: usize = 1536;
 /// Event streams of one token at a time.
 pub const READERS_OF_ONE: usize = 32;
+/// Connections for which one token vouches; others of it make room like those of strangers.
+pub const VISITS_OF_ONE: usize = 128;
 /// Wrong tokens from one address before the answer is 429.
 pub const WRONG_TOKENS: Rate = Rate {
     burst: 30,
@@ -29,6 +31,7 @@ pub struct Costs {
     pub(super) turns: Turns,
     readers: Arc<Semaphore>,
     of_one: Arc<Rooms<TokenId>>,
+    visits: Arc<Rooms<TokenId>>,
     wrong: Mutex<Wrong>,
     forbidden: Mutex<Sample<TokenId>>,
 }
@@ -61,6 +64,7 @@ impl Default for Costs {
             turns: Turns::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             of_one: Rooms::new(READERS_OF_ONE),
+            visits: Rooms::new(VISITS_OF_ONE),
             wrong: Mutex::new(Wrong {
                 rates: Rates::new(WRONG_TOKENS),
                 written: Sample::default(),
@@ -87,6 +91,11 @@ impl Costs {
             _one: one,
             _of_one: of_one,
         })
+    }
+
+    /// A place among the connections for which this token vouches, if one is free.
+    pub fn visit(&self, token: &TokenId) -> Option<Entered<TokenId>> {
+        self.visits.try_enter(token.clone())
     }
 
     /// How many event streams are read.

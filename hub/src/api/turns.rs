@@ -1,9 +1,10 @@
 //! What requests may take of the hub at a time: bodies that are read, answers that are made and sent.
 //!
 //! Whoever asks has been let in by then. A body is read whole before anything is done, and only a plan may
-//! be large: what stops a rollout is small, and waits for nobody's body. What reads much is made on threads
-//! of its own, a few at a time, so that leases and aborts are never behind it; who may stop has turns of
-//! their own, which those who may only look cannot take. An answer counts until it was taken.
+//! be large: what stops a rollout is small, and waits for nobody's body. What reads much, or checks a plan,
+//! is made on threads of its own, a few at a time, so that leases and aborts are never behind it; who may
+//! stop has turns of their own, which those who may only look cannot take. An answer counts until it was
+//! taken.
 
 mod answer;
 
@@ -61,6 +62,8 @@ pub struct Turns {
     stoppers: Arc<Semaphore>,
     /// Turns of those who may only look.
     pub(super) viewers: Arc<Semaphore>,
+    /// Turns of plans, which are checked whole.
+    pub(super) plans: Arc<Semaphore>,
 }
 
 impl Default for Turns {
@@ -76,6 +79,7 @@ impl Default for Turns {
             long_of_one: Rooms::new(1),
             stoppers: Arc::new(Semaphore::new(half)),
             viewers: Arc::new(Semaphore::new(half)),
+            plans: Arc::new(Semaphore::new(1)),
         }
     }
 }
@@ -89,10 +93,12 @@ enum Kind {
     Read,
     /// The whole audit log.
     Long,
-    /// A body of so many bytes at most.
-    Body(usize),
+    /// A small body.
+    Body,
     /// The same, and a look at much that is stored.
     Asked,
+    /// A large body, and much to check in it.
+    Plan,
 }
 
 fn kind(method: &Method, path: &str) -> Kind {
@@ -100,10 +106,10 @@ fn kind(method: &Method, path: &str) -> Kind {
         (None | Some(Access::Open), ..) => Kind::Light,
         (_, false, "/api/v1/whoami" | "/api/v1/settings" | "/api/v1/events") => Kind::Light,
         (_, false, "/api/v1/audit/verify" | "/api/v1/audit/export") => Kind::Long,
-        (_, true, "/api/v1/plans") => Kind::Body(LARGE_BODY),
+        (_, true, "/api/v1/plans") => Kind::Plan,
         (_, true, "/api/v1/abort-preview") => Kind::Asked,
-        (_, true, _) => Kind::Body(SMALL_BODY),
-        (_, false, _) if method == Method::DELETE => Kind::Body(SMALL_BODY),
+        (_, true, _) => Kind::Body,
+        (_, false, _) if method == Method::DELETE => Kind::Body,
         (_, false, _) => Kind::Read,
     }
 }
@@ -120,12 +126,22 @@ pub async fn take(State(state): State<ApiState>, request: Request, next: Next) -
         Kind::Light => return next.run(request).await,
         Kind::Read => turns.read(&actor, request, next).await,
         Kind::Long => turns.long(&actor, request, next).await,
-        Kind::Body(most) => match turns.body(&actor, request, most).await {
-            Ok(request) => return next.run(request).await,
+        Kind::Body => match turns.body(&actor, request, SMALL_BODY).await {
+            Ok((request, place)) => {
+                drop(place);
+                return next.run(request).await;
+            }
             Err(refusal) => Err(refusal),
         },
         Kind::Asked => match turns.body(&actor, request, SMALL_BODY).await {
-            Ok(request) => turns.read(&actor, request, next).await,
+            Ok((request, place)) => {
+                drop(place);
+                turns.read(&actor, request, next).await
+            }
+            Err(refusal) => Err(refusal),
+        },
+        Kind::Plan => match turns.body(&actor, request, LARGE_BODY).await {
+            Ok((request, _place)) => turns.made(&actor, request, next, &turns.plans).await,
             Err(refusal) => Err(refusal),
         },
     };
@@ -133,13 +149,14 @@ pub async fn take(State(state): State<ApiState>, request: Request, next: Next) -
 }
 
 impl Turns {
-    /// The request with its whole body, in time and within what bodies may take.
+    /// The request with its whole body, in time and within what bodies may take; with the place that it
+    /// had there.
     async fn body(
         &self,
         actor: &Actor,
         request: Request,
         most: usize,
-    ) -> Result<Request, ApiError> {
+    ) -> Result<(Request, Place), ApiError> {
         let deadline = Instant::now() + BODY_DEADLINE;
         let is_large = request.body().size_hint().lower() > most as u64;
         if is_large {
@@ -154,9 +171,8 @@ impl Turns {
         };
         let (parts, body) = request.into_parts();
         let bytes = timeout_at(deadline, whole(body, most)).await;
-        drop(place);
         let bytes = bytes.map_err(|_| slow())??;
-        Ok(Request::from_parts(parts, Body::from(bytes)))
+        Ok((Request::from_parts(parts, Body::from(bytes)), place))
     }
 
     async fn large(&self, actor: &Actor) -> (Entered<TokenId>, Option<OwnedSemaphorePermit>) {
@@ -164,21 +180,32 @@ impl Turns {
         (of_one, self.large.clone().acquire_owned().await.ok())
     }
 
-    /// Made when it is its turn, off the threads that carry leases and aborts.
+    /// A look at what is stored; who may stop has turns that others cannot take.
     async fn read(
         &self,
         actor: &Actor,
         request: Request,
         next: Next,
     ) -> Result<Response, ApiError> {
-        let place = self.reads_of_one.try_enter(actor.via.id().clone());
-        let place = place.ok_or_else(|| too_many("reads", READS_OF_ONE))?;
         let may_stop = actor.grants.somewhere(Right::Stop).is_ok();
         let turns = if may_stop {
             &self.stoppers
         } else {
             &self.viewers
         };
+        self.made(actor, request, next, turns).await
+    }
+
+    /// Made when it is its turn, off the threads that carry leases and aborts.
+    async fn made(
+        &self,
+        actor: &Actor,
+        request: Request,
+        next: Next,
+        turns: &Arc<Semaphore>,
+    ) -> Result<Response, ApiError> {
+        let place = self.reads_of_one.try_enter(actor.via.id().clone());
+        let place = place.ok_or_else(|| too_many("reads", READS_OF_ONE))?;
         let deadline = Instant::now() + READ_DEADLINE;
         let turn = async {
             let of_one = self.turns_of_one.enter(actor.via.id().clone()).await;
@@ -208,7 +235,7 @@ impl Turns {
     }
 }
 
-/// A place of a body that is read.
+/// A place of a body that is read, or of a plan until it is checked.
 enum Place {
     Small(#[expect(dead_code, reason = "held")] Entered<TokenId>),
     Large(#[expect(dead_code, reason = "held")] (Entered<TokenId>, Option<OwnedSemaphorePermit>)),

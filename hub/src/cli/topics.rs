@@ -180,7 +180,8 @@ for people: agents have its certificates. No certificate is the last way in: one
 const LIMITS: &str = "\
 WHAT A HUB LETS ANYBODY COST
 
-  port for people       2048 connections, 512 of one address; a handshake within 10 s, a request's
+  port for people       2048 connections, 512 of one address, where who shows no token makes room, and
+                        who shows one beyond 128 of that token; a handshake within 10 s, a request's
                         head within 15 s (64 headers, 32 KiB), a body within 30 s (64 KiB; of a plan
                         1024 KiB, 4 such of one token at a time); 1536 event streams, 32 of one token;
                         who takes nothing of an answer is cut after 30 s
@@ -197,7 +198,8 @@ WHAT A HUB LETS ANYBODY COST
   a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 1024 KiB
                         each; 60 sessions a minute; 4096 workloads; who takes nothing is cut after 20 s,
                         who says nothing after three leases
-  aborts                64 may stand that stop less than a project, and two of one scope and mode
+  aborts                64 may stand that stop less than a project, 32 of them of one author, and two
+                        of one scope and mode; a lift leaves no more of them
   enrolment             20 refused requests of one address, then 10 a minute; 20 renewals of one cluster,
                         then 1 a minute
 
@@ -277,7 +279,7 @@ mod tests {
     use super::*;
     use crate::{
         api::{
-            costs::{READERS, READERS_OF_ONE, WRONG_TOKENS},
+            costs::{READERS, READERS_OF_ONE, VISITS_OF_ONE, WRONG_TOKENS},
             head::LARGEST_HEAD,
             turns::{BODY_DEADLINE, LARGE_BODY, LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
         },
@@ -309,6 +311,7 @@ mod tests {
                 STOPS.burst, STOPS.per_minute
             ),
             format!("{MOST_OF_ONE} of one token for a day"),
+            format!("beyond {VISITS_OF_ONE} of that token"),
             format!("{READERS} event"),
             format!("{READERS_OF_ONE} of one token"),
             format!("cut after {} s", people.stall.as_secs()),

@@ -81,13 +81,15 @@ impl Gates {
 
     /// A connection came.
     pub(super) async fn knock(&self, origin: Origin, guest: &Guest) -> io::Result<Waiting> {
-        let address = self.addresses.try_enter(origin);
-        let address = address.ok_or_else(|| full("connections of one address"))?;
+        let address = match self.addresses.try_enter(origin) {
+            Some(address) => address,
+            None => self.room_at(origin).await?,
+        };
         let connection = match self.connections.clone().try_acquire_owned() {
             Ok(connection) => connection,
             Err(_) => self.room_of_another().await?,
         };
-        self.line.join(guest, self.limits.connections);
+        self.line.join(origin, guest, self.limits.connections);
         Ok(Waiting {
             connection,
             address,
@@ -97,10 +99,24 @@ impl Gates {
     /// Who has a certificate or a token stays; who has shown none yet goes, the oldest first. So a crowd
     /// without any keeps nobody out, however many addresses it has: who comes shows one in time.
     async fn room_of_another(&self) -> io::Result<OwnedSemaphorePermit> {
-        self.line.send_off().ok_or_else(|| full("connections"))?;
+        self.line
+            .send_off(None)
+            .ok_or_else(|| full("connections"))?;
         let room = tokio::time::timeout(MAKES_ROOM, self.connections.clone().acquire_owned());
         let room = room.await.map_err(|_| full("connections"))?;
         room.map_err(io::Error::other)
+    }
+
+    /// The same within one address, which many may share; where strangers have places of their own, they
+    /// are refused by these.
+    async fn room_at(&self, origin: Origin) -> io::Result<Entered<Origin>> {
+        let is_full = || full("connections of one address");
+        if self.limits.strangers.is_some() {
+            return Err(is_full());
+        }
+        self.line.send_off(Some(origin)).ok_or_else(is_full)?;
+        let room = tokio::time::timeout(MAKES_ROOM, self.addresses.enter(origin));
+        room.await.map_err(|_| is_full())
     }
 
     /// Waits until it may begin its handshake. One address never has all turns.

@@ -3,22 +3,34 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use flagship_proto::model::TokenId;
 use tokio_util::sync::CancellationToken;
+
+use crate::limit::{Entered, Origin};
 
 /// One connection, from its first byte on.
 #[derive(Debug, Clone, Default)]
 pub struct Guest {
     known: Arc<AtomicBool>,
+    /// Among the connections of who vouches for it.
+    place: Arc<OnceLock<Entered<TokenId>>>,
     /// Cuts the connection.
     pub cut: CancellationToken,
 }
 
 impl Guest {
+    /// A token vouches for it, and for no more connections than it has places.
+    pub fn is_known_by(&self, place: Entered<TokenId>) {
+        // Two requests at a time: the first place stays.
+        let _given_back = self.place.set(place);
+        self.is_known_now();
+    }
+
     /// A certificate or a token vouches for it.
     pub fn is_known_now(&self) {
         self.known.store(true, Ordering::Relaxed);
@@ -28,35 +40,49 @@ impl Guest {
     pub fn is_known(&self) -> bool {
         self.known.load(Ordering::Relaxed)
     }
+}
 
+/// One of those who came: it holds nothing that its guest does.
+#[derive(Debug)]
+struct Waiter {
+    origin: Origin,
+    known: Arc<AtomicBool>,
+    cut: CancellationToken,
+}
+
+impl Waiter {
     fn may_go(&self) -> bool {
-        !self.is_known() && !self.cut.is_cancelled()
+        !self.known.load(Ordering::Relaxed) && !self.cut.is_cancelled()
     }
 }
 
 /// Guests in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Line(Mutex<VecDeque<Guest>>);
+pub(super) struct Line(Mutex<VecDeque<Waiter>>);
 
 impl Line {
     /// One more came; those who are known or gone leave the line when it is longer than what can be here.
-    pub(super) fn join(&self, guest: &Guest, most: usize) {
+    pub(super) fn join(&self, origin: Origin, guest: &Guest, most: usize) {
         let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if line.len() >= 2 * most {
-            line.retain(Guest::may_go);
+            line.retain(Waiter::may_go);
         }
-        line.push_back(guest.clone());
+        line.push_back(Waiter {
+            origin,
+            known: guest.known.clone(),
+            cut: guest.cut.clone(),
+        });
     }
 
-    /// Sends off who has been here longest and is not known; none if all are.
-    pub(super) fn send_off(&self) -> Option<()> {
+    /// Sends off who has been here longest and is not known, of one address where that is said; none if
+    /// all are.
+    pub(super) fn send_off(&self, of: Option<Origin>) -> Option<()> {
         let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(guest) = line.pop_front() {
-            if guest.may_go() {
-                guest.cut.cancel();
-                return Some(());
-            }
-        }
-        None
+        let is_meant = |waiter: &Waiter| of.is_none_or(|origin| waiter.origin == origin);
+        let eldest = line
+            .iter()
+            .position(|waiter| waiter.may_go() && is_meant(waiter))?;
+        line.remove(eldest)?.cut.cancel();
+        Some(())
     }
 }

@@ -142,6 +142,26 @@ async fn a_full_house_of_strangers_makes_room_for_who_comes_and_keeps_who_is_kno
 }
 
 #[tokio::test]
+async fn strangers_of_an_address_that_many_share_make_room_there_too() {
+    let mut door = Door::open(Limits {
+        per_address: 2,
+        ..Limits::PEOPLE
+    })
+    .await;
+    let _known = door.stranger().await.unwrap();
+    let kept = door.next().await.unwrap();
+    kept.peer().guest.is_known_now();
+    let mut silent = TcpStream::connect(door.address).await.unwrap();
+    let _next = door.stranger().await.unwrap();
+    let came = door.next().await.expect("there is room");
+    assert!(is_closed(&mut silent).await, "the oldest stranger");
+    assert!(!kept.peer().guest.cut.is_cancelled());
+    came.peer().guest.is_known_now();
+    let mut third = TcpStream::connect(door.address).await.unwrap();
+    assert!(is_closed(&mut third).await, "all are known");
+}
+
+#[tokio::test]
 async fn a_crowd_from_one_address_is_refused_and_members_of_that_address_are_not() {
     let mut door = Door::open(Limits {
         per_address: 3,

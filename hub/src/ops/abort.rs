@@ -22,10 +22,16 @@ pub(super) const NOT_STOPPED: Otherwise = Otherwise {
 };
 
 /// So many aborts may stand at once; wider ones than these find room all the same.
-const MOST_STANDING: usize = 64;
+pub(crate) const MOST_STANDING: usize = 64;
+
+/// So many of them of one author, so that nobody takes the room in which others stop.
+pub(crate) const MOST_OF_AUTHOR: usize = MOST_STANDING / 2;
 
 /// So many of one scope and mode may stand: each needs a lift of its own.
 const SAME: usize = 2;
+
+/// So many with those that end already.
+const SAME_IN_ALL: usize = 8 * SAME;
 
 /// So much of a reason goes to the agents with the abort; the audit log has all of it.
 const REASON: usize = 512;
@@ -140,7 +146,11 @@ impl Ops {
             let abort = row.unplaced();
             (&abort.scope, abort.mode, &row.reach) == (scope, mode, &new.reach)
         };
-        let same: Vec<_> = standing.iter().filter(is_same).collect();
+        let mut same: Vec<_> = standing.iter().filter(is_same).collect();
+        if same.len() < SAME_IN_ALL {
+            // One whose lift is under way stops nothing for long.
+            same.retain(|row| matches!(self.store.get(&key::lift(row.id())), Ok(None)));
+        }
         if let (SAME.., Some(last)) = (same.len(), same.last()) {
             let what = format!("{} such aborts of {scope} stand already", same.len());
             return Err(OpError::refused("abort.stands", &what)
@@ -151,6 +161,17 @@ impl Ops {
             let what = format!("{} aborts stand, and no more fit", standing.len());
             return Err(OpError::refused("abort.tooMany", &what).try_this(
                 "stop all at once with --project or --fleet, or lift one that is not needed",
+            ));
+        }
+        let author = &new.unplaced().actor;
+        let is_theirs = |row: &&Stored<AbortRow>| {
+            row.unplaced().actor == *author && row.narrowed_from.is_none()
+        };
+        if !is_whole && standing.iter().filter(is_theirs).count() >= MOST_OF_AUTHOR {
+            let what =
+                format!("{MOST_OF_AUTHOR} aborts of {author} stand, and no more of one author fit");
+            return Err(OpError::refused("abort.tooMany", &what).try_this(
+                "stop all at once by a label that all have, with --project or with --fleet, or have one lifted that is not needed",
             ));
         }
         Ok(())
@@ -199,7 +220,8 @@ impl Ops {
     }
 }
 
-fn cut(reason: &str) -> &str {
+/// What of a reason goes to the agents.
+pub(super) fn cut(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(REASON)]
 }
 

@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortOrder, Caller, OpError, Ops, Prepared, abort::bound_from, error::named, scope::Otherwise,
+    AbortOrder, Caller, OpError, Ops, Prepared,
+    abort::{MOST_STANDING, bound_from, cut},
+    error::named,
+    scope::Otherwise,
     standing_aborts,
 };
 use crate::{
@@ -80,6 +83,7 @@ impl Ops {
         let mut txn = Txn::new()
             .exists(key::abort(&args.abort))
             .absent(key::lift(&args.abort));
+        self.parts_fit(&args.except, now)?;
         let mut narrowed_to = Vec::new();
         for (number, scope) in args.except.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -206,13 +210,14 @@ impl Ops {
             scope: scope.clone(),
             mode: abort.unplaced().mode,
         };
+        let reason = format!(
+            "{} (what is left of abort {}: {})",
+            given(&caller.reason),
+            abort.id(),
+            given(&abort.unplaced().reason)
+        );
         let drawn = Abort {
-            reason: format!(
-                "{} (what is left of abort {}: {})",
-                given(&caller.reason),
-                abort.id(),
-                given(&abort.unplaced().reason)
-            ),
+            reason: cut(&reason).to_owned(),
             ..self.draw_abort(caller, &order, number, now)
         };
         let lease = self.lease_in(scope, matched.as_ref());
@@ -221,6 +226,39 @@ impl Ops {
         row.narrowed_from = Some(abort.id().clone());
         row.ticket.clone_from(&caller.ticket);
         Ok(row)
+    }
+
+    /// Refuses parts that are named twice, or more of them than aborts may stand: each is shown by every
+    /// agent that connects. One for one fits where a few end already.
+    fn parts_fit(&self, parts: &[Scope], now: Tick) -> Result<(), OpError> {
+        let mut rest = parts;
+        while let Some((part, others)) = rest.split_first() {
+            if others.contains(part) {
+                let message = format!("{part} is excepted twice: nothing was lifted");
+                return Err(OpError::bad_input("except.twice", &message)
+                    .in_field("except")
+                    .try_this("name each part once"));
+            }
+            rest = others;
+            if parts.len() > MOST_STANDING {
+                break;
+            }
+        }
+        let standing = standing_aborts(&self.store, now.wall)?.len();
+        let most = match parts {
+            [_] => MOST_STANDING * 5 / 4,
+            _ => MOST_STANDING,
+        };
+        if !parts.is_empty() && standing.saturating_sub(1) + parts.len() > most {
+            let message = format!(
+                "{standing} aborts stand, and {} in place of one are too many: nothing was lifted",
+                parts.len()
+            );
+            return Err(OpError::refused("abort.tooMany", &message)
+                .in_field("except")
+                .try_this("except fewer and wider parts, or lift first what is not needed"));
+        }
+        Ok(())
     }
 
     /// Whether everything that `part` covers is covered by `whole`, and `part` is less.

@@ -44,6 +44,10 @@ pub fn is_deceptive_in_name(letter: char) -> bool {
                 | '\u{3164}'
                 | '\u{fe00}'..='\u{fe0f}'
                 | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fff8}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0080}'..='\u{e0fff}'
         )
 }
 
@@ -116,6 +120,7 @@ mod tests {
             assert!(!is_deceptive(letter), "{letter:?}");
         }
         assert!(is_deceptive_in_name('\u{200d}') && is_deceptive_in_name('\u{a0}'));
+        assert!(is_name("anna") && !is_name("anna\u{e0101}") && !is_name("anna\u{1d173}"));
         assert_eq!(code_point('\u{202e}'), "U+202E");
     }
 

@@ -21,8 +21,10 @@ use tower::ServiceExt as _;
 use crate::{
     api::{ApiState, metrics::Metrics, router, types::Problem, view::Seen},
     auth::{Binding, Grants, Role},
+    door::{Guest, Peer},
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
+    limit::Origin,
     ops::{Caller, CreateToken, Ops},
     records::{ClusterRow, ClusterState, Enrolled, Record, Stored},
     store::{Key, Outcome, Store, Txn},
@@ -326,6 +328,20 @@ impl Api {
         let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
         let request = request.body(Body::empty()).unwrap();
         self.routes.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Asks over a connection of which the guest is this.
+    pub(super) async fn visited_by(&self, guest: &Guest, token: &str) {
+        let peer = Peer {
+            id: None,
+            chain: Vec::new().into(),
+            origin: Origin::of([127, 0, 0, 1].into()),
+            guest: guest.clone(),
+        };
+        let request = Request::get("/api/v1/whoami").extension(peer);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let answer = self.call(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     }
 
     pub(super) fn tick(&self) -> flagship_proto::model::Tick {

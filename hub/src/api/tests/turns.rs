@@ -11,8 +11,12 @@ use tokio::time::timeout;
 
 use super::fixture::Api;
 use crate::{
-    api::turns::{LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
+    api::{
+        costs::VISITS_OF_ONE,
+        turns::{LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
+    },
     auth::Role,
+    door::Guest,
 };
 
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -174,6 +178,51 @@ async fn who_may_stop_reads_and_stops_while_those_who_look_have_taken_every_turn
         api.get("/api/v1/status", &responder).await;
     };
     timeout(AT_ONCE, acting).await.unwrap();
+}
+
+#[tokio::test]
+async fn plans_are_checked_in_turn_and_neither_stops_nor_reads_wait_for_them() {
+    let api = Api::new().await;
+    let (one, responder) = (
+        api.token(Role::Operator).await,
+        api.token(Role::Responder).await,
+    );
+    let taken = api.costs().turns.plans.clone();
+    let taken = taken.acquire_owned().await.unwrap();
+    let plan = || api.upload("/api/v1/plans", Some(&one), chunked("kind: Plan"));
+    let waiting = timeout(Duration::from_millis(200), plan());
+    assert!(waiting.await.is_err(), "it was checked beside another");
+    let acting = async {
+        let made = api
+            .post_with("/api/v1/aborts", &responder, FLEET, &[])
+            .await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.body);
+        api.get("/api/v1/status", &one).await;
+    };
+    timeout(AT_ONCE, acting).await.unwrap();
+    drop(taken);
+    assert_eq!(plan().await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn one_token_vouches_for_so_many_connections_and_leaves_those_of_others_their_room() {
+    let api = Api::new().await;
+    let (viewer, other) = (api.token(Role::Viewer).await, api.token(Role::Viewer).await);
+    let mut guests: Vec<Guest> = Vec::new();
+    for _ in 0..=VISITS_OF_ONE {
+        let guest = Guest::default();
+        api.visited_by(&guest, &viewer).await;
+        api.visited_by(&guest, &viewer).await;
+        guests.push(guest);
+    }
+    let known = |guests: &[Guest]| guests.iter().filter(|guest| guest.is_known()).count();
+    assert_eq!(known(&guests), VISITS_OF_ONE);
+    let (next, last) = (Guest::default(), guests.pop().unwrap());
+    api.visited_by(&next, &other).await;
+    assert!(next.is_known() && !last.is_known());
+    guests.pop();
+    api.visited_by(&last, &viewer).await;
+    assert!(last.is_known(), "who left gave back a place");
 }
 
 #[tokio::test]

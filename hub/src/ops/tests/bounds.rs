@@ -9,6 +9,7 @@ use flagship_proto::model::{
 use super::*;
 use crate::{
     auth::{Binding, Grants, Role},
+    ops::abort::MOST_OF_AUTHOR,
     records::{GoodVersion, LastGoodRow},
 };
 
@@ -40,9 +41,13 @@ pub(super) fn not_in(value: &str) -> Scope {
 }
 
 fn abort(hub: &Hub, scope: Scope, mode: AbortMode) -> Result<AbortAnswer, OpError> {
+    abort_by(hub, "anna", scope, mode)
+}
+
+fn abort_by(hub: &Hub, who: &str, scope: Scope, mode: AbortMode) -> Result<AbortAnswer, OpError> {
     let order = AbortOrder { scope, mode };
-    let reason = "ä".repeat(1_000);
-    ready(hub.ops.abort(&caller().because(&reason), order, hub.now()))
+    let by = Caller::new(who).because(&"ä".repeat(1_000));
+    ready(hub.ops.abort(&by, order, hub.now()))
 }
 
 #[test]
@@ -68,7 +73,8 @@ fn so_many_aborts_stand_as_one_hello_shows_and_a_whole_project_is_stopped_all_th
     let hub = Hub::new();
     let mut stored = 0;
     let last = loop {
-        match abort(&hub, not_in(&format!("r{stored}")), AbortMode::Return) {
+        let who = ["anna", "ben", "cleo"][stored % 3];
+        match abort_by(&hub, who, not_in(&format!("r{stored}")), AbortMode::Return) {
             Ok(answer) => {
                 assert!(answer.abort.reason.len() <= 512);
                 stored += 1;
@@ -87,6 +93,41 @@ fn so_many_aborts_stand_as_one_hello_shows_and_a_whole_project_is_stopped_all_th
     let error = refused(again, OpErrorKind::Refused, "abort.stands");
     assert!(error.remedy.contains("describe abort"), "{}", error.remedy);
     abort(&hub, Scope::Fleet, AbortMode::Return).unwrap();
+}
+
+#[test]
+fn whoever_stops_without_end_leaves_the_room_in_which_others_stop() {
+    let hub = Hub::new();
+    let mut stored = 0;
+    let error = loop {
+        let scope = not_in(&format!("r{stored}"));
+        match abort_by(&hub, "reg", scope, AbortMode::Return) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored <= MOST_OF_AUTHOR);
+    };
+    assert_eq!((stored, error.code), (MOST_OF_AUTHOR, "abort.tooMany"));
+    assert!(error.message.contains("of reg"), "{error}");
+    abort_by(&hub, "usa", not_in("eu"), AbortMode::Return).unwrap();
+    abort_by(&hub, "reg", Scope::Fleet, AbortMode::Return).unwrap();
+}
+
+#[test]
+fn an_abort_is_stored_where_all_that_stand_like_it_are_about_to_end() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let phase = Some(Phase::Progressing);
+    hub.order("pilot-1", "checkout-1", OnDisconnect::Hold, phase);
+    let project = || Scope::Project("shop".parse().unwrap());
+    for _ in 0..2 {
+        let abort = abort(&hub, project(), AbortMode::Return).unwrap().abort.id;
+        let except = Vec::new();
+        let lift = LiftOrder { abort, except };
+        let lifted = ready(hub.ops.lift(&with_reason(), lift, hub.now())).unwrap();
+        assert!(lifted.effective > hub.now().wall, "it waits for pilot-1");
+    }
+    abort(&hub, project(), AbortMode::Return).unwrap();
 }
 
 #[test]

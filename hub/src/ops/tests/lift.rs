@@ -147,6 +147,36 @@ fn a_lift_except_leaves_narrower_aborts_in_the_same_transaction() {
 }
 
 #[test]
+fn a_lift_leaves_no_more_aborts_and_no_longer_ones_than_one_hello_shows() {
+    let hub = Hub::new();
+    let id = abort(&hub, Scope::Fleet);
+    let part = |number: usize| {
+        Scope::Selector(Selector {
+            names: vec![cluster("us-1"), cluster(&format!("us-{number}"))],
+            ..Selector::default()
+        })
+    };
+    let many: Vec<Scope> = (0..70).map(part).collect();
+    let error = refused(
+        lift(&hub, &id, &many),
+        OpErrorKind::Refused,
+        "abort.tooMany",
+    );
+    assert!(error.message.contains("nothing was lifted"), "{error}");
+    let twice = lift(&hub, &id, &[part(2), part(3), part(2)]);
+    refused(twice, OpErrorKind::BadInput, "except.twice");
+    let order = LiftOrder {
+        abort: id,
+        except: vec![part(2), part(3)],
+    };
+    let long = caller().because(&"y".repeat(2_000));
+    let answer = ready(hub.ops.lift(&long, order, hub.now())).unwrap();
+    for rest in &answer.narrowed_to {
+        assert!(row_of(&hub, rest).unplaced().reason.len() <= 512);
+    }
+}
+
+#[test]
 fn only_a_part_of_the_scope_can_be_excepted() {
     let hub = Hub::new();
     hub.start("1.1.0").unwrap();
