@@ -160,7 +160,15 @@ pub async fn start(
         project: started.project,
         id: started.rollout,
     };
-    show(&state, &caller.grants, &name)
+    let seen = Seen::read(&state)?;
+    let row = find(&state, &caller.grants, &name)?;
+    let mut view = rollout::view(&seen, &row, true);
+    let others: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    let sight = state.sight(&caller.grants);
+    let others = others.iter().filter(|other| sight.rollout(other));
+    let beside = seen.banners_beside(&row, others.map(|other| &*other.value));
+    view.banners.extend(beside);
+    Ok(Tagged::new(view, row.modified))
 }
 
 /// Holds a rollout: weights stay, nothing new starts.

@@ -11,6 +11,7 @@ mod page;
 mod rights;
 mod serving;
 mod sight;
+mod standing;
 mod stopped;
 mod turns;
 mod unstored;

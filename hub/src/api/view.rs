@@ -139,6 +139,29 @@ impl Seen {
             .collect()
     }
 
+    /// What stands over other rollouts of a rollout's plan and not over it: who starts the plan again is
+    /// to know of it.
+    pub fn banners_beside<'a>(
+        &self,
+        rollout: &RolloutRow,
+        others: impl Iterator<Item = &'a RolloutRow>,
+    ) -> Vec<Banner> {
+        let plan = rollout.plan_ref();
+        let own = self.banners_over(rollout);
+        let mut beside: Vec<Banner> = Vec::new();
+        for other in others.filter(|other| other.plan_ref() == plan) {
+            let aborts = self.covering(other).map(banner);
+            let freezes = self.freezing(other).map(|freeze| freeze_banner(freeze));
+            for banner in aborts.chain(freezes) {
+                let is_told = |told: &Banner| told.id == banner.id;
+                if !own.iter().any(is_told) && !beside.iter().any(is_told) {
+                    beside.push(banner);
+                }
+            }
+        }
+        beside
+    }
+
     /// What stands and is seen, as banners, aborts first.
     pub fn banners(&self, sight: &Sight<'_>) -> Vec<Banner> {
         let aborts = self.standing.iter().filter(|abort| sight.abort(abort));

@@ -1,9 +1,9 @@
 //! Members: letting a cluster in, and letting it go.
 
-use flagship_proto::model::{ClusterName, ClusterUid, Tick};
+use flagship_proto::model::{ClusterName, ClusterUid, Tick, WorkloadRef};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, Ops, Prepared, error::named, join_standing_aborts};
+use super::{Caller, OpError, Ops, Prepared, RolloutName, error::named, join_standing_aborts};
 use crate::{
     auth::{Grants, Right},
     records::{
@@ -140,7 +140,7 @@ impl Ops {
             let message = format!("cluster {} was removed at {at}", args.name);
             return Err(OpError::refused("cluster.removed", &message));
         }
-        let unsettled = self.unsettled(&row)?;
+        let unsettled = self.unsettled(caller, &row)?;
         if !unsettled.is_empty() {
             if !args.force {
                 let message = format!(
@@ -181,16 +181,25 @@ impl Ops {
         Ok(changed(txn, &row, &next))
     }
 
-    /// What is in flight in a cluster, in words.
-    fn unsettled(&self, cluster: &ClusterRow) -> Result<Vec<String>, OpError> {
+    /// What is in flight in a cluster, in words: that something is, to who may not see what it is.
+    fn unsettled(&self, caller: &Caller, cluster: &ClusterRow) -> Result<Vec<String>, OpError> {
         let mut found = Vec::new();
+        let sight = self.sight(&caller.grants);
+        let named = |workload: &WorkloadRef| {
+            if sight.workload(workload) {
+                return workload.to_string();
+            }
+            "a workload of others".to_owned()
+        };
         let reports: Vec<Stored<ReportRow>> =
             self.store.read_all(&key::reports_of(&cluster.uid))?;
         for report in reports.iter().filter(|row| row.status.phase.is_active()) {
             let status = &report.status;
             found.push(format!(
                 "{} is {} at {}",
-                status.workload, status.phase, status.weight
+                named(&status.workload),
+                status.phase,
+                status.weight
             ));
         }
         let orders: Vec<Stored<OrderRow>> = self.store.read_all(&key::orders_of(&cluster.uid))?;
@@ -202,14 +211,14 @@ impl Ops {
             let place = rollout.state.clusters.get(&cluster.uid);
             if let Some(place) = place.filter(|place| place.holds_slot()) {
                 found.push(format!(
-                    "{} is {} in rollout {}/{}",
-                    order.workload,
+                    "{} is {} in {}",
+                    named(&order.workload),
                     place.phase.word(),
-                    rollout.project,
-                    rollout.id
+                    self.shown(caller, &RolloutName::of(order))
                 ));
             }
         }
+        found.dedup();
         Ok(found)
     }
 }

@@ -166,7 +166,10 @@ impl Ops {
             covered && (matched.is_none() || met())
         });
         let open: Vec<&Stored<RolloutRow>> = open.collect();
-        preview.rollouts = open.iter().map(|rollout| name_of(rollout)).collect();
+        preview.rollouts = open
+            .iter()
+            .map(|rollout| RolloutName::of_row(rollout))
+            .collect();
         for cluster in survey.clusters.iter().filter(|row| meant(&row.uid)) {
             let is_named = survey.look(cluster, &args.scope, &mut preview);
             let has_order = survey.orders_in(cluster, &args.scope).next().is_some();
@@ -196,13 +199,6 @@ pub fn joins(scope: &Scope, reach: Option<&Reach>) -> Option<String> {
         | Scope::Plan(_)
         | Scope::Rollout { .. }
         | Scope::Workload(_) => None,
-    }
-}
-
-fn name_of(rollout: &RolloutRow) -> RolloutName {
-    RolloutName {
-        project: rollout.project.clone(),
-        id: rollout.id.clone(),
     }
 }
 
@@ -265,7 +261,7 @@ impl Survey {
                     ((uid, status.workload.clone()), status)
                 })
                 .collect(),
-            rollouts: open.map(|row| (name_of(&row), row)).collect(),
+            rollouts: open.map(|row| (RolloutName::of_row(&row), row)).collect(),
         })
     }
 

@@ -7,7 +7,7 @@ use flagship_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, Ops, Prepared, error::named, start::no_plan};
+use super::{Caller, OpError, Ops, Prepared, RolloutName, error::named, start::no_plan};
 use crate::{
     auth::Right,
     epoch::NUMBERS,
@@ -48,7 +48,10 @@ impl Ops {
         caller.may(Right::Ship, row.object(), || no_plan(plan))?;
         let rollouts = self.rollouts_of(plan)?;
         let running = rollouts.iter().filter(|rollout| !rollout.state.is_over());
-        let running: Vec<String> = running.map(|rollout| rollout.id.to_string()).collect();
+        let mut running: Vec<String> = running
+            .map(|rollout| self.shown(caller, &RolloutName::of_row(rollout)))
+            .collect();
+        running.dedup();
         if !running.is_empty() {
             let message = format!(
                 "plan {plan} has rollouts that have not ended: {}",

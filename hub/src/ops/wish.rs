@@ -32,6 +32,14 @@ impl RolloutName {
             id: order.rollout.clone(),
         }
     }
+
+    /// That of a stored one.
+    pub fn of_row(rollout: &RolloutRow) -> Self {
+        Self {
+            project: rollout.project.clone(),
+            id: rollout.id.clone(),
+        }
+    }
 }
 
 impl std::fmt::Display for RolloutName {

@@ -194,3 +194,6 @@ impl Record for ReceiptRow {
         key::receipt(&self.receipt.receipt.abort, &self.receipt.receipt.uid)
     }
 }
+
+#[cfg(test)]
+mod tests;

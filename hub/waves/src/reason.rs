@@ -135,6 +135,9 @@ reasons! {
     /// An abort stopped it.
     Aborted { abort: AbortId, mode: AbortMode, actor: String, reason: String, }
         => "stopped by abort {abort} ({mode}) of {actor}: {}", given(reason);
+    /// One of several aborts was lifted, and another covers it still.
+    StillAborted { lifted: AbortId, abort: AbortId, actor: String, reason: String, }
+        => "abort {lifted} is lifted, and abort {abort} of {actor} still stands: {}", given(reason);
     /// No abort covers it any more; nothing moves by that.
     Lifted { abort: AbortId, }
         => "abort {abort} is lifted; nothing moves until the rollout is retried, retreated, accepted or superseded";
@@ -176,6 +179,9 @@ reasons! {
     WaitingForUnreachable { clusters: String, then: String, } => "{clusters} not heard; {then}";
     /// Waiting: a failed or retreating cluster still holds its slot.
     WaitingForReturn { clusters: String, } => "{clusters} still going back";
+    /// Waiting: what is in the way of a cluster that is to go back.
+    CannotReturn { cluster: ClusterName, why: String, }
+        => "{cluster} is not back: {why}; once that is mended it goes on by itself, or retreat elsewhere with --to, or accept it as it is";
     /// Waiting: the soak.
     WaitingForSoak { wave: WaveName, period: String, } => "wave {wave} soaks for {period}";
     /// Waiting: each member must be heard after the soak (P31).
@@ -199,6 +205,9 @@ reasons! {
         => "{clusters} frozen by {freeze} {ends}: {}", given(reason);
     /// Waiting: the abort stands.
     WaitingForLift { abort: AbortId, } => "abort {abort} stands; lift it, then retry, or retreat, accept or supersede now";
+    /// Waiting: one more abort stands.
+    AlsoStands { abort: AbortId, actor: String, reason: String, }
+        => "abort {abort} of {actor} stands too and has to be lifted as well: {}", given(reason);
     /// Waiting: lifted, a person must act.
     WaitingForPerson { verbs: String, } => "nothing moves by itself: {verbs}";
     /// Waiting: nothing ever succeeded, so there is nowhere to catch up to.

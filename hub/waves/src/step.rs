@@ -5,6 +5,7 @@
 
 mod aborts;
 mod account;
+mod back;
 mod explain;
 mod freezes;
 mod lane;

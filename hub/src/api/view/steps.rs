@@ -1,7 +1,7 @@
 //! What a person can do about a rollout now, as commands to copy.
 
 use flagship_proto::model::ReturnTo;
-use flagship_waves::{RolloutPhase, Wish, allowed};
+use flagship_waves::{Reason, RolloutPhase, Wish, allowed};
 
 use super::Seen;
 use crate::records::RolloutRow;
@@ -11,10 +11,10 @@ pub fn next(seen: &Seen, row: &RolloutRow) -> Vec<String> {
     let state = &row.state;
     let stopped = match state.phase {
         RolloutPhase::Paused | RolloutPhase::Aborted | RolloutPhase::Failed => true,
+        RolloutPhase::Retreating => return stuck(row),
         RolloutPhase::Pending
         | RolloutPhase::Progressing { .. }
         | RolloutPhase::Succeeded
-        | RolloutPhase::Retreating
         | RolloutPhase::RolledBack
         | RolloutPhase::Superseded => false,
     };
@@ -50,4 +50,24 @@ pub fn next(seen: &Seen, row: &RolloutRow) -> Vec<String> {
         }
     }
     steps
+}
+
+/// What ends a retreat that has something in its way; none where it goes its way, or was accepted.
+fn stuck(row: &RolloutRow) -> Vec<String> {
+    let mut waits = row.state.waiting.iter();
+    let is_stuck = waits.any(|wait| matches!(wait.reason, Reason::CannotReturn { .. }));
+    if !is_stuck || row.state.accepted.is_some() {
+        return Vec::new();
+    }
+    let name = row.full_name();
+    vec![
+        format!(
+            "flagship retreat {name} --to VERSION --reason …   (sends them to another version)"
+        ),
+        format!(
+            "flagship-agent ctl retreat {} --reason …   (in a cluster that is not heard)",
+            row.workload
+        ),
+        format!("flagship accept {name} --reason …   (takes the mixed state as final)"),
+    ]
 }

@@ -116,6 +116,7 @@ const CHAPTERS: &[&str] = &[
     "Started",
     "Halted",
     "Aborted",
+    "StillAborted",
     "Lifted",
     "Frozen",
     "FreezeEnded",

@@ -257,6 +257,50 @@ fn who_holds_a_claim_or_rejected_a_change_is_named_to_those_who_see_it() {
 }
 
 #[test]
+fn what_keeps_a_cluster_or_a_plan_is_named_to_those_who_see_it() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let running = Some(Phase::Progressing);
+    hub.order("eu-1", "checkout-1", OnDisconnect::Hold, running);
+    // The plan was given to who ships in eu after its rollout had begun.
+    let theirs = PLAN.replace(
+        "name: checkout}\nspec",
+        "name: checkout, labels: {team: eu}}\nspec",
+    );
+    let remove = |caller: &Caller| {
+        let args = RemoveCluster {
+            name: cluster("eu-1"),
+            force: false,
+        };
+        let refusal = ready(hub.ops.remove_cluster(caller, args, hub.now()));
+        refused(refusal, OpErrorKind::Refused, "cluster.unsettled").message
+    };
+    let admin = bound(Role::Admin, None, Some("eu"));
+    let (hidden, shown) = (remove(&admin), remove(&caller()));
+    for secret in ["checkout", "shop"] {
+        assert!(!hidden.contains(secret), "{hidden}");
+        assert!(shown.contains(secret), "{shown}");
+    }
+    let part = "a workload of others is Progressing at 20%";
+    assert!(hidden.contains(part), "{hidden}");
+
+    hub.apply(&theirs).unwrap();
+    let mut operator = bound(Role::Operator, None, Some("eu"));
+    let selector = operator.grants.0[0].selector.as_mut().unwrap();
+    selector.match_labels = [("team".to_owned(), "eu".to_owned())].into();
+    let remove = |caller: &Caller| {
+        let plan = "shop/checkout".parse().unwrap();
+        let refusal = ready(hub.ops.remove_plan(caller, plan, hub.now()));
+        refused(refusal, OpErrorKind::Conflict, "plan.running").message
+    };
+    let hidden = remove(&operator);
+    assert!(!hidden.contains("checkout-1"), "{hidden}");
+    assert!(hidden.contains("a rollout of others"), "{hidden}");
+    let shown = remove(&caller());
+    assert!(shown.contains("rollout shop/checkout-1"), "{shown}");
+}
+
+#[test]
 fn a_rollout_is_taken_over_only_by_who_may_ship_what_it_ships() {
     let hub = Hub::new();
     hub.start("1.1.0").unwrap();

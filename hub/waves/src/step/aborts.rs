@@ -1,7 +1,7 @@
 //! What standing aborts make of a rollout (P8, P9, P11), and what their lift does not (S7).
 
 use flagship_proto::{
-    model::{AbortMode, ClusterUid, ReturnTo},
+    model::{Abort, AbortMode, ClusterUid, ReturnTo},
     words::given,
 };
 
@@ -30,27 +30,14 @@ impl Turn<'_> {
         if self.state.is_over() || self.state.phase == RolloutPhase::Retreating {
             return;
         }
-        let Some(latest) = self
-            .standing()
-            .max_by_key(|abort| (abort.abort.at, abort.abort.id.clone()))
-            .cloned()
-        else {
+        let standing = self.oldest_first();
+        let Some(abort) = standing.last() else {
             self.note_lift();
             return;
         };
-        let known = self
-            .state
-            .aborted
-            .as_ref()
-            .is_some_and(|aborted| !aborted.lifted && aborted.id == latest.abort.id);
-        if !known {
-            let abort = &latest.abort;
-            self.reasons.push(Reason::Aborted {
-                abort: abort.id.clone(),
-                mode: abort.mode,
-                actor: abort.actor.clone(),
-                reason: abort.reason.clone(),
-            });
+        let known = self.state.aborted.clone().filter(|known| !known.lifted);
+        if known.as_ref().is_none_or(|known| known.id != abort.id) {
+            self.tell_of(&standing, known.as_ref());
             if self.state.phase != RolloutPhase::Aborted {
                 self.reject(format!("abort {}: {}", abort.id, given(&abort.reason)));
             }
@@ -66,6 +53,41 @@ impl Turn<'_> {
             self.enter(RolloutPhase::Aborted);
         }
         self.return_the_aborted();
+    }
+
+    /// What stands over it, in the order in which it came.
+    pub(super) fn oldest_first(&self) -> Vec<Abort> {
+        let mut standing: Vec<Abort> = self.standing().map(|one| one.abort.clone()).collect();
+        standing.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        standing
+    }
+
+    /// Tells each abort that came since the last one that is known; where that one was lifted and none
+    /// came, that another stands still: a lift is not told as a stop.
+    fn tell_of(&mut self, standing: &[Abort], known: Option<&Aborted>) {
+        let is_new = |abort: &&Abort| {
+            known.is_none_or(|known| (known.at, &known.id) < (abort.at, &abort.id))
+        };
+        let came: Vec<Reason> = standing
+            .iter()
+            .filter(is_new)
+            .map(|abort| Reason::Aborted {
+                abort: abort.id.clone(),
+                mode: abort.mode,
+                actor: abort.actor.clone(),
+                reason: abort.reason.clone(),
+            })
+            .collect();
+        let lifted = known.filter(|known| standing.iter().all(|abort| abort.id != known.id));
+        if let (Some(lifted), Some(still)) = (lifted, standing.last()) {
+            self.reasons.push(Reason::StillAborted {
+                lifted: lifted.id.clone(),
+                abort: still.id.clone(),
+                actor: still.actor.clone(),
+                reason: still.reason.clone(),
+            });
+        }
+        self.reasons.extend(came);
     }
 
     /// An abort that says `--retreat` reaches what has ended too: agents take back every Done cluster

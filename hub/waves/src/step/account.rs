@@ -119,6 +119,26 @@ impl Turn<'_> {
             | RolloutPhase::Superseded => None,
         };
         self.waiting.extend(reason);
+        if self.state.phase == RolloutPhase::Aborted {
+            self.name_the_other_aborts();
+        }
+        self.say_what_is_in_the_way_back();
+    }
+
+    /// Each of them has to be lifted: who lifts one is not to think that it was the last.
+    fn name_the_other_aborts(&mut self) {
+        let named = self.state.aborted.as_ref().map(|aborted| &aborted.id);
+        let standing = self.oldest_first();
+        let others = standing
+            .iter()
+            .rev()
+            .filter(|abort| Some(&abort.id) != named);
+        let others = others.map(|abort| Reason::AlsoStands {
+            abort: abort.id.clone(),
+            actor: abort.actor.clone(),
+            reason: abort.reason.clone(),
+        });
+        self.waiting.extend(others);
     }
 
     /// A wait keeps its beginning while the same thing is waited for in the same place.

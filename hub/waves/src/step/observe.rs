@@ -1,6 +1,8 @@
 //! What clusters report → where they stand. Only a report that answers the stored order counts.
 
-use flagship_proto::model::{Change, ClusterUid, Intent, Phase, Stopwatch, Weight, WorkloadStatus};
+use flagship_proto::model::{
+    Change, ClusterUid, Intent, Phase, ReturnTo, Stopwatch, Weight, WorkloadStatus,
+};
 
 use super::Turn;
 use crate::{fleet::Member, reason::Reason, state::ClusterPhase};
@@ -34,10 +36,25 @@ pub(super) fn is_off(status: &WorkloadStatus, change: &Change) -> bool {
     is_at_zero(status, change) && !in_flight
 }
 
-/// Whether a status shows no traffic on `change`, read back where it may have some.
+/// Whether a status shows no traffic on `change`, read back where it may have some. One that names
+/// neither that version nor what serves beside it shows nothing.
 fn is_at_zero(status: &WorkloadStatus, change: &Change) -> bool {
-    let unread = is_about(status.version.as_deref(), change) && status.observed.is_none();
-    weight_on(status, change) == Weight::ZERO && !unread
+    let is_own = is_about(status.version.as_deref(), change);
+    let is_shown = if is_own {
+        status.observed.is_some()
+    } else {
+        status.primary_version.is_some()
+    };
+    is_shown && weight_on(status, change) == Weight::ZERO
+}
+
+/// Whether what a person chose to go back to is what serves.
+fn has_arrived(status: &WorkloadStatus, to: &ReturnTo) -> bool {
+    match to {
+        ReturnTo::LastPromoted => true,
+        ReturnTo::Version(version) => status.primary_version.as_ref() == Some(version),
+        ReturnTo::Digest(digest) => status.primary_digest == Some(*digest),
+    }
 }
 
 /// Whether a status shows a canary of `change` that was ordered and never begun, read back at zero.
@@ -248,7 +265,9 @@ impl Turn<'_> {
             .is_some_and(|order| order.intent == Intent::Retreat);
         let Some(status) = status else { return };
         let failed = matches!(self.phase_of(uid), Some(ClusterPhase::Failed { .. }));
-        if (told || failed) && is_off(status, &self.state.change) {
+        let order = member.order.as_ref().filter(|_| told);
+        let is_there = order.is_none_or(|order| has_arrived(status, &order.return_to));
+        if (told || failed) && is_off(status, &self.state.change) && is_there {
             self.mark_returned(uid);
             if !failed {
                 self.set(uid, ClusterPhase::RolledBack);

@@ -155,12 +155,7 @@ impl Turn<'_> {
         if self.state.phase != RolloutPhase::Retreating || self.state.is_over() {
             return;
         }
-        let going = self.uids(|_, cluster| {
-            matches!(cluster.phase, ClusterPhase::Retreating { .. })
-                || (cluster.touched
-                    && !cluster.returned
-                    && matches!(cluster.phase, ClusterPhase::Failed { .. }))
-        });
+        let going = self.going_back();
         if !going.is_empty() {
             let clusters = self.names(&going);
             return self.waiting.push(Reason::WaitingForReturn { clusters });

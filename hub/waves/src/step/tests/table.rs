@@ -1,5 +1,7 @@
 //! One decision a row: a situation, what is decided in it.
 
+mod aborts;
+mod back;
 mod claims;
 mod evidence;
 mod freezes;

@@ -145,6 +145,7 @@ fn two_aborts_need_two_lifts() {
     world.ask(Wish::Retry);
     world.settle();
     assert_eq!(world.state.phase, RolloutPhase::Aborted);
+    assert!(!world.log.iter().any(|line| line.contains("Lifted")));
     world.lift_all();
     world.settle();
     assert_eq!(

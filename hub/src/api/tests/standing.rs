@@ -1,0 +1,175 @@
+//! What is said of stops that stand beside what somebody starts, and of a way back that is barred.
+
+use flagship_proto::model::Stopwatch;
+use flagship_waves::{ClusterPhase, ClusterState, Reason, RolloutPhase, Waiting};
+use serde_json::Value;
+
+use super::fixture::{Answer, Api};
+use crate::{
+    api::{
+        types::RolloutView,
+        view::{Seen, rollout},
+    },
+    auth::{Binding, Role},
+    records::{RolloutRow, Stored, key},
+    store::Txn,
+};
+
+const PLANS: &str = "/api/v1/plans";
+
+async fn start(api: &Api, token: &str, version: &str) -> Answer {
+    let path = "/api/v1/projects/shop/plans/checkout/start";
+    let body = format!(r#"{{"toVersion":"{version}"}}"#);
+    api.post_with(path, token, &body, &[]).await
+}
+
+async fn first(api: &Api) -> Stored<RolloutRow> {
+    let key = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
+    api.read(&key)
+}
+
+async fn alter(api: &Api, change: impl FnOnce(&mut RolloutRow)) {
+    let mut row = first(api).await.to_value();
+    change(&mut row);
+    api.commit(Txn::new().put(&row)).await;
+}
+
+/// It is accepted, as the abort is over another rollout only.
+#[tokio::test]
+async fn a_start_under_an_abort_of_another_rollout_of_the_plan_says_that_it_stands() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    api.members().await;
+    let plan = include_str!("../../../../deploy/example/plan.yaml");
+    api.send_document(PLANS, &token, plan, &[]).await;
+    let begun: RolloutView = parse(&start(&api, &token, "1.1.0").await);
+    assert!(begun.banners.is_empty(), "{:?}", begun.banners);
+    let body = r#"{"scope":{"kind":"rollout","of":{"project":"shop","id":"checkout-1"}}}"#;
+    let headers = [("flagship-reason", "errors")];
+    for path in ["/api/v1/aborts", "/api/v1/freezes"] {
+        let stop = api.post_with(path, &token, body, &headers).await;
+        assert_eq!(stop.status, 200, "{}", stop.body);
+    }
+    alter(&api, |row| {
+        row.state.phase = RolloutPhase::RolledBack;
+        row.state.ended = Some(row.started);
+    })
+    .await;
+    let next = start(&api, &token, "1.2.0").await;
+    assert_eq!(next.status, 200, "{}", next.body);
+    let next: RolloutView = parse(&next);
+    let kinds: Vec<&str> = next.banners.iter().map(|b| b.kind.as_str()).collect();
+    assert_eq!(kinds, ["abort", "freeze"]);
+    assert!(
+        next.banners[0]
+            .text
+            .starts_with("rollout shop/checkout-1 by abort ")
+    );
+    assert!(next.banners[0].remedy.starts_with("flagship lift "));
+
+    // What stands beside is told at the start; it does not bind what was started.
+    let later = api
+        .get("/api/v1/projects/shop/rollouts/checkout-2", &token)
+        .await;
+    let later: RolloutView = serde_json::from_str(&later).unwrap();
+    assert!(later.banners.is_empty(), "{:?}", later.banners);
+}
+
+/// Of three that have the workload two take part in the rollout, and none has an order yet.
+#[tokio::test]
+async fn an_abort_names_as_many_clusters_as_its_preview_counted() {
+    for (scope, names) in [
+        (
+            r#"{"scope":{"kind":"project","of":"shop"}}"#,
+            ["eu-1", "pilot-1"].as_slice(),
+        ),
+        (
+            r#"{"scope":{"kind":"workload","of":"shop/Deployment/checkout"}}"#,
+            &["eu-1", "pilot-1", "us-1"],
+        ),
+    ] {
+        let api = Api::new().await;
+        let token = api.token(Role::Admin).await;
+        api.members().await;
+        let plan = include_str!("../../../../deploy/example/plan.yaml");
+        api.send_document(PLANS, &token, plan, &[]).await;
+        start(&api, &token, "1.1.0").await;
+        let since = api.now();
+        alter(&api, |row| {
+            for name in ["eu-1", "pilot-1"] {
+                let uid = format!("uid-{name}").parse().unwrap();
+                row.state.clusters.insert(uid, waiting(name, since));
+            }
+        })
+        .await;
+        let read = |answer: Answer| -> Value { serde_json::from_str(&answer.body).unwrap() };
+        let headers = [("flagship-reason", "errors")];
+        let preview = read(
+            api.post_with("/api/v1/abort-preview", &token, scope, &[])
+                .await,
+        );
+        let summary = preview["summary"].as_str().unwrap();
+        let counted = format!("{} with nothing in flight", names.len());
+        assert!(summary.contains(&counted), "{summary}");
+        let abort = read(
+            api.post_with("/api/v1/aborts", &token, scope, &headers)
+                .await,
+        );
+        let lines = abort["clusters"].as_array().unwrap().iter();
+        let mut named: Vec<&str> = lines.map(|l| l["cluster"].as_str().unwrap()).collect();
+        named.sort_unstable();
+        assert_eq!(named, names, "{abort}");
+    }
+}
+
+fn waiting(name: &str, since: jiff::Timestamp) -> ClusterState {
+    ClusterState {
+        name: name.parse().unwrap(),
+        wave: 0,
+        phase: ClusterPhase::Waiting,
+        since,
+        attempt: 0,
+        touched: false,
+        again: false,
+        returned: false,
+        barred: false,
+        late: false,
+        local: None,
+        unheard: Stopwatch::default(),
+    }
+}
+
+fn parse(answer: &Answer) -> RolloutView {
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
+}
+
+#[tokio::test]
+async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
+    let api = Api::new().await;
+    let token = api.token_of(Binding::of(Role::Admin)).await;
+    api.members().await;
+    let plan = include_str!("../../../../deploy/example/plan.yaml");
+    api.send_document(PLANS, &token, plan, &[]).await;
+    start(&api, &token, "1.1.0").await;
+    let steps = |seen: &Seen, row: &Stored<RolloutRow>| rollout::view(seen, row, false).next_steps;
+    alter(&api, |row| row.state.phase = RolloutPhase::Retreating).await;
+    let row = first(&api).await;
+    assert!(steps(&api.seen(), &row).is_empty(), "it goes its way");
+    let since = api.now();
+    alter(&api, |row| {
+        let reason = Reason::CannotReturn {
+            cluster: "us-1".parse().unwrap(),
+            why: "no such file".to_owned(),
+        };
+        row.state.waiting = vec![Waiting { reason, since }];
+    })
+    .await;
+    let offered = steps(&api.seen(), &first(&api).await).join("\n");
+    for command in [
+        "flagship retreat shop/checkout-1 --to VERSION",
+        "flagship-agent ctl retreat shop/Deployment/checkout ",
+        "flagship accept shop/checkout-1 ",
+    ] {
+        assert!(offered.contains(command), "{offered}");
+    }
+}

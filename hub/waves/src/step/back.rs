@@ -1,0 +1,62 @@
+//! Who is on the way back, and what is in its way: said for as long as it lasts, as nothing claims that a
+//! cluster has gone back whose traffic was not seen there.
+
+use flagship_proto::model::ClusterUid;
+
+use super::Turn;
+use crate::{reason::Reason, state::ClusterPhase};
+
+/// The agent's word for a way back that it cannot take.
+const CANNOT_RETURN: &str = "CannotReturn";
+
+/// So many clusters are named with what is in their way.
+const NAMED: usize = 5;
+
+impl Turn<'_> {
+    /// Clusters that have to go back, or went by themselves, and were not seen there yet.
+    pub(super) fn going_back(&self) -> Vec<ClusterUid> {
+        self.uids(|_, cluster| match cluster.phase {
+            ClusterPhase::Retreating { .. } => true,
+            ClusterPhase::Failed { .. } => cluster.touched && !cluster.returned,
+            ClusterPhase::Waiting
+            | ClusterPhase::Ordered
+            | ClusterPhase::Running { .. }
+            | ClusterPhase::Soaking
+            | ClusterPhase::Done
+            | ClusterPhase::RolledBack
+            | ClusterPhase::Skipped { .. }
+            | ClusterPhase::Unreachable
+            | ClusterPhase::Left => false,
+        })
+    }
+
+    /// For each cluster that goes back and does not arrive, why.
+    pub(super) fn say_what_is_in_the_way_back(&mut self) {
+        let going = self.going_back();
+        let found = going.iter().filter_map(|uid| {
+            let cluster = self.state.clusters.get(uid)?.name.clone();
+            let why = self.in_the_way(uid)?;
+            Some(Reason::CannotReturn { cluster, why })
+        });
+        let found: Vec<Reason> = found.take(NAMED).collect();
+        self.waiting.extend(found);
+    }
+
+    fn in_the_way(&self, uid: &ClusterUid) -> Option<String> {
+        let member = self.fleet.members.get(uid)?;
+        if !member.connected {
+            let there = "it is not heard, and flagship-agent ctl retreat takes it back there";
+            return Some(there.to_owned());
+        }
+        let status = member.status_under(&self.state.rollout)?;
+        if status.reason == CANNOT_RETURN {
+            return Some(format!("its agent says that it {}", status.message));
+        }
+        if status.version.is_none() && status.primary_version.is_none() {
+            let unknown = "its agent does not say which version serves there";
+            return Some(unknown.to_owned());
+        }
+        let is_unread = status.version.is_some() && status.observed.is_none();
+        is_unread.then(|| "not every proxy there can be read".to_owned())
+    }
+}
