@@ -86,3 +86,28 @@ impl Line {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_known_or_gone_does_not_stay_in_line() {
+        let line = Line::default();
+        for number in 0..100 {
+            let guest = Guest::default();
+            line.join(&guest, 4);
+            if number % 2 == 0 {
+                guest.is_known_now();
+            } else {
+                guest.cut.cancel();
+            }
+            assert!(line.0.lock().unwrap().len() <= 8, "{number}");
+        }
+        let stays = Guest::default();
+        line.join(&stays, 4);
+        assert_eq!(line.send_off(), Some(()));
+        assert!(stays.cut.is_cancelled(), "the only one who may go");
+        assert_eq!(line.send_off(), None);
+    }
+}

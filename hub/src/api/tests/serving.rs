@@ -122,6 +122,11 @@ async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_pas
     seen.now = seen.now.plus(std::time::Duration::from_secs(40));
     hear(&mut seen);
     assert!(seen.serving_banner(&rollout).is_some(), "it is stuck");
+    for report in seen.reports.values_mut() {
+        let status = &mut std::sync::Arc::make_mut(report).status;
+        (status.weight, status.observed) = (Weight::ZERO, Some(Weight::ZERO));
+    }
+    assert_eq!(seen.serving_banner(&rollout), None, "nobody gets it");
 }
 
 #[tokio::test]

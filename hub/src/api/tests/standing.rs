@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::fixture::{Answer, Api};
 use crate::{
     api::{
-        types::RolloutView,
+        types::{About, Banner, RolloutView},
         view::{Seen, rollout},
     },
-    auth::{Binding, Role},
+    auth::{Binding, Grants, Role},
+    ops::Ops,
     records::{RolloutRow, Stored, key},
     store::Txn,
 };
@@ -119,6 +120,65 @@ async fn an_abort_names_as_many_clusters_as_its_preview_counted() {
         let mut named: Vec<&str> = lines.map(|l| l["cluster"].as_str().unwrap()).collect();
         named.sort_unstable();
         assert_eq!(named, names, "{abort}");
+    }
+}
+
+#[tokio::test]
+async fn a_wave_that_had_begun_is_stopped_by_an_abort_and_ended_by_the_end() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    api.members().await;
+    let plan = include_str!("../../../../deploy/example/plan.yaml");
+    api.send_document(PLANS, &token, plan, &[]).await;
+    start(&api, &token, "1.1.0").await;
+    for (phase, word) in [
+        (RolloutPhase::Paused, "begun"),
+        (RolloutPhase::Aborted, "stopped"),
+        (RolloutPhase::RolledBack, "ended"),
+    ] {
+        let since = api.now();
+        alter(&api, |row| {
+            row.state.phase = phase;
+            row.state.waves[0].started = Some(since);
+        })
+        .await;
+        let view = rollout::view(&api.seen(), &first(&api).await, false);
+        assert_eq!(view.waves[0].state, word);
+        assert_eq!(view.waves[1].state, "waiting");
+    }
+}
+
+#[tokio::test]
+async fn a_banner_about_the_fleet_or_a_workload_is_for_who_sees_that() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    api.members().await;
+    let plan = include_str!("../../../../deploy/example/plan.yaml");
+    api.send_document(PLANS, &token, plan, &[]).await;
+    let ops = Ops::new(api.store().clone());
+    let of = |project: &str| {
+        Grants(vec![Binding {
+            projects: vec![project.parse().unwrap()],
+            ..Binding::of(Role::Viewer)
+        }])
+    };
+    let (shop, bank, all) = (of("shop"), of("bank"), Grants::everything());
+    let checkout = || About::Workload("shop/Deployment/checkout".parse().unwrap());
+    for (about, is_shown) in [
+        (About::Fleet, [false, false, true]),
+        (checkout(), [true, false, true]),
+        (About::Seen, [true, true, true]),
+    ] {
+        let banner = Banner {
+            kind: "local".to_owned(),
+            id: String::new(),
+            text: String::new(),
+            since: api.now(),
+            remedy: String::new(),
+            about,
+        };
+        let shown = [&shop, &bank, &all].map(|grants| ops.sight(grants).banner(&banner));
+        assert_eq!(shown, is_shown, "{:?}", banner.about);
     }
 }
 

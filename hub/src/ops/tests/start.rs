@@ -112,6 +112,8 @@ fn a_standing_abort_in_scope_refuses_a_start_with_its_id_and_the_remedy() {
         error.message.contains(id) && error.remedy.contains(id),
         "{error}"
     );
+    let first_this = format!("flagship lift {id} --reason …, then start again");
+    assert_eq!(error.remedy, first_this, "a lift starts nothing");
 }
 
 #[test]

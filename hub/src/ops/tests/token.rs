@@ -1,5 +1,7 @@
 //! Tokens: shown once, kept as hashes, recognised, revoked.
 
+use flagship_proto::identity::Person;
+
 use super::*;
 use crate::auth::{Binding, Grants, Role};
 
@@ -193,4 +195,40 @@ fn no_token_has_the_products_own_name_or_one_that_hides_what_it_is() {
     ] {
         admin(&hub, name).unwrap();
     }
+}
+
+#[test]
+fn a_grant_for_certificates_is_found_as_soon_as_it_is_made_and_only_by_certificates_made_since() {
+    let mut hub = Hub::empty();
+    let made = |hub: &Hub| Person {
+        name: "ann".to_owned(),
+        serial: "01".to_owned(),
+        not_before: hub.now().wall,
+        not_after: hub.now().wall + Duration::from_secs(86_400),
+    };
+    let grant = |hub: &Hub| {
+        let args = CreateToken {
+            name: "ann".to_owned(),
+            grants: Grants(vec![Binding::of(Role::Operator)]),
+            certificate: true,
+            ttl: None,
+        };
+        ready(hub.ops.create_token(&caller(), args, hub.now())).unwrap()
+    };
+    let code = |hub: &Hub, person: &Person| {
+        let known = hub.ops.certified(person, hub.now().wall);
+        known.map(|actor| actor.name).map_err(|error| error.message)
+    };
+    let old = made(&hub);
+    assert!(code(&hub, &old).unwrap_err().contains("granted nothing"));
+    let id = grant(&hub).row.id;
+    assert_eq!(code(&hub, &old).as_deref(), Ok("ann"));
+    hub.seconds += 10;
+    ready(hub.ops.revoke_token(&caller(), id, hub.now())).unwrap();
+    assert!(code(&hub, &old).unwrap_err().contains("were revoked"));
+    grant(&hub);
+    let again = code(&hub, &old).unwrap_err();
+    assert!(again.contains("was made before the rights"), "{again}");
+    hub.seconds += 10;
+    assert_eq!(code(&hub, &made(&hub)).as_deref(), Ok("ann"));
 }
