@@ -94,9 +94,10 @@ mod tests {
     #[test]
     fn who_is_known_or_gone_does_not_stay_in_line() {
         let line = Line::default();
+        let origin = Origin::of("192.0.2.1".parse().unwrap());
         for number in 0..100 {
             let guest = Guest::default();
-            line.join(&guest, 4);
+            line.join(origin, &guest, 4);
             if number % 2 == 0 {
                 guest.is_known_now();
             } else {
@@ -105,9 +106,9 @@ mod tests {
             assert!(line.0.lock().unwrap().len() <= 8, "{number}");
         }
         let stays = Guest::default();
-        line.join(&stays, 4);
-        assert_eq!(line.send_off(), Some(()));
+        line.join(origin, &stays, 4);
+        assert_eq!(line.send_off(None), Some(()));
         assert!(stays.cut.is_cancelled(), "the only one who may go");
-        assert_eq!(line.send_off(), None);
+        assert_eq!(line.send_off(None), None);
     }
 }
