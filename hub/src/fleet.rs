@@ -42,12 +42,11 @@ use flagship_proto::{
     sign::{HubKeys, SignKey},
 };
 
-pub use abort::Unstored;
 pub use census::{Census, Tally};
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
 pub use follow::Follower;
 pub use handle::FleetHandle;
-pub use ledger::{Job, KeptReceipt, ReportedStatus, Stored};
+pub use ledger::{Job, KeptReceipt, ReportedStatus, Stored, Unstored};
 pub use offence::{Offence, PAGE, SPEECH};
 pub use receipt::Checked;
 pub use session::SessionId;

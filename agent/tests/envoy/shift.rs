@@ -89,7 +89,7 @@ async fn a_version_without_a_ready_process_gets_no_weight_and_one_with_traffic_i
     let refused = cluster
         .route(("1.0.0", Some("9-crash"), 10), Direction::Advance)
         .await;
-    assert!(matches!(refused, Err(ActError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(ActError::NotReady(_))), "{refused:?}");
     let version = "1.0.0".to_owned();
     let refused = cluster.act(Act::StopVersion { version }).await;
     assert!(matches!(refused, Err(ActError::Refused(_))), "{refused:?}");

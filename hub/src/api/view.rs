@@ -26,12 +26,13 @@ use crate::{
     fleet::{Presence, Unstored},
     ops::{standing_aborts, standing_freezes},
     records::{AbortRow, ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
-    store::StoreError,
+    store::{Store, StoreError},
 };
 
 /// What views are made from, read at one moment.
 #[derive(Debug)]
 pub struct Seen {
+    store: Store,
     /// This moment.
     pub now: Tick,
     /// The store's sequence before anything was read.
@@ -73,6 +74,7 @@ impl Seen {
             .collect();
         standing.extend(rows);
         Ok(Self {
+            store: store.clone(),
             now,
             seq,
             clusters: clusters

@@ -1,11 +1,7 @@
 //! Aborts on their way out: to every session they concern, at once, signed once; lifts when they take
 //! effect (P7–P9, P11). Nothing here waits for the leader or for orders.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use flagship_proto::{
     model::{Abort, AbortId, ClusterUid, HubMessage, Scope, Signed, Tick},
@@ -14,35 +10,12 @@ use flagship_proto::{
 
 use super::{
     Fleet, KeptReceipt, SessionId,
-    ledger::{Subject, Value},
+    ledger::{Subject, Unstored, Value},
     queue::Key,
     session_mut,
     view::StoredAbort,
 };
-use crate::{auth::Reach, records::AbortRow};
-
-/// An abort that stands and is not stored (P7).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unstored {
-    /// The abort.
-    pub abort: Abort,
-    /// For a selector: whom it met.
-    pub matched: Option<BTreeSet<ClusterUid>>,
-    /// Which clusters its author could stop, where not all of them.
-    pub reach: Option<Reach>,
-    /// The longest lease that stands against it: its bound rests on it (P5).
-    pub lease: Duration,
-}
-
-impl Unstored {
-    /// The row that it will be.
-    pub fn row(&self) -> AbortRow {
-        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
-        let mut row = AbortRow::new(self.abort.clone(), self.matched.clone(), lease);
-        row.reach.clone_from(&self.reach);
-        row
-    }
-}
+use crate::auth::Reach;
 
 impl Fleet {
     /// An abort that could not be stored goes out all the same, without a position (P7). It is stored

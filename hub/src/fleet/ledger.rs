@@ -1,16 +1,23 @@
 //! What agents' words lead to in the store: what a write is about, its newest value, and what of a
 //! cluster's words is on its way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use flagship_proto::model::{
-    AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position, SignedReceipt,
-    WorkloadRef, WorkloadStatus,
+    Abort, AbortId, Ack, ClusterName, ClusterUid, Incarnation, Inventory, Order, Position,
+    SignedReceipt, WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 
-use super::{Offence, abort::Unstored, writes::Writes};
-use crate::records::SeenRow;
+use super::{Offence, writes::Writes};
+use crate::{
+    auth::Reach,
+    records::{AbortRow, SeenRow},
+};
 
 /// What a write is about; one write of a subject is on its way at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +66,29 @@ pub struct KeptReceipt {
     pub certificate: Arc<[u8]>,
     /// When the hub took it.
     pub taken: jiff::Timestamp,
+}
+
+/// An abort that stands and is not stored (P7).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unstored {
+    /// The abort.
+    pub abort: Abort,
+    /// For a selector: whom it met.
+    pub matched: Option<BTreeSet<ClusterUid>>,
+    /// Which clusters its author could stop, where not all of them.
+    pub reach: Option<Reach>,
+    /// The longest lease that stands against it: its bound rests on it (P5).
+    pub lease: Duration,
+}
+
+impl Unstored {
+    /// The row that it will be.
+    pub fn row(&self) -> AbortRow {
+        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let mut row = AbortRow::new(self.abort.clone(), self.matched.clone(), lease);
+        row.reach.clone_from(&self.reach);
+        row
+    }
 }
 
 /// A workload's status as it came.

@@ -10,7 +10,7 @@ use crate::{
     api::view::Seen,
     auth::Role,
     fleet::Presence,
-    records::{RolloutRow, Stored, key},
+    records::{ClaimRow, RolloutRow, Stored, key},
     store::Txn,
 };
 
@@ -182,4 +182,37 @@ async fn who_is_done_serves_with_all_the_traffic_that_a_later_canary_does_not_ha
         status.observed = Some(Weight::ZERO);
     }
     assert_eq!(share(&seen), Some(100), "a later canary went back");
+}
+
+#[tokio::test]
+async fn what_takes_a_done_cluster_back_is_the_retreat_of_the_rollout_that_holds_it_now() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let mut rollout = half_way(&api, &token).await.to_value();
+    for cluster in rollout.state.clusters.values_mut() {
+        cluster.phase = ClusterPhase::Done;
+    }
+    let command = |seen: &Seen| {
+        let serving = seen.done_and_serving(&rollout, |_| true);
+        serving.into_iter().next().unwrap().command
+    };
+    assert_eq!(
+        command(&api.seen()),
+        "flagship retreat shop/checkout-1 --reason …"
+    );
+    let mut later = rollout.clone();
+    later.id = "checkout-2".parse().unwrap();
+    let claim = ClaimRow {
+        workload: rollout.workload.clone(),
+        uid: "uid-us-1".parse().unwrap(),
+        cluster: "us-1".parse().unwrap(),
+        project: rollout.project.clone(),
+        rollout: later.id.clone(),
+        at: api.now(),
+    };
+    api.commit(Txn::new().put(&later).put(&claim)).await;
+    assert_eq!(
+        command(&api.seen()),
+        "flagship retreat shop/checkout-2 --reason …"
+    );
 }

@@ -7,7 +7,7 @@ use flagship_waves::{ClusterPhase, RolloutPhase};
 use super::{Seen, abort::bound_at};
 use crate::{
     api::types::{About, Banner, NotFixed},
-    records::{AbortRow, RolloutRow},
+    records::{AbortRow, ClaimRow, RolloutRow, Stored, key},
 };
 
 /// So many clusters are named in a banner.
@@ -40,10 +40,28 @@ impl Seen {
                     let share = share(status);
                     if own { share } else { 100 - share.min(100) }
                 }),
-                command: format!("flagship retreat {} --reason …", rollout.full_name()),
+                command: self.retreat_of(rollout, uid),
             }
         })
         .collect()
+    }
+
+    /// What goes back first in a cluster of a rollout: it, or a later one of the same plan that holds the
+    /// cluster; a retreat of the earlier one is refused as long as it does.
+    fn retreat_of(&self, rollout: &RolloutRow, uid: &ClusterUid) -> String {
+        let claim = key::claim(&rollout.workload, uid);
+        let claim = self.store.read::<ClaimRow>(&claim).ok().flatten();
+        let holder = claim.and_then(|claim| {
+            let holder = key::rollout(&claim.project, &claim.rollout);
+            self.store.read::<RolloutRow>(&holder).ok().flatten()
+        });
+        // Who sees the one sees the other.
+        let is_alike = |holder: &Stored<RolloutRow>| {
+            holder.plan_ref() == rollout.plan_ref() && holder.labels() == rollout.labels()
+        };
+        let first = holder.filter(is_alike);
+        let first = first.as_deref().unwrap_or(rollout);
+        format!("flagship retreat {} --reason …", first.full_name())
     }
 
     /// Clusters of a rollout where some users get its change and go on getting it: its canary was held,
