@@ -16,11 +16,10 @@ use flagship_proto::tls::{CurrentCert, person_client};
 use flagship_tests::{
     fleet::{Fleet, Members},
     process::{built, until},
+    tls::Ca,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -30,44 +29,26 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 /// A CA for people.
-struct Ca {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
+fn people() -> Ca {
+    Ca::new("people of shop.example").unwrap()
 }
 
-impl Ca {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "people of shop.example");
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    /// A certificate and its key in a folder, good from a year on for one, or from a moment on.
-    fn issue(&self, folder: &Path, file: &str, name: &str, edit: Edit) -> Person {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2090, 1, 1);
-        edit(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let made = params.signed_by(&key, &self.issuer).unwrap();
-        let person = Person {
-            certificate: folder.join(format!("{file}.pem")),
-            key: folder.join(format!("{file}.key")),
-        };
-        fs::write(&person.certificate, made.pem()).unwrap();
-        fs::write(&person.key, key.serialize_pem()).unwrap();
-        person
-    }
+/// A certificate and its key in a folder, good for years unless `edit` says otherwise.
+fn issue(ca: &Ca, folder: &Path, file: &str, name: &str, edit: Edit) -> Person {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    edit(&mut params);
+    let (certificate, key) = ca.issue(&params).unwrap();
+    let person = Person {
+        certificate: folder.join(format!("{file}.pem")),
+        key: folder.join(format!("{file}.key")),
+    };
+    fs::write(&person.certificate, certificate).unwrap();
+    fs::write(&person.key, key).unwrap();
+    person
 }
 
 type Edit = fn(&mut CertificateParams);
@@ -141,13 +122,13 @@ async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("people");
     let _none_yet = fs::remove_dir_all(&folder);
     let mut fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
-    let (ca, other) = (Ca::new(), Ca::new());
+    let (ca, other) = (people(), people());
     let file = folder.join("people-ca.pem");
     fs::write(&file, &ca.pem).unwrap();
     let trusting = [("FLAGSHIP_HUB_PEOPLE_CA", file.to_str().unwrap())];
     fleet.hub.serve_with(&trusting).await.unwrap();
 
-    let alice = ca.issue(&folder, "alice", "alice", |_| {});
+    let alice = issue(&ca, &folder, "alice", "alice", |_| {});
     refused(
         alice.log_in(&fleet),
         "certificates of alice were granted nothing",
@@ -205,17 +186,17 @@ async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody
     assert_eq!(held.may, ["view", "stop"]);
     assert!(held.last_used_at.is_some());
 
-    let stranger = other.issue(&folder, "stranger", "alice", |_| {});
+    let stranger = issue(&other, &folder, "stranger", "alice", |_| {});
     refused(stranger.log_in(&fleet), "its CA is not the one");
-    let late = ca.issue(&folder, "late", "alice", |params| {
+    let late = issue(&ca, &folder, "late", "alice", |params| {
         params.not_after = rcgen::date_time_ymd(2024, 1, 1);
     });
     refused(late.log_in(&fleet), "it ended at 2024-01-01 00:00:00Z");
-    let server = ca.issue(&folder, "server", "alice", |params| {
+    let server = issue(&ca, &folder, "server", "alice", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     });
     refused(server.log_in(&fleet), "the certificate of alice is refused");
-    let nobody = ca.issue(&folder, "nobody", "", |_| {});
+    let nobody = issue(&ca, &folder, "nobody", "", |_| {});
     refused(nobody.log_in(&fleet), "names nobody");
 
     let mut open = alice.follows(&fleet).await;
@@ -238,7 +219,7 @@ async fn a_certificate_lets_in_whom_its_name_was_granted_something_and_everybody
     let revoked = Timestamp::now();
     let passed = async || Timestamp::now().as_second() > revoked.as_second() + 1;
     until("the next second", Duration::from_secs(20), passed).await;
-    let fresh = ca.issue(&folder, "fresh", "alice", |params| {
+    let fresh = issue(&ca, &folder, "fresh", "alice", |params| {
         let ((year, month, day), rest) = day_of(Timestamp::now());
         params.not_before = rcgen::date_time_ymd(year, month, day) + rest;
     });
@@ -251,7 +232,7 @@ async fn the_events_of_a_certificate_end_soon_after_it_though_nothing_happens() 
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("people-events");
     let _none_yet = fs::remove_dir_all(&folder);
     let mut fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
-    let ca = Ca::new();
+    let ca = people();
     let file = folder.join("people-ca.pem");
     fs::write(&file, &ca.pem).unwrap();
     let trusting = [("FLAGSHIP_HUB_PEOPLE_CA", file.to_str().unwrap())];
@@ -259,7 +240,7 @@ async fn the_events_of_a_certificate_end_soon_after_it_though_nothing_happens() 
     let create = ["token", "create", "--certificate", "--name", "bob"];
     let create = [create.as_slice(), &["--role", "viewer"]].concat();
     let _made: CreatedToken = fleet.cli.json(&create).unwrap();
-    let bob = ca.issue(&folder, "bob", "bob", |params| {
+    let bob = issue(&ca, &folder, "bob", "bob", |params| {
         let ((year, month, day), rest) = day_of(Timestamp::now() + Duration::from_secs(6));
         params.not_after = rcgen::date_time_ymd(year, month, day) + rest;
     });
@@ -298,7 +279,7 @@ async fn a_hub_without_a_ca_for_people_takes_no_certificate_and_its_own_ca_is_no
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("people-none");
     let _none_yet = fs::remove_dir_all(&folder);
     let mut fleet = Fleet::start(&folder, &Members::of(&[], "")).await.unwrap();
-    let alice = Ca::new().issue(&folder, "alice", "alice", |_| {});
+    let alice = issue(&people(), &folder, "alice", "alice", |_| {});
     refused(alice.log_in(&fleet), "no token came with the request");
     let own = fleet.hub.data.join("ca.pem");
     let trusting = [("FLAGSHIP_HUB_PEOPLE_CA", own.to_str().unwrap())];

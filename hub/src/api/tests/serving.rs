@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flagship_proto::model::{OnDisconnect, Phase, Stopwatch, Weight};
+use flagship_proto::model::{OnDisconnect, Phase, Weight};
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, Stage};
 
 use super::{fixture::Api, stopped::in_flight};
@@ -32,21 +32,13 @@ async fn half_way(api: &Api, token: &str) -> Stored<RolloutRow> {
         stage: Stage::Running,
     };
     let cluster = ClusterState {
-        name: "us-1".parse().unwrap(),
-        wave: 0,
         phase: ClusterPhase::Running {
             phase: Phase::Progressing,
             weight: Weight::saturating(50),
         },
-        since: api.now(),
         attempt: 1,
         touched: true,
-        again: false,
-        returned: false,
-        barred: false,
-        late: false,
-        local: None,
-        unheard: Stopwatch::default(),
+        ..ClusterState::waiting("us-1".parse().unwrap(), 0, api.now())
     };
     row.state
         .clusters

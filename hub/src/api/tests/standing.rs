@@ -1,7 +1,6 @@
 //! What is said of stops that stand beside what somebody starts, and of a way back that is barred.
 
-use flagship_proto::model::Stopwatch;
-use flagship_waves::{ClusterPhase, ClusterState, Reason, RolloutPhase, Waiting};
+use flagship_waves::{ClusterState, Reason, RolloutPhase, Waiting};
 use serde_json::Value;
 
 use super::fixture::{Answer, Api};
@@ -16,7 +15,15 @@ use crate::{
     store::Txn,
 };
 
-const PLANS: &str = "/api/v1/plans";
+/// A hub with members and the plan of the examples, and an admin's token.
+async fn planned() -> (Api, String) {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    api.members().await;
+    let plan = include_str!("../../../../deploy/example/plan.yaml");
+    api.send_document("/api/v1/plans", &token, plan, &[]).await;
+    (api, token)
+}
 
 async fn start(api: &Api, token: &str, version: &str) -> Answer {
     let path = "/api/v1/projects/shop/plans/checkout/start";
@@ -38,11 +45,7 @@ async fn alter(api: &Api, change: impl FnOnce(&mut RolloutRow)) {
 /// It is accepted, as the abort is over another rollout only.
 #[tokio::test]
 async fn a_start_under_an_abort_of_another_rollout_of_the_plan_says_that_it_stands() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    api.members().await;
-    let plan = include_str!("../../../../deploy/example/plan.yaml");
-    api.send_document(PLANS, &token, plan, &[]).await;
+    let (api, token) = planned().await;
     let begun: RolloutView = parse(&start(&api, &token, "1.1.0").await);
     assert!(begun.banners.is_empty(), "{:?}", begun.banners);
     let body = r#"{"scope":{"kind":"rollout","of":{"project":"shop","id":"checkout-1"}}}"#;
@@ -89,17 +92,14 @@ async fn an_abort_names_as_many_clusters_as_its_preview_counted() {
             &["eu-1", "pilot-1", "us-1"],
         ),
     ] {
-        let api = Api::new().await;
-        let token = api.token(Role::Admin).await;
-        api.members().await;
-        let plan = include_str!("../../../../deploy/example/plan.yaml");
-        api.send_document(PLANS, &token, plan, &[]).await;
+        let (api, token) = planned().await;
         start(&api, &token, "1.1.0").await;
         let since = api.now();
         alter(&api, |row| {
             for name in ["eu-1", "pilot-1"] {
                 let uid = format!("uid-{name}").parse().unwrap();
-                row.state.clusters.insert(uid, waiting(name, since));
+                let waiting = ClusterState::waiting(name.parse().unwrap(), 0, since);
+                row.state.clusters.insert(uid, waiting);
             }
         })
         .await;
@@ -125,11 +125,7 @@ async fn an_abort_names_as_many_clusters_as_its_preview_counted() {
 
 #[tokio::test]
 async fn a_wave_that_had_begun_is_stopped_by_an_abort_and_ended_by_the_end() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    api.members().await;
-    let plan = include_str!("../../../../deploy/example/plan.yaml");
-    api.send_document(PLANS, &token, plan, &[]).await;
+    let (api, token) = planned().await;
     start(&api, &token, "1.1.0").await;
     for (phase, word) in [
         (RolloutPhase::Paused, "begun"),
@@ -150,11 +146,7 @@ async fn a_wave_that_had_begun_is_stopped_by_an_abort_and_ended_by_the_end() {
 
 #[tokio::test]
 async fn a_banner_about_the_fleet_or_a_workload_is_for_who_sees_that() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    api.members().await;
-    let plan = include_str!("../../../../deploy/example/plan.yaml");
-    api.send_document(PLANS, &token, plan, &[]).await;
+    let (api, _) = planned().await;
     let ops = Ops::new(api.store().clone());
     let of = |project: &str| {
         Grants(vec![Binding {
@@ -182,34 +174,13 @@ async fn a_banner_about_the_fleet_or_a_workload_is_for_who_sees_that() {
     }
 }
 
-fn waiting(name: &str, since: jiff::Timestamp) -> ClusterState {
-    ClusterState {
-        name: name.parse().unwrap(),
-        wave: 0,
-        phase: ClusterPhase::Waiting,
-        since,
-        attempt: 0,
-        touched: false,
-        again: false,
-        returned: false,
-        barred: false,
-        late: false,
-        local: None,
-        unheard: Stopwatch::default(),
-    }
-}
-
 fn parse(answer: &Answer) -> RolloutView {
     serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
 }
 
 #[tokio::test]
 async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
-    let api = Api::new().await;
-    let token = api.token_of(Binding::of(Role::Admin)).await;
-    api.members().await;
-    let plan = include_str!("../../../../deploy/example/plan.yaml");
-    api.send_document(PLANS, &token, plan, &[]).await;
+    let (api, token) = planned().await;
     start(&api, &token, "1.1.0").await;
     let steps = |seen: &Seen, row: &Stored<RolloutRow>| rollout::view(seen, row, false).next_steps;
     alter(&api, |row| row.state.phase = RolloutPhase::Retreating).await;

@@ -59,6 +59,18 @@ fn frozen(hub: &Hub, id: &FreezeId, name: &str) -> bool {
     row.concerns(&known.unwrap())
 }
 
+/// A hub with a rollout of one plan, and a second plan over the same workload for who ships in eu.
+fn with_theirs() -> Hub {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let theirs = PLAN.replace(
+        "name: checkout}\nspec",
+        "name: theirs, labels: {region: eu}}\nspec",
+    );
+    hub.apply(&theirs).unwrap();
+    hub
+}
+
 #[test]
 fn p09_a_stop_by_labels_is_joined_later_only_where_its_author_could_stop() {
     let hub = Hub::new();
@@ -214,13 +226,7 @@ fn who_may_stop_a_cluster_sees_what_stops_there_and_not_whose_it_is() {
 
 #[test]
 fn who_holds_a_claim_or_rejected_a_change_is_named_to_those_who_see_it() {
-    let hub = Hub::new();
-    hub.start("1.1.0").unwrap();
-    let theirs = PLAN.replace(
-        "name: checkout}\nspec",
-        "name: theirs, labels: {region: eu}}\nspec",
-    );
-    hub.apply(&theirs).unwrap();
+    let hub = with_theirs();
     hub.reject("1.2.0");
     let operator = bound(Role::Operator, None, Some("eu"));
     let start = |caller: &Caller, version: &str, supersede: bool| {
@@ -302,13 +308,7 @@ fn what_keeps_a_cluster_or_a_plan_is_named_to_those_who_see_it() {
 
 #[test]
 fn a_rollout_is_taken_over_only_by_who_may_ship_what_it_ships() {
-    let hub = Hub::new();
-    hub.start("1.1.0").unwrap();
-    let theirs = PLAN.replace(
-        "name: checkout}\nspec",
-        "name: theirs, labels: {region: eu}}\nspec",
-    );
-    hub.apply(&theirs).unwrap();
+    let hub = with_theirs();
     let mut caller = bound(Role::Operator, None, Some("eu"));
     caller
         .grants
