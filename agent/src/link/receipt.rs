@@ -40,11 +40,10 @@ impl Seen {
 /// How long an answer waits for the disk's word, or for a canary that is being told.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// What is said of a canary that was not told yet.
-const UNTOLD: &[&str] = &[
-    "the canary has not been told to hold yet",
-    "the canary has not been told to go back yet",
-];
+/// What is said of a canary that is to hold, and was not told yet.
+const UNTOLD_TO_HOLD: &str = "the canary has not been told to hold yet";
+/// The same of one that is to go back.
+const UNTOLD_TO_RETURN: &str = "the canary has not been told to go back yet";
 
 /// The last answer to each abort in this session, and the count of receipts.
 #[derive(Debug, Default)]
@@ -111,7 +110,9 @@ impl Receipts {
 
 fn is_untold(answer: &WorkloadReceipt) -> bool {
     match &answer.state {
-        ReceiptState::NotStopped { reason } => UNTOLD.contains(&reason.as_str()),
+        ReceiptState::NotStopped { reason } => {
+            [UNTOLD_TO_HOLD, UNTOLD_TO_RETURN].contains(&reason.as_str())
+        }
         ReceiptState::Returned
         | ReceiptState::Returning { .. }
         | ReceiptState::Held
@@ -285,7 +286,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
             ReceiptState::Held
         } else {
             ReceiptState::NotStopped {
-                reason: UNTOLD[0].to_owned(),
+                reason: UNTOLD_TO_HOLD.to_owned(),
             }
         };
     }
@@ -302,7 +303,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
         // Ended before the abort, and what is read back belongs to no canary.
         (false, true) => ReceiptState::Idle,
         (_, false) => ReceiptState::NotStopped {
-            reason: UNTOLD[1].to_owned(),
+            reason: UNTOLD_TO_RETURN.to_owned(),
         },
     }
 }

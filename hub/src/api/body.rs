@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, Uri, header, request::Parts},
 };
-use flagship_proto::model::text::{code_point, first_deceptive};
+use flagship_proto::model::text::{first_deceptive, no_letter};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
@@ -38,9 +38,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 fn deceptive(letter: char) -> ApiError {
-    let letter = code_point(letter);
-    let what = format!("{letter} is no letter: it moves or hides others");
-    ApiError::bad("body.characters", what).remedy("leave it out")
+    ApiError::bad("body.characters", no_letter(letter)).remedy("leave it out")
 }
 
 /// A document as text, YAML or JSON.

@@ -9,7 +9,7 @@ use axum::{
 use flagship_proto::{
     model::{
         ProjectName,
-        text::{code_point, is_deceptive, on_one_line},
+        text::{is_deceptive, no_letter, on_one_line},
     },
     tls::PeopleCa,
 };
@@ -261,9 +261,7 @@ pub(crate) fn given(headers: &HeaderMap, name: &str) -> Result<Option<String>, A
     let text = text_of(headers, name)?;
     let mut letters = text.iter().flat_map(|text| text.chars());
     if let Some(letter) = letters.find(|letter| is_deceptive(*letter)) {
-        let letter = code_point(letter);
-        let what = format!("{letter} is no letter: it moves or hides others");
-        return Err(invalid(name, &what));
+        return Err(invalid(name, &no_letter(letter)));
     }
     Ok(text)
 }

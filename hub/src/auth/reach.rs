@@ -4,7 +4,7 @@
 use std::fmt;
 
 use flagship_proto::model::{
-    Labels, Selector,
+    ClusterName, Labels, Scope, Selector,
     scope::{Expression, Operator},
 };
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,20 @@ impl Reach {
         let within = |wanted: &Selector| self.0.iter().any(|own| implies(wanted, own));
         within(selector) || reach.is_some_and(|reach| reach.0.iter().all(within))
     }
+}
+
+/// Whether a cluster that comes now joins what was ordered over a scope: its selector matches, and its author
+/// could have ordered it there (P9).
+pub fn is_joined_by(
+    scope: &Scope,
+    reach: Option<&Reach>,
+    name: &ClusterName,
+    labels: &Labels,
+) -> bool {
+    let Scope::Selector(selector) = scope else {
+        return false;
+    };
+    selector.matches(name, labels) && reach.is_none_or(|reach| reach.holds(labels))
 }
 
 impl Grants {

@@ -17,7 +17,10 @@ use flagship_proto::{
     words::given,
 };
 
-use crate::{auth::Reach, records::SeenRow};
+use crate::{
+    auth::{Reach, is_joined_by},
+    records::SeenRow,
+};
 
 /// A cluster as its row says.
 #[derive(Debug, Clone, PartialEq)]
@@ -320,15 +323,10 @@ impl View {
 }
 
 impl StoredAbort {
-    /// Whether a member that comes joins it: its selector matches, and its author could stop it (P9).
+    /// Whether a member that comes joins it; nobody joins what is left of another one.
     pub(crate) fn is_joined_by(&self, member: &Member) -> bool {
-        let Scope::Selector(selector) = &self.abort.scope else {
-            return false;
-        };
-        let within = |reach: &Reach| reach.holds(&member.labels);
-        !self.is_rest
-            && selector.matches(&member.name, &member.labels)
-            && self.reach.as_ref().is_none_or(within)
+        let (scope, reach) = (&self.abort.scope, self.reach.as_ref());
+        !self.is_rest && is_joined_by(scope, reach, &member.name, &member.labels)
     }
 
     /// As the store holds it, first seen at `seen`.

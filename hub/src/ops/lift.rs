@@ -231,18 +231,18 @@ impl Ops {
     /// Refuses parts that are named twice, or more of them than aborts may stand: each is shown by every
     /// agent that connects. One for one fits where a few end already.
     fn parts_fit(&self, parts: &[Scope], now: Tick) -> Result<(), OpError> {
-        let mut rest = parts;
-        while let Some((part, others)) = rest.split_first() {
-            if others.contains(part) {
-                let message = format!("{part} is excepted twice: nothing was lifted");
-                return Err(OpError::bad_input("except.twice", &message)
-                    .in_field("except")
-                    .try_this("name each part once"));
-            }
-            rest = others;
-            if parts.len() > MOST_STANDING {
-                break;
-            }
+        // Of more parts than are taken only the first is compared with the others.
+        let compared = if parts.len() > MOST_STANDING {
+            1
+        } else {
+            parts.len()
+        };
+        let mut compared = parts.iter().take(compared).enumerate();
+        if let Some((_, part)) = compared.find(|(at, part)| parts[at + 1..].contains(part)) {
+            let message = format!("{part} is excepted twice: nothing was lifted");
+            return Err(OpError::bad_input("except.twice", &message)
+                .in_field("except")
+                .try_this("name each part once"));
         }
         let standing = standing_aborts(&self.store, now.wall)?.len();
         let most = match parts {

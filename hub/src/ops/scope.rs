@@ -116,11 +116,7 @@ impl Ops {
         let mut clusters = clusters
             .iter()
             .filter(|row| row.state.is_member() && sight.cluster(row));
-        let has = |row: &Stored<ClusterRow>| {
-            let mut had = row.inventory.workloads.iter();
-            had.any(|had| had.workload == *workload)
-        };
-        if clusters.any(has) {
+        if clusters.any(|row| row.has_workload(workload)) {
             return Ok(true);
         }
         let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;

@@ -247,12 +247,14 @@ impl Ops {
 
     /// Whether the rollout that rejected a change is for the caller to see.
     fn sees_rejection(&self, caller: &Caller, row: &RejectedRow) -> Result<bool, OpError> {
-        let sight = self.sight(&caller.grants);
+        if caller.grants.sees_everything() {
+            return Ok(true);
+        }
         let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
         let mut rollouts = rollouts
             .iter()
             .filter(|of| of.id == row.rollout && of.workload == row.workload);
-        Ok(sight.is_whole() || rollouts.any(|of| sight.rollout(of)))
+        Ok(rollouts.any(|of| of.is_seen_by(&caller.grants)))
     }
 
     /// Takes over from a rollout that holds clusters of this plan. Of one that the caller may not see no
@@ -266,12 +268,8 @@ impl Ops {
         standing: &[Stored<AbortRow>],
         now: Tick,
     ) -> Result<Txn, OpError> {
-        let held_by = RolloutName {
-            project: holder.project.clone(),
-            id: holder.id.clone(),
-        };
-        let name = self.shown(caller, &held_by);
-        if !self.sight(&caller.grants).rollout(holder) {
+        let name = self.shown(caller, &RolloutName::of_row(holder));
+        if !holder.is_seen_by(&caller.grants) {
             let message = format!("{name} holds clusters of this plan");
             return Err(OpError::refused("claim.held", &message)
                 .try_this("wait for its end, or ask who sees everything whose it is"));

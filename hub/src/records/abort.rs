@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use flagship_proto::model::{
-    Abort, AbortId, ClusterName, ClusterUid, Labels, Lift, Position, Scope, SignedReceipt,
+    Abort, AbortId, ClusterName, ClusterUid, Labels, Lift, Position, SignedReceipt,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Stored, key};
-use crate::{auth::Reach, store::Key};
+use crate::{
+    auth::{Reach, is_joined_by},
+    store::Key,
+};
 
 /// An abort without its position, which is where its row was created (P8). It stands until there is
 /// a [`LiftRow`] for it that has taken effect.
@@ -55,13 +58,9 @@ impl AbortRow {
         &self.abort
     }
 
-    /// Whether a cluster that comes now joins it: its selector matches, and its author could stop it (P9).
+    /// Whether a cluster that comes now joins it.
     pub fn is_joined_by(&self, name: &ClusterName, labels: &Labels) -> bool {
-        let Scope::Selector(selector) = &self.abort.scope else {
-            return false;
-        };
-        selector.matches(name, labels)
-            && self.reach.as_ref().is_none_or(|reach| reach.holds(labels))
+        is_joined_by(&self.abort.scope, self.reach.as_ref(), name, labels)
     }
 
     /// Whether a cluster is among those that it is sent to.

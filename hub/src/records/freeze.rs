@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterRow, Record, key};
-use crate::{auth::Reach, store::Key};
+use crate::{
+    auth::{Reach, is_joined_by},
+    store::Key,
+};
 
 /// A freeze. It stands until its end is written here, by a person or by the hub when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,10 +59,9 @@ impl FreezeRow {
     /// Whether a cluster is among those that it binds.
     pub fn concerns(&self, cluster: &ClusterRow) -> bool {
         match &self.scope {
-            Scope::Selector(selector) => {
+            scope @ Scope::Selector(_) => {
                 let reach = self.reach.as_ref();
-                selector.matches(&cluster.name, &cluster.labels)
-                    && reach.is_none_or(|reach| reach.holds(&cluster.labels))
+                is_joined_by(scope, reach, &cluster.name, &cluster.labels)
             }
             Scope::Fleet
             | Scope::Project(_)

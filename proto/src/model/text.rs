@@ -85,20 +85,27 @@ pub fn first_deceptive(document: &Value, has_lines: bool) -> Option<(String, cha
     }
 }
 
-/// A text of one line in which every deceptive character is seen as such: for what must not be refused
-/// because of how it is written, such as the reason of a stop.
-pub fn on_one_line(text: &str) -> String {
+/// A text in which every deceptive character is seen as such; it keeps its lines and tabs.
+pub fn revealed(text: &str) -> String {
     let seen = |letter: char| match letter {
-        '\n' | '\t' | '\r' => ' ',
+        '\n' | '\t' => letter,
         letter if is_deceptive(letter) => char::REPLACEMENT_CHARACTER,
         letter => letter,
     };
     text.replace("\r\n", "\n").chars().map(seen).collect()
 }
 
-/// How a character is told to people: `U+202E`.
-pub fn code_point(letter: char) -> String {
-    format!("U+{:04X}", u32::from(letter))
+/// The same on one line: for what must not be refused because of how it is written, such as the reason of
+/// a stop.
+pub fn on_one_line(text: &str) -> String {
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    revealed(&lines).replace(['\n', '\t'], " ")
+}
+
+/// Why a deceptive character is refused: `U+202E is no letter: …`.
+pub fn no_letter(letter: char) -> String {
+    let point = u32::from(letter);
+    format!("U+{point:04X} is no letter: it moves or hides others")
 }
 
 #[cfg(test)]
@@ -121,7 +128,7 @@ mod tests {
         }
         assert!(is_deceptive_in_name('\u{200d}') && is_deceptive_in_name('\u{a0}'));
         assert!(is_name("anna") && !is_name("anna\u{e0101}") && !is_name("anna\u{1d173}"));
-        assert_eq!(code_point('\u{202e}'), "U+202E");
+        assert!(no_letter('\u{202e}').starts_with("U+202E is no letter"));
     }
 
     #[test]

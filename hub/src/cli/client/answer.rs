@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::text::is_deceptive;
+use flagship_proto::model::text::revealed;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -70,7 +70,7 @@ impl Client {
         let who: Value = answer.json().await.ok()?;
         let theirs = who.get("version")?.as_str()?;
         (theirs != own).then(|| {
-            let theirs = clean(theirs);
+            let theirs = revealed(theirs);
             format!("the hub is version {theirs} and this flagship is version {own}: use the flagship of the hub's version")
         })
     }
@@ -126,20 +126,11 @@ fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error>
 
 fn scrub(value: &mut Value) {
     match value {
-        Value::String(text) => *text = clean(text),
+        Value::String(text) => *text = revealed(text),
         Value::Array(items) => items.iter_mut().for_each(scrub),
         Value::Object(fields) => fields.values_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-fn clean(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    let harmless = |c: char| !is_deceptive(c) || matches!(c, '\n' | '\t');
-    let chars = text.chars();
-    chars
-        .map(|c| if harmless(c) { c } else { '\u{fffd}' })
-        .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use flagship_proto::model::{
     Bound,
     scope::Operator,
-    text::{code_point, first_deceptive},
+    text::{first_deceptive, no_letter},
 };
 
 use super::Finding;
@@ -42,11 +42,7 @@ pub(super) fn check(plan: &Plan, node: &Node) -> Vec<Finding> {
 fn characters(plan: &Plan) -> Option<Finding> {
     let document = serde_json::to_value(plan).ok()?;
     let (field, letter) = first_deceptive(&document, true)?;
-    let what = format!(
-        "{} is no letter: it moves or hides others",
-        code_point(letter)
-    );
-    Some(Finding::error(field, what).remedy("leave it out"))
+    Some(Finding::error(field, no_letter(letter)).remedy("leave it out"))
 }
 
 fn waves(plan: &Plan, node: &Node, findings: &mut Vec<Finding>) {
