@@ -146,6 +146,16 @@ impl Browser {
         self.must("/url", &json!({"url": url})).await;
     }
 
+    /// Runs a script in every document from now on, before the page's own.
+    ///
+    /// # Panics
+    /// The browser refuses.
+    pub async fn before_each_load(&self, script: &str) {
+        let asked =
+            json!({"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}});
+        self.must("/goog/cdp/execute", &asked).await;
+    }
+
     /// What a script returns that runs in the page; the page's own policy does not bind it.
     ///
     /// # Panics
