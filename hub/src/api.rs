@@ -103,6 +103,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/openapi.json", get(openapi::serve))
         .layer(axum::Extension(openapi::Served::new(&document)))
         .route_layer(middleware::from_fn_with_state(state.clone(), again::answer))
+        .route_layer(middleware::from_fn_with_state(state.clone(), caller::look))
         .route_layer(middleware::from_fn_with_state(state.clone(), turns::take))
         .route_layer(middleware::from_fn_with_state(
             parameters::Parameters::of(&document),

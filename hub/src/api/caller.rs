@@ -70,33 +70,51 @@ pub async fn authenticate(
     {
         peer.guest.is_known_by(place);
     }
-    if let Some((right, on)) = needed
-        && let Err(refusal) = enter(&state, &actor, (right, on), path, request.uri().path())
-    {
-        let detail = &refusal.problem().detail;
-        if let Some(why) = state.costs.forbidden(actor.via.id(), detail, state.now()) {
-            tracing::info!(code = "auth.forbidden", via = %actor.via, actor = actor.name, %right, path, why, "request refused");
+    if let Some((right, on)) = needed {
+        match enter(&actor, (right, on), path, request.uri().path()) {
+            Ok(Entered::Seen) => {}
+            Ok(Entered::Unlooked(project)) => {
+                request.extensions_mut().insert(Unlooked(project));
+            }
+            Err(refusal) => {
+                let detail = &refusal.problem().detail;
+                if let Some(why) = state.costs.forbidden(actor.via.id(), detail, state.now()) {
+                    tracing::info!(code = "auth.forbidden", via = %actor.via, actor = actor.name, %right, path, why, "request refused");
+                }
+                return refusal.into_response();
+            }
         }
-        return refusal.into_response();
     }
     state.ops.note_use(actor.via.id(), state.now().wall);
     request.extensions_mut().insert(actor);
     next.run(request).await
 }
 
+/// A project of which only its plans say whether the caller sees something in it.
+#[derive(Debug, Clone)]
+struct Unlooked(ProjectName);
+
+/// How a caller stands at a route.
+enum Entered {
+    /// What is left to look at is looked at by what answers.
+    Seen,
+    /// A project has to be looked through first.
+    Unlooked(ProjectName),
+}
+
 /// Whether a caller may enter a route at all: with its right over the fleet, over something in the
-/// project of the path, or over something. A project of which they see nothing is none.
+/// project of the path, or over something. A project of which they see nothing is none. Nothing that is
+/// stored is read here, before anybody's turn; what changes something looks at its object itself.
 fn enter(
-    state: &ApiState,
     actor: &Actor,
     (right, on): (Right, On),
     route: &str,
     path: &str,
-) -> Result<(), ApiError> {
+) -> Result<Entered, ApiError> {
     let grants = &actor.grants;
     let project = project(route, path)?;
     if let Some(project) = &project
-        && !state.sight(grants).project(project)
+        && grants.in_project(Right::View, project).is_err()
     {
         return Err(no_project(project));
     }
@@ -106,7 +124,21 @@ fn enter(
         (On::Part, Some(project)) => grants.in_project(right, project),
         (On::Part, None) => grants.somewhere(right),
     };
-    entered.map_err(|missing| OpError::forbidden(&actor.name, &missing).into())
+    entered.map_err(|missing| OpError::forbidden(&actor.name, &missing))?;
+    let is_read = matches!(right, Right::View);
+    let project = project.filter(|project| is_read && !grants.sees(Object::Project(project)));
+    Ok(project.map_or(Entered::Seen, Entered::Unlooked))
+}
+
+/// Looks through a project, once it is the caller's turn.
+pub async fn look(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let asked = request.extensions();
+    if let (Some(Unlooked(project)), Some(actor)) = (asked.get(), asked.get::<Actor>())
+        && !state.sight(&actor.grants).project(project)
+    {
+        return no_project(project).into_response();
+    }
+    next.run(request).await
 }
 
 /// A project that is not there, or of which nothing is seen.

@@ -17,7 +17,8 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
     /// Over some part of it. What is meant is in the body, under an id, or everything that the caller may
-    /// see: who reads it decides. A `{project}` of the path is looked at before that.
+    /// see: who reads it decides. A `{project}` of the path is looked at first, where something is
+    /// read; who changes something in it names what is looked at.
     Part,
     /// Over the whole fleet.
     Fleet,

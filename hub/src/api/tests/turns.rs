@@ -15,7 +15,7 @@ use crate::{
         costs::VISITS_OF_ONE,
         turns::{LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
     },
-    auth::Role,
+    auth::{Binding, Role},
     door::Guest,
 };
 
@@ -178,6 +178,38 @@ async fn who_may_stop_reads_and_stops_while_those_who_look_have_taken_every_turn
         api.get("/api/v1/status", &responder).await;
     };
     timeout(AT_ONCE, acting).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_project_is_looked_through_for_who_is_bound_to_labels_in_their_turn_only() {
+    let api = Api::new().await;
+    let selector = serde_json::from_str(r#"{"matchLabels":{"team":"payments"}}"#).unwrap();
+    let binding = Binding {
+        selector: Some(selector),
+        ..Binding::of(Role::Viewer)
+    };
+    let viewer = api.token_of(binding).await;
+    let responder = api.token(Role::Responder).await;
+    let turns = api.costs().turns.viewers.clone();
+    let all = u32::try_from(turns.available_permits()).unwrap();
+    let taken = turns.acquire_many(all).await.unwrap();
+    let path = "/api/v1/projects/shop";
+    let flood = (0..READS_OF_ONE).map(|_| api.untaken(path, &viewer));
+    let flood: futures::stream::FuturesUnordered<_> = flood.collect();
+    meanwhile(flood, async {
+        // What changes something is refused by the role alone, whatever is in the project.
+        let pause = "/api/v1/projects/shop/rollouts/x-1/pause";
+        let refused = api.post_with(pause, &viewer, "{}", &[]).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+        let made = api
+            .post_with("/api/v1/aborts", &responder, FLEET, &[])
+            .await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.body);
+    })
+    .await;
+    drop(taken);
+    let hidden = api.untaken(path, &viewer).await;
+    assert_eq!(hidden.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
