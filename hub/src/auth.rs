@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 pub use actor::{Actor, Via};
 pub use grant::{Binding, Denied, Grants, Missing, Object};
-pub use reach::{Reach, is_joined_by};
+pub use reach::{covers, is_joined_by};
 pub use routes::{Access, On, access};
 pub use token::{Presented, Secret, TokenHash};
 

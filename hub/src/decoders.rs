@@ -71,6 +71,7 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("row-history", row::<records::HistoryRow>),
     Decoder::new("row-idempotency", row::<records::IdempotencyRow>),
     Decoder::new("row-lastgood", row::<records::LastGoodRow>),
+    Decoder::new("row-lease", row::<records::LeaseRow>),
     Decoder::new("row-lift", row::<records::LiftRow>),
     Decoder::new("row-order", row::<records::OrderRow>),
     Decoder::new("row-plan", row::<records::PlanRow>),

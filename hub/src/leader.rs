@@ -3,6 +3,8 @@
 //! On the embedded store each start of the hub takes leadership. Every write of the leader compares
 //! the term's row, so a hub that another one deposed cannot write; agents refuse its lower term.
 
+use std::time::Duration;
+
 use flagship_proto::{
     digest::Digest,
     model::{FleetId, HubIncarnation, Position, Term},
@@ -11,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     audit::AuditEntry,
-    records::{FleetMeta, Guard, Stored, TermRow, key},
+    records::{FleetMeta, Guard, LeaseRow, Record as _, Stored, TermRow, key},
     store::{Outcome, Store, StoreError, Txn},
 };
 
@@ -41,6 +43,8 @@ pub struct Leadership {
     pub term: TermRow,
     /// Where the term's row was written: what every write of this leader compares on.
     pub position: Position,
+    /// The longest lease that this hub or a former one gives or gave.
+    pub longest: Duration,
 }
 
 impl Leadership {
@@ -96,11 +100,12 @@ pub async fn found(
     }
 }
 
-/// Takes leadership: one transaction raises the term's counter and names this hub's incarnation.
-/// It goes through on a nearly full disk: a hub that cannot start can stop nothing.
+/// Takes leadership: one transaction raises the term's counter, names this hub's incarnation, and keeps
+/// the length of its leases where that is the longest that may be out. It goes through on a nearly full disk: a hub that cannot start can stop nothing.
 pub async fn take(
     store: &Store,
     hub: HubIncarnation,
+    lease: Duration,
     at: Timestamp,
 ) -> Result<Leadership, LeaderError> {
     let fleet: Stored<FleetMeta> = store.read(&key::fleet())?.ok_or(LeaderError::NoFleet)?;
@@ -123,11 +128,20 @@ pub async fn take(
         Some(row) => Txn::new().unchanged(row),
         None => Txn::new().absent(key::term()),
     };
+    let own = LeaseRow::of(lease);
+    let former: Option<Stored<LeaseRow>> = store.read(&own.key())?;
+    let former = former.map_or(0, |row| row.lease_ms);
+    let txn = if former < own.lease_ms {
+        txn.put(&own)
+    } else {
+        txn
+    };
     match store.txn(txn.put(&term).audit(entry).urgent()).await? {
         Outcome::Committed { position } => Ok(Leadership {
             fleet: fleet.into_value(),
             term,
             position,
+            longest: lease.max(Duration::from_millis(former)),
         }),
         Outcome::Conflict { .. } => Err(LeaderError::Lost),
     }
@@ -135,6 +149,8 @@ pub async fn take(
 
 #[cfg(test)]
 mod tests {
+    use flagship_proto::model::lease::DEFAULT_LEASE;
+
     use super::*;
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
@@ -150,8 +166,12 @@ mod tests {
     #[tokio::test]
     async fn p21_the_term_grows_with_each_start() {
         let store = founded().await;
-        let first = take(&store, draw_incarnation(), AT).await.unwrap();
-        let second = take(&store, draw_incarnation(), AT).await.unwrap();
+        let first = take(&store, draw_incarnation(), DEFAULT_LEASE, AT)
+            .await
+            .unwrap();
+        let second = take(&store, draw_incarnation(), DEFAULT_LEASE, AT)
+            .await
+            .unwrap();
         assert_eq!(
             first.term.term,
             Term {
@@ -166,8 +186,12 @@ mod tests {
     #[tokio::test]
     async fn p21_a_deposed_leader_cannot_write() {
         let store = founded().await;
-        let deposed = take(&store, draw_incarnation(), AT).await.unwrap();
-        let leader = take(&store, draw_incarnation(), AT).await.unwrap();
+        let deposed = take(&store, draw_incarnation(), DEFAULT_LEASE, AT)
+            .await
+            .unwrap();
+        let leader = take(&store, draw_incarnation(), DEFAULT_LEASE, AT)
+            .await
+            .unwrap();
         let write = || {
             Txn::new().put(&Guard {
                 by: "test".to_owned(),
@@ -182,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn a_fleet_is_founded_once_and_led_only_then() {
         let store = Store::memory();
-        let early = take(&store, draw_incarnation(), AT).await;
+        let early = take(&store, draw_incarnation(), DEFAULT_LEASE, AT).await;
         assert!(matches!(early, Err(LeaderError::NoFleet)));
         found(&store, draw_fleet(), "a", AT).await.unwrap();
         let twice = found(&store, draw_fleet(), "b", AT).await;

@@ -17,6 +17,7 @@ pub mod epoch;
 pub mod fleet;
 pub mod grpc;
 pub mod leader;
+pub mod leases;
 pub mod limit;
 pub mod metrics;
 pub mod notify;

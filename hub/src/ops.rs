@@ -45,6 +45,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     audit::AuditEntry,
     auth::{Denied, Grants, Object, Right, Via},
+    leases::Leases,
     store::{Key, Outcome, Precondition, Store, StoreError, Txn},
 };
 use certified::Granted;
@@ -155,7 +156,7 @@ impl Caller {
 #[derive(Debug, Clone)]
 pub struct Ops {
     store: Store,
-    lease: Duration,
+    leases: Leases,
     ages: Ages,
     stops: Stops,
     uses: Uses,
@@ -208,7 +209,7 @@ impl Ops {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            lease: DEFAULT_LEASE,
+            leases: Leases::of(DEFAULT_LEASE),
             ages: Ages::default(),
             stops: Stops::default(),
             uses: Uses::default(),
@@ -216,10 +217,15 @@ impl Ops {
         }
     }
 
-    /// With the lease length that the fleet grants: stated bounds follow from it.
-    pub fn with_lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
+    /// With the leases that the fleet grants, and granted: stated bounds follow from them.
+    pub fn with_leases(mut self, leases: Leases) -> Self {
+        self.leases = leases;
         self
+    }
+
+    /// The longest lease that may be out.
+    pub fn longest_lease_out(&self, now: Tick) -> Duration {
+        self.leases.longest(now)
     }
 
     /// The store that the operations change; for reading.

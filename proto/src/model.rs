@@ -10,6 +10,7 @@ pub mod local;
 pub mod message;
 pub mod order;
 pub mod position;
+pub mod reach;
 pub mod report;
 pub mod scope;
 pub mod text;
@@ -33,6 +34,7 @@ pub use message::{
 };
 pub use order::{Change, Document, Intent, OnDisconnect, Order, ReturnTo};
 pub use position::{Fence, HubIncarnation, Incarnation, Position, Term};
+pub use reach::Reach;
 pub use report::{
     EnvoyInfo, HeldWorkload, Hello, Inventory, InventoryWorkload, MOST_WORKLOADS, Phase, Proof,
     Report, WorkloadStatus,

@@ -154,6 +154,7 @@ fn abort(id: &str, seq: Option<u64>, mode: AbortMode) -> Abort {
         at: at(0).wall,
         actor: "ana".into(),
         reason: "errors".into(),
+        reach: None,
     }
 }
 

@@ -94,8 +94,7 @@ pub async fn create(
         return show(&state, &caller.grants, &answer.abort.id);
     };
     // The store cannot be written: whoever is connected is told all the same (P7).
-    let (abort, reach) = (answer.abort.clone(), answer.reach.clone());
-    state.fleet.abort_provisionally(abort, reach);
+    state.fleet.abort_provisionally(answer.abort.clone());
     let mut shown = show(&state, &caller.grants, &answer.abort.id)?;
     let view = &mut shown.view;
     if !view.durable {

@@ -45,6 +45,8 @@ pub struct Seen {
     pub started: Tick,
     /// The length of leases, or the usual one where that is longer: who holds none asks as often.
     pub lease: Duration,
+    /// The longest lease that may be out, or that length where that is longer.
+    pub longest: Duration,
     /// Who is connected.
     pub presences: BTreeMap<ClusterUid, Presence>,
     /// Aborts that stand, those too that could not be stored yet.
@@ -73,6 +75,7 @@ impl Seen {
             .map(|one| self::abort::unstored(one, store.position()))
             .collect();
         standing.extend(rows);
+        let lease = Duration::from_millis(state.settings.lease_ms).max(DEFAULT_LEASE);
         Ok(Self {
             store: store.clone(),
             now,
@@ -86,7 +89,8 @@ impl Seen {
                 .map(|row| ((row.uid.clone(), row.status.workload.clone()), row.value))
                 .collect(),
             started: state.fleet.started(),
-            lease: Duration::from_millis(state.settings.lease_ms).max(DEFAULT_LEASE),
+            lease,
+            longest: state.ops.longest_lease_out(now).max(lease),
             presences: state.fleet.presences(),
             frozen: standing_freezes(store)?,
             standing,

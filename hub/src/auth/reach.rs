@@ -1,33 +1,18 @@
-//! How far a right reaches over clusters, as it is kept with what somebody ordered: a cluster that comes
-//! later is in it only where its author could have ordered it.
-
-use std::fmt;
+//! How far a right reaches over clusters: who joins what was ordered over a scope, and whether one reach
+//! lies within another.
 
 use flagship_proto::model::{
-    ClusterName, Labels, Scope, Selector,
+    ClusterName, Labels, Reach, Scope, Selector,
     scope::{Expression, Operator},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{Binding, Grants, Right};
 
-/// Clusters by their labels: those that one of these selects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Reach(Vec<Selector>);
-
-impl Reach {
-    /// Whether a cluster with these labels is within.
-    pub fn holds(&self, labels: &Labels) -> bool {
-        self.0.iter().any(|selector| selector.selects(labels))
-    }
-
-    /// Whether every cluster that a selector may ever match is within, as far as can be said from the
-    /// words alone; `reach` is how far the selector counts, where that is less.
-    pub fn covers(&self, selector: &Selector, reach: Option<&Self>) -> bool {
-        let within = |wanted: &Selector| self.0.iter().any(|own| implies(wanted, own));
-        within(selector) || reach.is_some_and(|reach| reach.0.iter().all(within))
-    }
+/// Whether every cluster that a selector may ever match is within a reach, as far as can be said from
+/// the words alone; `limit` is how far the selector counts, where that is less.
+pub fn covers(own: &Reach, selector: &Selector, limit: Option<&Reach>) -> bool {
+    let within = |wanted: &Selector| own.selectors().iter().any(|own| implies(wanted, own));
+    within(selector) || limit.is_some_and(|limit| limit.selectors().iter().all(within))
 }
 
 /// Whether a cluster that comes now joins what was ordered over a scope: its selector matches, and its author
@@ -54,7 +39,7 @@ impl Grants {
         // One without a selector makes it all of them.
         let selectors: Option<Vec<Selector>> =
             bindings.map(|binding| binding.selector.clone()).collect();
-        selectors.map(Reach)
+        selectors.map(Reach::new)
     }
 }
 
@@ -75,11 +60,4 @@ fn implies(narrow: &Selector, wide: &Selector) -> bool {
             || narrow.match_expressions.contains(wanted)
     };
     labels.all(|(key, value)| is_fixed(key, value)) && wide.match_expressions.iter().all(holds)
-}
-
-impl fmt::Display for Reach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&all.join(" or "))
-    }
 }

@@ -4,7 +4,7 @@ use flagship_proto::{
     digest::Digest,
     model::{
         Change, ClusterUid, Document, Fence, HubIncarnation, Intent, OnDisconnect, Order, ReturnTo,
-        WorkloadRef,
+        WorkloadRef, lease::DEFAULT_LEASE,
     },
 };
 use futures::FutureExt as _;
@@ -79,7 +79,7 @@ fn fleet() -> Store {
         AT,
     ))
     .unwrap();
-    ready(take(&store, HubIncarnation("a".into()), AT)).unwrap();
+    ready(take(&store, HubIncarnation("a".into()), DEFAULT_LEASE, AT)).unwrap();
     let enrolled = Enrolled {
         at: AT,
         token: None,
@@ -120,7 +120,7 @@ fn p21_recover_goes_above_everything_that_was_seen_and_never_back() {
         assert_eq!(began.epoch, expected);
         assert!(began.position.seq > seq.max(before.seq), "P12: {began:?}");
         assert_eq!(store.position(), began.position);
-        let led = ready(take(&store, HubIncarnation("b".into()), AT)).unwrap();
+        let led = ready(take(&store, HubIncarnation("b".into()), DEFAULT_LEASE, AT)).unwrap();
         assert_eq!(led.term.term.epoch, expected);
         assert!(led.position > began.position);
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use flagship_proto::{
-    model::{Abort, AbortId, ClusterUid, HubMessage, Scope, Signed, Tick},
+    model::{Abort, AbortId, ClusterUid, HubMessage, Reach, Scope, Signed, Tick},
     sign::Kind,
 };
 
@@ -15,29 +15,23 @@ use super::{
     session_mut,
     view::StoredAbort,
 };
-use crate::auth::Reach;
 
 impl Fleet {
     /// An abort that could not be stored goes out all the same, without a position (P7). It is stored
     /// as soon as the store takes it, and can be lifted only then. A selector's abort goes to whom it
     /// meets now, as far as its author's right reaches, and to nobody else (P9).
-    pub fn abort_provisionally(&mut self, abort: Abort, reach: Option<Reach>, now: Tick) {
-        self.abort_those(abort, reach, None, now);
+    pub fn abort_provisionally(&mut self, abort: Abort, now: Tick) {
+        self.abort_those(abort, None, now);
     }
 
-    /// An abort that a cluster showed, which therefore is in it whatever its labels say now. How far its
-    /// author's right reached is not known any more: it counts for all whom its selector meets.
+    /// An abort that a cluster showed, which therefore is in it whatever its labels say now. One that was
+    /// signed before aborts said how far their author's right reached counts for all whom its selector
+    /// meets.
     pub(super) fn abort_shown_by(&mut self, uid: &ClusterUid, abort: Abort, now: Tick) {
-        self.abort_those(abort, None, Some(uid), now);
+        self.abort_those(abort, Some(uid), now);
     }
 
-    fn abort_those(
-        &mut self,
-        abort: Abort,
-        reach: Option<Reach>,
-        shown_by: Option<&ClusterUid>,
-        now: Tick,
-    ) {
+    fn abort_those(&mut self, abort: Abort, shown_by: Option<&ClusterUid>, now: Tick) {
         if self.view.aborts.contains_key(&abort.id) {
             return;
         }
@@ -46,7 +40,7 @@ impl Fleet {
             ..abort
         };
         let mut stored = StoredAbort::new(abort, None, now);
-        stored.reach = reach;
+        stored.lease = Some(self.config.lease.longest(now));
         if let Scope::Selector(_) = stored.abort.scope {
             let members = self.view.members.values();
             let met = members.filter(|member| stored.is_joined_by(member));
@@ -64,8 +58,7 @@ impl Fleet {
         Unstored {
             abort: stored.abort.clone(),
             matched: stored.clusters.clone(),
-            reach: stored.reach.clone(),
-            lease: stored.lease.unwrap_or(self.config.lease),
+            lease: stored.lease.unwrap_or(self.config.lease.own),
         }
     }
 
@@ -168,7 +161,11 @@ impl Fleet {
     pub(super) fn signed_abort(&mut self, abort: &AbortId) -> Option<Arc<Signed<Abort>>> {
         let stored = self.view.aborts.get(abort)?;
         if stored.signed.is_none() {
-            let signed = Arc::new(self.sign(Kind::Abort, stored.abort.clone()));
+            let told = Abort {
+                reach: stored.abort.reach.as_ref().and_then(Reach::carried),
+                ..stored.abort.clone()
+            };
+            let signed = Arc::new(self.sign(Kind::Abort, told));
             self.view.aborts.get_mut(abort)?.signed = Some(signed);
         }
         self.view.aborts.get(abort)?.signed.clone()
@@ -192,7 +189,7 @@ impl Fleet {
             .values()
             .filter(|stored| stored.lift.is_some() && !stored.over)
             .filter(|stored| {
-                stored.is_past_bound(stored.lease.unwrap_or(self.config.lease), now)
+                stored.is_past_bound(stored.lease.unwrap_or(self.config.lease.own), now)
                     || self.view.unanswered(stored).next().is_none()
             })
             .map(|stored| stored.abort.id.clone())

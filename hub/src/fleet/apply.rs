@@ -65,14 +65,12 @@ impl Fleet {
                     abort,
                     clusters,
                     is_rest,
-                    reach,
                     lease,
                 } => {
                     aborts.insert(abort.id.clone());
                     let known = self.view.aborts.remove(&abort.id);
                     let mut stored = StoredAbort::new(*abort, clusters, now);
                     stored.is_rest = is_rest;
-                    stored.reach = reach;
                     stored.lease = Some(lease);
                     stored.lift = self.view.lifts.remove(&stored.abort.id);
                     if let Some(known) = known {

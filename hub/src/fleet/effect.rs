@@ -7,6 +7,7 @@ use flagship_proto::model::{
 };
 
 use super::{Job, SessionId};
+use crate::leases::Leases;
 
 /// What the fleet has to know before the first session.
 #[derive(Debug, Clone)]
@@ -19,8 +20,8 @@ pub struct Config {
     pub term: Term,
     /// Drawn at this start (P21).
     pub hub: HubIncarnation,
-    /// The length of leases (L).
-    pub lease: Duration,
+    /// The length of leases (L), and of those that are out from before.
+    pub lease: Leases,
     /// A session whose agent takes nothing for so long is closed.
     pub stall: Duration,
 }
@@ -33,7 +34,7 @@ impl Config {
             trust_domain: trust_domain.to_owned(),
             term,
             hub,
-            lease: DEFAULT_LEASE,
+            lease: Leases::of(DEFAULT_LEASE),
             stall: Duration::from_secs(20),
         }
     }

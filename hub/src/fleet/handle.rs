@@ -20,10 +20,7 @@ use super::{
     Alarm, Census, Checked, Effect, Fleet, Job, KeptReceipt, Next, Presence, SessionId, Stored,
     Ticket, Unstored, follow::Follower, rows,
 };
-use crate::{
-    auth::Reach,
-    store::{Outcome, Store, StoreError},
-};
+use crate::store::{Outcome, Store, StoreError};
 
 /// How often time is told to the fleet.
 const TICK: Duration = Duration::from_millis(500);
@@ -215,8 +212,8 @@ impl FleetHandle {
     }
 
     /// An abort that the store could not take goes out all the same (P7).
-    pub fn abort_provisionally(&self, abort: Abort, reach: Option<Reach>) {
-        self.with(|fleet, now| fleet.abort_provisionally(abort, reach, now));
+    pub fn abort_provisionally(&self, abort: Abort) {
+        self.with(|fleet, now| fleet.abort_provisionally(abort, now));
     }
 
     /// Aborts that went out and wait for a store that can be written.

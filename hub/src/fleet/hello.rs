@@ -82,7 +82,7 @@ impl Fleet {
     /// under a new certificate are no turn: whoever renews opens a second connection with it, and then
     /// closes the first.
     fn look_for_clone(&mut self, id: SessionId, uid: &ClusterUid, now: Tick) {
-        let lease = self.config.lease;
+        let lease = self.config.lease.own;
         let another_lives = self.live_sessions(uid).iter().any(|other| {
             *other != id
                 && self

@@ -151,7 +151,7 @@ impl Fleet {
         let Some(age) = blind.or_else(|| self.freshness.age(now.mono)) else {
             return Err("the hub does not know that its view of the store is fresh".to_owned());
         };
-        let length = self.config.lease.saturating_sub(age);
+        let length = self.config.lease.own.saturating_sub(age);
         if length.is_zero() {
             return Err(format!(
                 "the hub's view of the store is {} s old",

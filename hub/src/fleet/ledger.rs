@@ -14,10 +14,7 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 
 use super::{Offence, writes::Writes};
-use crate::{
-    auth::Reach,
-    records::{AbortRow, SeenRow},
-};
+use crate::records::{AbortRow, SeenRow};
 
 /// What a write is about; one write of a subject is on its way at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,8 +72,6 @@ pub struct Unstored {
     pub abort: Abort,
     /// For a selector: whom it met.
     pub matched: Option<BTreeSet<ClusterUid>>,
-    /// Which clusters its author could stop, where not all of them.
-    pub reach: Option<Reach>,
     /// The longest lease that stands against it: its bound rests on it (P5).
     pub lease: Duration,
 }
@@ -85,9 +80,7 @@ impl Unstored {
     /// The row that it will be.
     pub fn row(&self) -> AbortRow {
         let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
-        let mut row = AbortRow::new(self.abort.clone(), self.matched.clone(), lease);
-        row.reach.clone_from(&self.reach);
-        row
+        AbortRow::new(self.abort.clone(), self.matched.clone(), lease)
     }
 }
 

@@ -68,7 +68,6 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
                 abort: Box::new(row.abort()),
                 clusters: row.matched.clone(),
                 is_rest: row.narrowed_from.is_some(),
-                reach: row.reach.clone(),
                 lease: Duration::from_millis(row.lease_ms),
             })
         }

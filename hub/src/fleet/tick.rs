@@ -14,7 +14,7 @@ impl Fleet {
     pub fn tick(&mut self, now: Tick) {
         // Every agent asks for its lease each third of it. One whose stream is open and who does not
         // reads nothing either, or is none.
-        let silence = self.config.stall.max(self.config.lease * 3);
+        let silence = self.config.stall.max(self.config.lease.own * 3);
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
             let session = session_mut(&mut self.sessions, id);

@@ -17,10 +17,7 @@ use flagship_proto::{
     words::given,
 };
 
-use crate::{
-    auth::{Reach, is_joined_by},
-    records::SeenRow,
-};
+use crate::{auth::is_joined_by, records::SeenRow};
 
 /// A cluster as its row says.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,8 +86,6 @@ pub enum Change {
         clusters: Option<BTreeSet<ClusterUid>>,
         /// Whether it is what is left of a wider one: then nobody joins it later.
         is_rest: bool,
-        /// Which clusters its author could stop, where not all of them: no other joins it later.
-        reach: Option<Reach>,
         /// The longest lease in its scope: the bound that was said counts with it (P5).
         lease: Duration,
     },
@@ -114,8 +109,6 @@ pub(crate) struct StoredAbort {
     pub(crate) clusters: Option<BTreeSet<ClusterUid>>,
     /// Whether it is what is left of a wider one: then nobody joins it later.
     pub(crate) is_rest: bool,
-    /// Which clusters its author could stop, where not all of them.
-    pub(crate) reach: Option<Reach>,
     /// The longest lease in its scope, where its row says it.
     pub(crate) lease: Option<Duration>,
     pub(crate) lift: Option<Lift>,
@@ -325,7 +318,7 @@ impl View {
 impl StoredAbort {
     /// Whether a member that comes joins it; nobody joins what is left of another one.
     pub(crate) fn is_joined_by(&self, member: &Member) -> bool {
-        let (scope, reach) = (&self.abort.scope, self.reach.as_ref());
+        let (scope, reach) = (&self.abort.scope, self.abort.reach.as_ref());
         !self.is_rest && is_joined_by(scope, reach, &member.name, &member.labels)
     }
 
@@ -335,7 +328,6 @@ impl StoredAbort {
             abort,
             clusters,
             is_rest: false,
-            reach: None,
             lease: None,
             lift: None,
             seen,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise, standing_aborts};
 use crate::{
-    auth::{Reach, Right},
+    auth::Right,
     records::{AbortRow, Guard, Record as _, Stored, key},
     store::Txn,
 };
@@ -60,9 +60,6 @@ pub struct AbortAnswer {
     pub nothing_advances_after: Timestamp,
     /// For a selector: who matched.
     pub matched: Option<BTreeSet<ClusterUid>>,
-    /// For a selector: which clusters may join it later, where not all that match.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reach: Option<Reach>,
 }
 
 impl Ops {
@@ -126,10 +123,12 @@ impl Ops {
         tries: u32,
         now: Tick,
     ) -> AbortRow {
-        let abort = self.draw_abort(caller, args, tries, now);
-        let lease = self.lease_in(&args.scope, matched.as_ref());
+        let abort = Abort {
+            reach: self.kept_reach(caller, Right::Stop, &args.scope),
+            ..self.draw_abort(caller, args, tries, now)
+        };
+        let lease = self.lease_in(&args.scope, matched.as_ref(), now);
         let mut row = AbortRow::new(abort, matched, lease);
-        row.reach = self.kept_reach(caller, Right::Stop, &args.scope);
         row.ticket.clone_from(&caller.ticket);
         row
     }
@@ -216,6 +215,7 @@ impl Ops {
             at: now.wall,
             actor: caller.actor.clone(),
             reason: cut(&caller.reason).to_owned(),
+            reach: None,
         }
     }
 }
@@ -240,11 +240,10 @@ pub(super) fn bound_from(at: Timestamp, row: &AbortRow) -> Timestamp {
 
 fn answer(row: &AbortRow, why_not: Option<String>) -> AbortAnswer {
     AbortAnswer {
-        abort: row.unplaced().clone(),
+        abort: row.provisional(),
         durable: why_not.is_none(),
         why_not,
         nothing_advances_after: bound_of(row),
         matched: row.matched.clone(),
-        reach: row.reach.clone(),
     }
 }

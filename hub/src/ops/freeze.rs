@@ -78,7 +78,7 @@ impl Ops {
             reason: caller.reason.clone(),
             ticket: caller.ticket.clone(),
             until: ending(args.end, now.wall)?,
-            lease_ms: self.lease_in(&args.scope, matched.as_ref()),
+            lease_ms: self.lease_in(&args.scope, matched.as_ref(), now),
             ended: None,
         };
         let object = format!("freeze {} ({})", row.id, row.scope);

@@ -218,11 +218,11 @@ impl Ops {
         );
         let drawn = Abort {
             reason: cut(&reason).to_owned(),
+            reach: abort.reach.clone(),
             ..self.draw_abort(caller, &order, number, now)
         };
-        let lease = self.lease_in(scope, matched.as_ref());
+        let lease = self.lease_in(scope, matched.as_ref(), now);
         let mut row = AbortRow::new(drawn, matched, lease);
-        row.reach.clone_from(&abort.reach);
         row.narrowed_from = Some(abort.id().clone());
         row.ticket.clone_from(&caller.ticket);
         Ok(row)

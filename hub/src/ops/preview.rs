@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flagship_proto::model::{
-    AbortMode, ClusterName, ClusterUid, Intent, OnDisconnect, Order, Phase, Scope, Tick, Weight,
-    WorkloadRef, WorkloadStatus, lease::Bound,
+    AbortMode, ClusterName, ClusterUid, Intent, OnDisconnect, Order, Phase, Reach, Scope, Tick,
+    Weight, WorkloadRef, WorkloadStatus, lease::Bound,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::{
     doing::{Doing, counts, doing},
 };
 use crate::{
-    auth::{Grants, Reach, Right},
+    auth::{Grants, Right},
     records::{ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -143,7 +143,7 @@ impl Ops {
     ) -> AbortPreview {
         let orders = survey.orders.values().flatten();
         let bound = Bound {
-            lease: self.longest_lease(&args.scope, matched.as_ref(), orders),
+            lease: self.longest_lease(&args.scope, matched.as_ref(), orders, now),
         };
         let mut preview = AbortPreview {
             scope: args.scope.clone(),

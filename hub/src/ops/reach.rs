@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use flagship_proto::model::{ClusterUid, Scope};
+use flagship_proto::model::{ClusterUid, Reach, Scope};
 
 use super::{Caller, OpError, Ops, scope::Otherwise};
 use crate::{
-    auth::{Actor, Object, Reach, Right},
+    auth::{Actor, Object, Right, covers},
     records::{ClusterRow, PlanRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -61,7 +61,7 @@ impl Ops {
         self.may_in_scope(caller, right, scope, matched)?;
         let own = self.kept_reach(caller, right, scope);
         if let (Some(own), Scope::Selector(selector)) = (own, scope)
-            && !own.covers(selector, reach)
+            && !covers(&own, selector, reach)
         {
             return Err(refuse(caller, right, scope));
         }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Order, Scope, Selector, WorkloadRef};
+use flagship_proto::model::{ClusterUid, Order, Scope, Selector, Tick, WorkloadRef};
 
 use super::{Caller, OpError, Ops, RolloutName, error::named};
 use crate::records::{
@@ -162,7 +162,12 @@ impl Ops {
 
     /// The longest lease that an order in scope can have now, in milliseconds (S10). An order that
     /// cannot be read counts with the longest there is: no row may stand in the way of an abort.
-    pub(super) fn lease_in(&self, scope: &Scope, matched: Option<&BTreeSet<ClusterUid>>) -> u64 {
+    pub(super) fn lease_in(
+        &self,
+        scope: &Scope,
+        matched: Option<&BTreeSet<ClusterUid>>,
+        now: Tick,
+    ) -> u64 {
         let decoded = self.store.list(key::ORDERS).ok().and_then(|orders| {
             let rows = orders.rows.iter();
             rows.map(|(key, row)| records::decode::<OrderRow>(key, row).ok())
@@ -171,9 +176,9 @@ impl Ops {
         let lease = match &decoded {
             Some(rows) => {
                 let orders = rows.iter().map(|row| row.unplaced());
-                self.longest_lease(scope, matched, orders)
+                self.longest_lease(scope, matched, orders, now)
             }
-            None => self.lease,
+            None => self.leases.longest(now),
         };
         u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
     }
@@ -185,11 +190,13 @@ impl Ops {
         scope: &Scope,
         matched: Option<&BTreeSet<ClusterUid>>,
         orders: impl Iterator<Item = &'a Order>,
+        now: Tick,
     ) -> Duration {
+        let longest = self.leases.longest(now);
         let in_scope = orders
             .filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
             .filter(|order| matched.is_none_or(|matched| matched.contains(&order.uid)))
-            .map(|order| order.lease.min(self.lease));
-        in_scope.max().unwrap_or(self.lease)
+            .map(|order| order.lease.min(longest));
+        in_scope.max().unwrap_or(longest)
     }
 }

@@ -3,18 +3,15 @@
 use std::collections::BTreeSet;
 
 use flagship_proto::model::{
-    Abort, AbortId, ClusterName, ClusterUid, Labels, Lift, Position, SignedReceipt,
+    Abort, AbortId, ClusterName, ClusterUid, Labels, Lift, Position, Reach, SignedReceipt,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Stored, key};
-use crate::{
-    auth::{Reach, is_joined_by},
-    store::Key,
-};
+use crate::{auth::is_joined_by, store::Key};
 
-/// An abort without its position, which is where its row was created (P8). It stands until there is
+/// An abort without its position, which is where its row was created (P8), its reach beside it. It stands until there is
 /// a [`LiftRow`] for it that has taken effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbortRow {
@@ -38,10 +35,11 @@ impl AbortRow {
     /// For storing; whatever position the abort carries is dropped.
     pub fn new(mut abort: Abort, matched: Option<BTreeSet<ClusterUid>>, lease_ms: u64) -> Self {
         abort.position = None;
+        let reach = abort.reach.take();
         Self {
             abort,
             matched,
-            reach: None,
+            reach,
             lease_ms,
             narrowed_from: None,
             ticket: None,
@@ -53,9 +51,17 @@ impl AbortRow {
         &self.abort.id
     }
 
-    /// The abort without its position.
+    /// The abort without its position and its reach.
     pub fn unplaced(&self) -> &Abort {
         &self.abort
+    }
+
+    /// The abort as agents are told it, without its position.
+    pub fn provisional(&self) -> Abort {
+        Abort {
+            reach: self.reach.clone(),
+            ..self.abort.clone()
+        }
     }
 
     /// Whether a cluster that comes now joins it.
@@ -74,9 +80,10 @@ impl AbortRow {
 impl Stored<AbortRow> {
     /// The abort as it is sent, with its position.
     pub fn abort(&self) -> Abort {
-        let mut abort = self.value.abort.clone();
-        abort.position = Some(self.created);
-        abort
+        Abort {
+            position: Some(self.created),
+            ..self.provisional()
+        }
     }
 }
 

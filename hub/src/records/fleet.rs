@@ -1,5 +1,7 @@
 //! Rows of the fleet as a whole: its identity, the term, the guard, projects.
 
+use std::time::Duration;
+
 use flagship_proto::model::{FleetId, HubIncarnation, ProjectName, Term};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,23 @@ impl SeenRow {
     }
 }
 
+/// The longest lease that may still be out: longer than what is given now, where a former process gave
+/// longer ones and they have not run out since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRow {
+    /// In milliseconds.
+    pub lease_ms: u64,
+}
+
+impl LeaseRow {
+    /// A row for this length.
+    pub fn of(lease: Duration) -> Self {
+        Self {
+            lease_ms: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// The guard key (P15): a Run order commits only if nothing has bumped it since it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
@@ -92,6 +111,12 @@ impl Record for FleetMeta {
 impl Record for TermRow {
     fn key(&self) -> Key {
         key::term()
+    }
+}
+
+impl Record for LeaseRow {
+    fn key(&self) -> Key {
+        key::lease()
     }
 }
 

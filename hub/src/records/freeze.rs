@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use flagship_proto::model::{ClusterUid, FreezeId, Scope};
+use flagship_proto::model::{ClusterUid, FreezeId, Reach, Scope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterRow, Record, key};
-use crate::{
-    auth::{Reach, is_joined_by},
-    store::Key,
-};
+use crate::{auth::is_joined_by, store::Key};
 
 /// A freeze. It stands until its end is written here, by a person or by the hub when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

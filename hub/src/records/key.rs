@@ -103,6 +103,11 @@ pub fn term() -> Key {
     key("meta", &["term"])
 }
 
+/// The longest lease that may be out.
+pub fn lease() -> Key {
+    key("meta", &["lease"])
+}
+
 /// What every abort, freeze, reject and membership change bumps (P15).
 pub fn guard() -> Key {
     key("meta", &["guard"])

@@ -28,6 +28,7 @@ use crate::{
     fleet::{Census, Config, Fleet, FleetHandle, handle::Running},
     grpc::{self, Agents},
     leader::{self, Leadership},
+    leases::Leases,
     metrics::Counters,
     notify::{self, Notifier},
     ops::Ops,
@@ -71,6 +72,7 @@ pub struct Hub {
     fleet: FleetHandle,
     running: Running,
     ops: Ops,
+    leases: Leases,
     notifier: Option<Notifier>,
     metrics: Metrics,
     exporter: Option<Exporter>,
@@ -139,17 +141,19 @@ impl Hub {
         settings.traces_to = exporter.as_ref().map(Exporter::receiver);
         let clock = Clock::new();
         let incarnation = leader::draw_incarnation();
-        let leadership = leader::take(&store, incarnation, clock.now().wall).await?;
         let lease = Duration::from_secs(lease_seconds);
+        let now = clock.now();
+        let leadership = leader::take(&store, incarnation, lease, now.wall).await?;
+        let leases = Leases::after(lease, leadership.longest, now);
         let mut config = Config::new(
             leadership.fleet.fleet.clone(),
             &leadership.fleet.trust_domain,
             leadership.term.term,
             leadership.term.hub.clone(),
         );
-        config.lease = lease;
+        config.lease = leases;
         let (fleet, running) = FleetHandle::new(Fleet::new(config, key), store.clone(), clock)?;
-        let ops = Ops::new(store.clone()).with_lease(lease);
+        let ops = Ops::new(store.clone()).with_leases(leases);
         folder.write_addresses(bound)?;
         tracing::info!(fleet = %leadership.fleet.fleet, term = %leadership.term.term, api = %bound.api, agents = %bound.agents, "hub is ready");
         Ok(Self {
@@ -167,6 +171,7 @@ impl Hub {
             fleet,
             running,
             ops,
+            leases,
             notifier,
             metrics: Metrics::new(Counters::default(), metrics_without_token).tracing(tracer),
             exporter,
@@ -228,6 +233,7 @@ impl Hub {
             fleet,
             running,
             ops,
+            leases,
             notifier,
             metrics,
             exporter,
@@ -282,6 +288,8 @@ impl Hub {
         parts.spawn(async { ("the hub's own socket", answering.await) });
         let noting = uses::keep(ops, stop.clone());
         parts.spawn(async { ("the last use of tokens", noting.await) });
+        let forgetting = leases.forget(store.clone(), leadership.clone(), clock, stop.clone());
+        parts.spawn(async { ("the leases of before", forgetting.await) });
         let renewing = renew(folder.clone(), certificate, ca, names, stop.clone());
         parts.spawn(async { ("the hub's certificate", renewing.await) });
         let mut keeping = tokio::spawn(fleet.run(running, last.clone()));

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use crate::{
-    digest::Digest,
+    convert::body_of,
+    digest::{Digest, canonical},
     model::{
-        AgentMessage, AuditComplaint, AuditMark, EnvoyInfo, Fence, Grant, HeldWorkload, Hello,
-        HubIncarnation, HubMessage, Incarnation, Inventory, InventoryWorkload, LocalAct,
+        Abort, AgentMessage, AuditComplaint, AuditMark, EnvoyInfo, Fence, Grant, HeldWorkload,
+        Hello, HubIncarnation, HubMessage, Incarnation, Inventory, InventoryWorkload, LocalAct,
         LocalActor, LocalVerb, Phase, Position, Proof, Report, SignedGrant, Term, Weight, Witness,
         WorkloadStatus,
     },
@@ -168,6 +169,38 @@ fn a_report_crosses_the_wire_unchanged() {
     let bytes = wire::AgentMessage::from(message.clone()).encode_to_vec();
     let back = wire::AgentMessage::decode(bytes.as_slice()).unwrap();
     assert_eq!(AgentMessage::try_from(back).unwrap(), message);
+}
+
+#[test]
+fn p08_an_abort_says_how_far_its_author_reached_and_reads_where_that_is_unknown() {
+    let reach = r#","reach":[{"matchLabels":{"region":"eu"}}]"#;
+    let abort = |more: &str| {
+        format!(
+            r#"{{"actor":"olga","at":"2026-01-01T00:00:00Z","id":"a-1","mode":"Return","position":null{more},"reason":"errors","scope":{{"kind":"fleet"}}}}"#
+        )
+    };
+    for (body, is_said) in [(abort(""), false), (abort(reach), true)] {
+        let value: Abort = body_of("abort", body.as_bytes()).unwrap();
+        assert_eq!(value.reach.is_some(), is_said);
+        // Without it the signed bytes are as they always were.
+        assert_eq!(canonical(&value).unwrap(), body.as_bytes());
+    }
+    // Who is older reads past what it does not know, and keeps the bytes as they were signed.
+    let later = abort(r#","later":[1]"#);
+    let signed = Proof {
+        body: later.clone().into_bytes(),
+        signature: vec![1],
+        key_id: "k".into(),
+    };
+    let message = wire::hub_message::Message::Abort(signed.into());
+    let message = Some(message);
+    let HubMessage::Abort(read) = HubMessage::try_from(wire::HubMessage { message }).unwrap()
+    else {
+        panic!("it is an abort");
+    };
+    assert_eq!(read.body, later.as_bytes());
+    let bent = abort(r#","reach":[{"matchLabels":["eu"]}]"#);
+    assert!(body_of::<Abort>("abort", bent.as_bytes()).is_err());
 }
 
 #[test]

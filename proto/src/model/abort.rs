@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     id::{AbortId, ClusterName, ClusterUid, WorkloadRef},
     position::{Fence, Incarnation, Position},
+    reach::Reach,
     scope::Scope,
     weight::Weight,
 };
@@ -52,6 +53,10 @@ pub struct Abort {
     pub actor: String,
     /// Why, in that person's words.
     pub reason: String,
+    /// For a selector: which clusters its author could stop, where not all of them; no other joins it
+    /// later (P9). It is signed with the rest, so that a hub that lost the abort learns it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
 }
 
 impl Abort {

@@ -12,7 +12,7 @@ use flagship_hub::{
 };
 use flagship_proto::{
     identity::PeerId,
-    model::{AgentMessage, FleetId, HubIncarnation, HubMessage, Tick},
+    model::{AgentMessage, FleetId, HubIncarnation, HubMessage, Tick, lease::DEFAULT_LEASE},
     sign::SignKey,
 };
 use futures::FutureExt as _;
@@ -69,7 +69,7 @@ pub struct Hub {
 impl Hub {
     pub(super) fn start(store: &Store, run: u64, now: Tick) -> Self {
         let hub = HubIncarnation(format!("{run:032x}"));
-        let led = leader::take(store, hub, now.wall)
+        let led = leader::take(store, hub, DEFAULT_LEASE, now.wall)
             .now_or_never()
             .expect("ready at once");
         let led = led.expect("nobody else leads");
@@ -111,8 +111,7 @@ impl Hub {
     }
 
     pub(super) fn abort_provisionally(&mut self, answer: AbortAnswer, now: Tick) {
-        let AbortAnswer { abort, reach, .. } = answer;
-        self.fleet.abort_provisionally(abort, reach, now);
+        self.fleet.abort_provisionally(answer.abort, now);
         self.wake_at = now.mono.millis;
     }
 

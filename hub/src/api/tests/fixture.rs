@@ -24,6 +24,7 @@ use crate::{
     door::{Guest, Peer},
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
+    leases::Leases,
     limit::Origin,
     ops::{Caller, CreateToken, Ops},
     records::{ClusterRow, ClusterState, Enrolled, Record, Stored},
@@ -111,6 +112,11 @@ impl Api {
         state.ops = Ops::new(self.state.store().clone());
         let routes = router(state.clone());
         Self { routes, state }
+    }
+
+    /// As a hub that gives these leases.
+    pub(super) fn reckon_with(&mut self, leases: Leases) {
+        self.state.ops = self.state.ops.clone().with_leases(leases);
     }
 
     /// What its views are made from.

@@ -6,7 +6,7 @@ use flagship_proto::model::{ClusterUid, OnDisconnect};
 use serde_json::Value;
 
 use super::{fixture::Api, stopped::in_flight};
-use crate::{auth::Role, fleet::Presence};
+use crate::{auth::Role, fleet::Presence, leases::Leases};
 
 fn uid(name: &str) -> ClusterUid {
     format!("uid-{name}").parse().unwrap()
@@ -37,6 +37,21 @@ async fn a_hub_that_began_again_does_not_give_a_stored_moment_for_what_it_heard(
         text.starts_with("not heard: it may advance under its lease until"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn p05_who_was_not_heard_since_a_restart_may_advance_under_the_longest_lease_of_before() {
+    let before = Api::new().await;
+    in_flight(&before, "us-1", OnDisconnect::Hold).await;
+    let mut api = before.reopened();
+    let secs = Duration::from_secs;
+    let leases = Leases::after(secs(3), secs(120), api.tick());
+    api.reckon_with(leases);
+    let mut seen = api.seen();
+    let until = seen.started.plus(Duration::from_millis(126_200));
+    assert_eq!(seen.may_advance_until(&uid("us-1")), Some(until.wall));
+    seen.now = until;
+    assert_eq!(seen.may_advance_until(&uid("us-1")), None);
 }
 
 #[tokio::test]

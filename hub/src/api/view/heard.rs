@@ -52,12 +52,13 @@ impl Seen {
     }
 
     /// Until when something may advance in a cluster that is not heard (P5); none if that is over.
-    /// Leases of a former process are not known here: theirs counts from this one's start.
+    /// Leases of a former process are not known here: the longest that it gave counts from this one's
+    /// start.
     pub fn may_advance_until(&self, uid: &ClusterUid) -> Option<Timestamp> {
-        let bound = Bound { lease: self.lease }.length();
+        let bound = |lease| Bound { lease }.length();
         let own = self.presences.get(uid).and_then(|one| one.lease_until);
-        let own = own.map(|until| until.plus(bound.saturating_sub(self.lease)));
-        let former = self.started.plus(bound);
+        let own = own.map(|until| until.plus(bound(self.lease).saturating_sub(self.lease)));
+        let former = self.started.plus(bound(self.longest));
         let left = |until: &Tick| until.mono.since(self.now.mono).unwrap_or_default();
         let until = [former].into_iter().chain(own).max_by_key(left)?;
         (!left(&until).is_zero()).then_some(until.wall)

@@ -3,7 +3,10 @@
 use flagship_proto::model::*;
 
 use super::fixture::*;
-use crate::fleet::{Job, Stored};
+use crate::{
+    fleet::{Job, Stored},
+    leases::Leases,
+};
 
 fn aborts(told: &[HubMessage]) -> usize {
     told.iter()
@@ -15,6 +18,40 @@ fn lifts(told: &[HubMessage]) -> usize {
     told.iter()
         .filter(|m| matches!(m, HubMessage::Lift(_)))
         .count()
+}
+
+fn labels(region: &str) -> Labels {
+    Labels::from([("region".to_owned(), region.to_owned())])
+}
+
+/// An abort over two clusters that come later, of somebody who could stop one of them.
+fn of_eu(id: &str) -> Abort {
+    let selector = Selector {
+        names: ["eu-2".parse().unwrap(), "us-2".parse().unwrap()].into(),
+        ..Selector::default()
+    };
+    let within = Selector {
+        match_labels: labels("eu"),
+        ..Selector::default()
+    };
+    Abort {
+        reach: Some(Reach::new(vec![within])),
+        ..abort(id, Scope::Selector(selector), AbortMode::Return)
+    }
+}
+
+/// Which of those two are told an abort when they come.
+fn who_joins(hub: &mut Fixture) -> Vec<&'static str> {
+    let mut joined = Vec::new();
+    for (name, region) in [("eu-2", "eu"), ("us-2", "us")] {
+        hub.member(name, |member| member.labels = labels(region));
+        let id = hub.open(name);
+        hub.hello(id, |_| {});
+        if aborts(&hub.drain(id)) > 0 {
+            joined.push(name);
+        }
+    }
+    joined
 }
 
 #[test]
@@ -106,6 +143,20 @@ fn p08_an_order_in_scope_brings_its_abort_before_itself() {
 }
 
 #[test]
+fn p05_an_abort_that_cannot_be_stored_counts_with_the_longest_lease_that_is_out() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let secs = std::time::Duration::from_secs;
+    hub.fleet.config.lease = Leases::after(secs(3), secs(120), hub.now);
+    for (id, lease) in [("a-1", 120), ("a-2", 3)] {
+        let order = abort(id, Scope::Fleet, AbortMode::Return);
+        hub.fleet.abort_provisionally(order, hub.now);
+        let unstored = hub.fleet.unstored();
+        assert_eq!(unstored.last().unwrap().lease, secs(lease), "{id}");
+        hub.after(127);
+    }
+}
+
+#[test]
 fn p08_a_lift_takes_effect_after_the_bound_or_when_all_receipts_are_in() {
     let mut hub = Fixture::new(&["eu-1"]);
     let id = hub.join("eu-1");
@@ -175,7 +226,7 @@ fn p07_an_abort_that_cannot_be_stored_goes_out_without_a_position_and_is_stored_
     hub.order("eu-1", Intent::Run);
     hub.drain(id);
     hub.fleet
-        .abort_provisionally(abort("a-1", Scope::Fleet, AbortMode::Return), None, hub.now);
+        .abort_provisionally(abort("a-1", Scope::Fleet, AbortMode::Return), hub.now);
     hub.collect();
     assert!(
         matches!(hub.drain(id).as_slice(), [HubMessage::Abort(signed)] if signed.value.position.is_none())
@@ -205,7 +256,7 @@ fn p09_a_selectors_abort_that_cannot_be_stored_stops_whom_it_meets_and_nobody_el
         ..Selector::default()
     };
     let order = abort("a-1", Scope::Selector(selector), AbortMode::Return);
-    hub.fleet.abort_provisionally(order, None, hub.now);
+    hub.fleet.abort_provisionally(order, hub.now);
     hub.collect();
     assert_eq!(aborts(&hub.drain(eu)), 1);
     assert_eq!(aborts(&hub.drain(us)), 0, "it is not in the scope");
@@ -219,25 +270,60 @@ fn p09_a_selectors_abort_that_cannot_be_stored_stops_whom_it_meets_and_nobody_el
 #[test]
 fn p09_a_selectors_abort_that_cannot_be_stored_is_joined_only_where_its_author_could_stop() {
     let mut hub = Fixture::new(&["eu-1"]);
-    let nowhere = Selector {
-        match_labels: Labels::from([("region".to_owned(), "eu".to_owned())]),
-        ..Selector::default()
-    };
-    let reach = serde_json::from_value(serde_json::to_value([&nowhere]).unwrap()).unwrap();
-    let selector = Selector {
-        names: ["eu-2".parse().unwrap(), "eu-3".parse().unwrap()].into(),
-        ..Selector::default()
-    };
-    let order = abort("a-1", Scope::Selector(selector), AbortMode::Return);
-    hub.fleet.abort_provisionally(order, Some(reach), hub.now);
+    hub.fleet.abort_provisionally(of_eu("a-1"), hub.now);
     hub.collect();
-    for (name, region, met) in [("eu-2", "eu", 1), ("eu-3", "us", 0)] {
-        hub.member(name, |member| {
-            member.labels = Labels::from([("region".to_owned(), region.to_owned())]);
+    assert_eq!(who_joins(&mut hub), ["eu-2"]);
+}
+
+#[test]
+fn p08_an_abort_that_an_agent_gives_back_is_joined_only_where_its_author_could_stop() {
+    let region = |name: &str| Selector {
+        match_labels: [("region".to_owned(), name.to_owned())].into(),
+        ..Selector::default()
+    };
+    let others = (0..200).map(|n| region(&format!("eu-{n}")));
+    let many = others.chain([region("eu")]).collect();
+    let own = of_eu("a-1").reach;
+    let cases = [
+        (own.clone(), own, &["eu-2"][..]),
+        // As every abort was signed once.
+        (None, None, &["eu-2", "us-2"]),
+        // What no message has room for is left out, and more stop.
+        (Some(Reach::new(many)), None, &["eu-2", "us-2"]),
+    ];
+    for (reach, carried, joined) in cases {
+        let mut lost = Fixture::new(&["eu-1"]);
+        let order = Abort {
+            reach,
+            ..of_eu("a-1")
+        };
+        lost.fleet.abort_provisionally(order, lost.now);
+        lost.member("eu-2", |member| member.labels = labels("eu"));
+        let id = lost.open("eu-2");
+        lost.hello(id, |_| {});
+        let told = lost.drain(id);
+        let kept = told.into_iter().find_map(|message| {
+            let HubMessage::Abort(signed) = message else {
+                return None;
+            };
+            Some(*signed)
         });
-        let id = hub.open(name);
-        hub.hello(id, |_| {});
-        assert_eq!(aborts(&hub.drain(id)), met, "{name}");
+        let kept = kept.unwrap();
+        assert_eq!(kept.value.reach, carried);
+
+        let mut hub = Fixture::signing(&["eu-1"], lost.key);
+        let id = hub.open("eu-1");
+        hub.hello(id, |hello| {
+            hello.aborts = vec![("a-1".parse().unwrap(), Some(proof(kept)))];
+        });
+        let job = hub.jobs.iter().find_map(|(_, job)| {
+            let Job::TakeOver(unstored) = job else {
+                return None;
+            };
+            Some(unstored.row().reach)
+        });
+        assert_eq!(job, Some(carried), "it is stored as it was signed");
+        assert_eq!(who_joins(&mut hub), joined);
     }
 }
 
@@ -250,7 +336,6 @@ fn p08_a_lift_takes_effect_after_the_bound_that_was_said() {
     order.at = hub.now.wall;
     hub.apply(|at| crate::fleet::Change::Abort {
         is_rest: false,
-        reach: None,
         lease: std::time::Duration::from_secs(2),
         clusters: None,
         abort: Box::new(Abort {

@@ -54,13 +54,17 @@ pub(super) fn fence(seq: u64) -> Fence {
 impl Fixture {
     /// A hub with these members, whose view is fresh.
     pub(super) fn new(clusters: &[&str]) -> Self {
+        Self::signing(clusters, Arc::new(SignKey::generate().unwrap()))
+    }
+
+    /// The same with a key of its own.
+    pub(super) fn signing(clusters: &[&str], key: Arc<SignKey>) -> Self {
         let config = Config::new(
             "fleet-1".parse().unwrap(),
             "shop.example",
             term(),
             HubIncarnation("hub-a".into()),
         );
-        let key = Arc::new(SignKey::generate().unwrap());
         let agent_key = SignKey::generate().unwrap();
         let certificate = certificate_of(&agent_key);
         let now = Tick {
@@ -154,7 +158,6 @@ impl Fixture {
         abort.at = self.now.wall;
         self.apply(|at| Change::Abort {
             is_rest: false,
-            reach: None,
             lease: Duration::from_secs(30),
             clusters: matches!(abort.scope, Scope::Selector(_)).then(BTreeSet::new),
             abort: Box::new(Abort {
@@ -340,6 +343,7 @@ pub(super) fn abort(id: &str, scope: Scope, mode: AbortMode) -> Abort {
         at: Timestamp::UNIX_EPOCH,
         actor: "olga".into(),
         reason: "errors".into(),
+        reach: None,
     }
 }
 

@@ -296,7 +296,6 @@ fn p05_an_abort_that_is_stored_late_carries_the_lease_that_its_bound_rests_on() 
     let job = Job::TakeOver(Box::new(Unstored {
         abort: fixture::abort("a-1", Scope::Fleet, AbortMode::Return),
         matched: None,
-        reach: None,
         lease: Duration::from_secs(120),
     }));
     let txn = rows::transaction(&hub.store, &job, hub.now).unwrap();

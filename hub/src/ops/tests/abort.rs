@@ -4,6 +4,7 @@ use flagship_proto::model::{AbortMode, Scope, Selector};
 
 use super::*;
 use crate::auth::Grants;
+use crate::leases::Leases;
 use crate::records::Guard;
 
 fn order(scope: Scope) -> AbortOrder {
@@ -151,6 +152,33 @@ fn p05_the_bound_is_the_longest_lease_in_scope_and_the_same_before_and_after() {
         answer.nothing_advances_after,
         preview.nothing_advances_after
     );
+}
+
+#[test]
+fn p05_the_bound_counts_with_the_longer_leases_of_a_former_hub_until_they_have_run_out() {
+    let mut hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let running = Some(Phase::Progressing);
+    hub.order("pilot-1", "checkout-1", OnDisconnect::Hold, running);
+    let secs = Duration::from_secs;
+    let leases = Leases::after(secs(3), secs(60), hub.now());
+    hub.ops = hub.ops.clone().with_leases(leases);
+    let scope = || {
+        let selector = Selector {
+            names: [cluster("us-1")].into(),
+            ..Selector::default()
+        };
+        [Scope::Fleet, Scope::Selector(selector)]
+    };
+    let bounds = |now: Tick| {
+        scope().map(|scope| {
+            let stopped = ready(hub.ops.abort(&caller(), order(scope), now)).unwrap();
+            let bound = now.wall.until(stopped.nothing_advances_after).unwrap();
+            Duration::try_from(bound).unwrap().as_millis()
+        })
+    };
+    assert_eq!(bounds(hub.now()), [15_100, 65_600]);
+    assert_eq!(bounds(hub.now().plus(secs(66))), [8_030, 8_030]);
 }
 
 #[test]

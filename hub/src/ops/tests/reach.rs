@@ -132,7 +132,6 @@ fn a_stop_that_is_stored_late_reaches_no_further_than_its_author() {
     let late = Unstored {
         abort: answer.abort,
         matched: answer.matched,
-        reach: answer.reach,
         lease: Duration::from_secs(30),
     };
     let labels = |region: &str| Labels::from([("region".to_owned(), region.to_owned())]);

@@ -176,6 +176,7 @@ impl World {
                 at: self.now.wall,
                 actor: "bob".to_owned(),
                 reason: "errors".to_owned(),
+                reach: None,
             },
             clusters: clusters.map(|names| names.iter().map(|name| uid(name)).collect()),
         });
