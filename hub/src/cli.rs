@@ -26,19 +26,21 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use clap_complete::CompleteEnv;
 
 use args::Cli;
 use exit::Exit;
-use output::remark;
+use output::{Look, remark};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     CompleteEnv::with_factory(args::command)
         .var(complete::VARIABLE)
         .complete();
-    let cli = match Cli::try_parse() {
+    let all = args::shaped(args::command(), Look::of_stdout(true).width);
+    let read = all.try_get_matches();
+    let cli = match read.and_then(|read| Cli::from_arg_matches(&read)) {
         Ok(cli) => cli,
         Err(error) => {
             return ExitCode::from(refusal::usage(&error).code());

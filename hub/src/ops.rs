@@ -25,6 +25,7 @@ mod scope;
 mod sight;
 mod standing;
 mod start;
+mod steps;
 mod stops;
 mod token;
 mod uses;
@@ -71,6 +72,7 @@ pub use remove_plan::RemovedPlan;
 pub use sight::Sight;
 pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
+pub use steps::next_steps;
 #[cfg(test)]
 pub(crate) use stops::STOPS;
 pub use token::{CreateToken, CreatedToken};

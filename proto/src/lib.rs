@@ -5,6 +5,7 @@
 //! `tls` (identity from certificates, rustls configurations, signatures) and `process` (what both
 //! binaries need to run).
 
+pub mod command;
 pub mod digest;
 pub mod model;
 mod mutant;

@@ -1,6 +1,8 @@
 //! Small words that every sentence shares: the reason somebody gave or did not give, and things counted.
 //! It decides nothing.
 
+use jiff::Timestamp;
+
 /// A person's reason as it stands in a sentence; where none was given, that is said in its place.
 pub fn given(reason: &str) -> &str {
     if reason.trim().is_empty() {
@@ -31,6 +33,11 @@ pub fn count_with(number: impl TryInto<u64>, what: &str, [one, several]: [&str; 
     format!("{} {verb}", count(number, what))
 }
 
+/// A moment in a sentence: RFC 3339, whole seconds, UTC.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%FT%TZ").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +48,12 @@ mod tests {
         for none in ["", " ", "\n"] {
             assert_eq!(given(none), "no reason given");
         }
+    }
+
+    #[test]
+    fn a_moment_has_whole_seconds() {
+        let at: Timestamp = "2026-11-26T04:05:06.123456789Z".parse().unwrap();
+        assert_eq!(moment(at), "2026-11-26T04:05:06Z");
     }
 
     #[test]

@@ -359,6 +359,13 @@ fn without_its_hub_a_command_says_what_was_not_done_and_how_a_cluster_is_stopped
         (&["abort"], 4, "cannot reach the hub"),
         (&["status"], 4, "cannot reach the hub"),
         (&["lift", "a-1"], 4, "cannot reach the hub"),
+        (
+            &["retreat", "shop/checkout-1"],
+            4,
+            "nothing was ordered: cannot reach the hub",
+        ),
+        (&["pause", "checkout"], 4, "nothing was ordered"),
+        (&["freeze", "--fleet"], 4, "nothing was ordered"),
     ] {
         let (seen, text) = run(words);
         assert_eq!(seen, Some(code), "{words:?}: {text}");

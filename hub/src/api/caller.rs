@@ -7,11 +7,13 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use flagship_proto::{
+    command::{Command, OPEN},
     model::{
         ProjectName,
         text::{is_deceptive, no_letter, on_one_line},
     },
     tls::PeopleCa,
+    words::moment,
 };
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
@@ -23,6 +25,7 @@ use crate::{
     door::Peer,
     limit::Origin,
     ops::{Caller, OpError},
+    records::TokenRow,
 };
 
 /// The longest reason, ticket or key that is kept.
@@ -215,9 +218,27 @@ fn identify(
         return Err(unknown("the Authorization header carries no bearer token"));
     }
     let found = state.ops.authenticate(token.trim(), state.now().wall)?;
-    found
-        .map(|row| row.actor())
-        .ok_or_else(|| unknown("the token is not known, was revoked, or has ended"))
+    if let Some(row) = found {
+        return Ok(row.actor());
+    }
+    // Who has the whole of it may know what became of it.
+    let Some(row) = state.ops.token(token.trim())? else {
+        return Err(unknown("the token is not known, was revoked, or has ended"));
+    };
+    let another = Command::flagship("token create").of("--name").of(&row.name);
+    let another = another.of("--role").of(OPEN);
+    let over = unknown(&outlived(&row));
+    Err(over.remedy(&format!("an admin makes another: {another}")))
+}
+
+/// When a token was revoked, or ended.
+fn outlived(row: &TokenRow) -> String {
+    let (id, name) = (&row.id, &row.name);
+    match (row.revoked, row.expires) {
+        (Some(at), _) => format!("token {id} of {name} was revoked at {}", moment(at)),
+        (None, Some(at)) => format!("token {id} of {name} ended at {}", moment(at)),
+        (None, None) => format!("token {id} of {name} has ended"),
+    }
 }
 
 fn certified(

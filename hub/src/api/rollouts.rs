@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use flagship_proto::{
+    command::{Command, OPEN},
     digest::Digest,
     model::{Change, ProjectName, ReturnTo},
 };
@@ -135,13 +136,17 @@ pub async fn start(
     Body(request): Body<StartRequest>,
 ) -> Answer {
     let plan = plan_ref(&project, &name)?;
+    let start = Command::flagship("start")
+        .of(&plan)
+        .of("--to-version")
+        .of(OPEN);
     let version = request
         .to_version
         .filter(|version| !version.is_empty())
         .ok_or_else(|| {
             ApiError::bad("start.noVersion", "what to release is not said")
                 .field("toVersion")
-                .remedy("give the version: flagship start PLAN --to-version VERSION")
+                .remedy(&format!("give the version: {start}"))
         })?;
     let started = state
         .ops

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use flagship_proto::{
+    command::Command,
     model::{AbortMode, ClusterName, Scope, Selector},
     words::count,
 };
@@ -65,7 +66,11 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         done: true,
         soaked: false,
         share: Some(100),
-        command: format!("flagship retreat {} --reason …", cluster.rollout),
+        unheard: None,
+        command: Command::flagship("retreat")
+            .of(&cluster.rollout)
+            .because()
+            .into(),
     });
     let (verb, then) = match found.mode {
         AbortMode::Return => ("go back", "stay as they are"),

@@ -7,12 +7,12 @@ pub mod heard;
 pub mod plain;
 pub mod rollout;
 mod serving;
-pub mod steps;
 pub mod stopped;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::{
+    command::Command,
     model::{ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE},
     words::given,
 };
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     fleet::{Presence, Unstored},
-    ops::{standing_aborts, standing_freezes},
+    ops::{next_steps, standing_aborts, standing_freezes},
     records::{AbortRow, ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
     store::{Store, StoreError},
 };
@@ -118,6 +118,12 @@ impl Seen {
         })
     }
 
+    /// What a person can do about a rollout now, as commands to copy.
+    pub fn next_steps(&self, rollout: &RolloutRow) -> Vec<String> {
+        let aborts: Vec<_> = self.covering(rollout).map(|abort| abort.id()).collect();
+        next_steps(rollout, &aborts)
+    }
+
     /// Standing freezes that bind a rollout, or some of its clusters.
     pub fn freezing<'a>(
         &'a self,
@@ -194,7 +200,10 @@ pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
             given(&freeze.reason)
         ),
         since: freeze.at,
-        remedy: format!("flagship unfreeze {} --reason …", freeze.id),
+        remedy: Command::flagship("unfreeze")
+            .of(&freeze.id)
+            .because()
+            .into(),
         about: About::Seen,
     }
 }
@@ -211,7 +220,7 @@ pub fn banner(abort: &Stored<AbortRow>) -> Banner {
             order.scope, order.id, order.actor
         ),
         since: order.at,
-        remedy: format!("flagship lift {} --reason …", order.id),
+        remedy: Command::flagship("lift").of(&order.id).because().into(),
         about: About::Seen,
     }
 }

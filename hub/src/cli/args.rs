@@ -1,8 +1,13 @@
 //! What can be typed: the verbs with their help, on top of all of them.
 
-use clap::{Command, CommandFactory as _, Parser, Subcommand};
+use clap::{Arg, Command, CommandFactory as _, Parser, Subcommand};
 
-use super::{common::Global, complete, verb};
+use super::{
+    common::Global,
+    complete,
+    output::{page, set, with_whole_commands},
+    verb,
+};
 
 const ABOUT: &str = "Releases over a fleet of clusters, wave by wave; and stops them";
 
@@ -23,8 +28,7 @@ More: flagship help stop | plan | gates | exit-codes | rights | limits | VERB";
     about = ABOUT,
     after_help = AFTER,
     disable_help_subcommand = true,
-    arg_required_else_help = true,
-    max_term_width = 100
+    arg_required_else_help = true
 )]
 pub struct Cli {
     /// Options of every verb.
@@ -132,6 +136,28 @@ pub enum Verb {
     #[command(after_help = verb::help::EXAMPLES)]
     Help(verb::help::Help),
 }
+
+/// The same with its helps set for so many columns: clap breaks lines at spaces, also those in a command.
+/// What is printed of it goes through [`printed`](super::output::printed).
+pub fn shaped(command: Command, width: usize) -> Command {
+    let width = width.min(WIDEST);
+    let after = command.get_after_help().map(ToString::to_string);
+    let command = match after {
+        Some(text) => command.after_help(set(&page(width, &text))),
+        None => command,
+    };
+    let whole = |arg: Arg| match arg.get_help().map(ToString::to_string) {
+        Some(help) => arg.help(with_whole_commands(&help)),
+        None => arg,
+    };
+    command
+        .term_width(width)
+        .mut_args(whole)
+        .mut_subcommands(|verb| shaped(verb, width))
+}
+
+/// Helps are never wider, so that they are read.
+const WIDEST: usize = 100;
 
 /// All that can be typed, for help, manual pages and completion.
 pub fn command() -> Command {

@@ -40,6 +40,8 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// What to do where the hub does not let in by it.
+    remedy: Option<String>,
 }
 
 impl std::fmt::Debug for Client {
@@ -114,7 +116,18 @@ impl Client {
         let http = builder
             .build()
             .map_err(|error| CliError::new(Exit::Error, format!("cannot set up TLS: {error}")))?;
-        Ok(Self { http, base, token })
+        Ok(Self {
+            http,
+            base,
+            token,
+            remedy: None,
+        })
+    }
+
+    /// The same with what to do where the hub does not let in by what this one shows.
+    pub fn mended(mut self, remedy: String) -> Self {
+        self.remedy = Some(remedy);
+        self
     }
 
     /// The hub's address.
@@ -124,8 +137,15 @@ impl Client {
 
     /// Reads.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        let answer = self.send(self.request(Method::GET, path)).await?;
-        self.read(answer).await
+        let answer = match self.send(self.request(Method::GET, path)).await {
+            Ok(answer) => self.read(answer).await,
+            Err(error) => Err(error),
+        };
+        // Who only reads changes nothing, whatever became of it.
+        answer.map_err(|error| CliError {
+            unsent: true,
+            ..error
+        })
     }
 
     /// Reads text as it is.

@@ -6,8 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use flagship_proto::{process::files, tls::CurrentCert};
+use flagship_proto::{command::Command, digest::Digest, process::files, tls::CurrentCert};
 use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::{
     client::Client,
@@ -69,8 +70,9 @@ impl Session {
             Some(own) => Some(own),
             None => kept.map(Context::certificate).transpose()?.flatten(),
         };
+        let client = Client::certified(&hub, ca.as_deref(), token, own)?;
         Ok(Self {
-            client: Client::certified(&hub, ca.as_deref(), token, own)?,
+            client: client.mended(another_token(global, &hub, ca.as_deref())),
             project: global
                 .project
                 .clone()
@@ -164,6 +166,27 @@ pub fn no_context(config: &Config, name: &str, path: &Path) -> CliError {
     })
 }
 
+/// What to do where the hub does not let in by the token that was shown: it depends on where that is from.
+fn another_token(global: &Global, hub: &str, ca: Option<&str>) -> String {
+    if let Some(path) = &global.token_file {
+        return format!(
+            "ask an admin for another, and put it into {}",
+            path.display()
+        );
+    }
+    if token(global).is_ok_and(|token| token.is_some()) {
+        return "ask an admin for another, and set FLAGSHIP_TOKEN to it".to_owned();
+    }
+    let login = Command::flagship("login").of(hub);
+    let pinned = ca.and_then(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok());
+    let login = match pinned {
+        Some(der) => login.of("--ca-hash").of(Digest::of(&der)),
+        None => login,
+    };
+    let login = login.of("--token-stdin");
+    format!("ask an admin for another, and log in with it: {login}")
+}
+
 fn same_hub(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
@@ -217,4 +240,24 @@ fn pair(
 pub fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path)
         .map_err(|error| CliError::bad(format!("cannot read {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_let_in_is_told_where_another_token_goes() {
+        let kept = another_token(&Global::default(), "https://hub:8440", None);
+        assert_eq!(
+            kept,
+            "ask an admin for another, and log in with it: flagship login https://hub:8440 --token-stdin"
+        );
+        let global = Global {
+            token_file: Some("/run/token".into()),
+            ..Global::default()
+        };
+        let file = another_token(&global, "https://hub:8440", None);
+        assert_eq!(file, "ask an admin for another, and put it into /run/token");
+    }
 }

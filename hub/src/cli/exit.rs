@@ -158,26 +158,55 @@ pub fn beside_hub(mut error: CliError) -> CliError {
 const BESIDE_HUB: &str = "until then a cluster is seen and stopped on its own machine: \
     `flagship-agent ctl status`, `flagship-agent ctl retreat --all --reason …`";
 
-/// What a verb that stops says where the hub cannot be reached: nothing advances without it for long,
-/// and each cluster can be stopped on the spot.
-pub fn without_hub(mut error: CliError) -> CliError {
-    match error.exit {
-        Exit::Unreachable | Exit::NotStored => {
-            let remedy = error.remedy.take().unwrap_or_default();
-            error.remedy = Some(format!("{remedy}\n{WITHOUT_HUB}"));
+/// What stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// `abort`.
+    Abort,
+    /// `freeze`.
+    Freeze,
+    /// `pause`.
+    Pause,
+    /// `retreat`.
+    Retreat,
+}
+
+impl Stop {
+    /// What is ordered, and how the command ends where the hub did not take it.
+    fn row(self) -> (&'static str, Exit) {
+        match self {
+            Self::Abort => ("abort", Exit::NotStored),
+            Self::Freeze => ("freeze", Exit::Unreachable),
+            Self::Pause => ("pause", Exit::Unreachable),
+            Self::Retreat => ("retreat", Exit::Unreachable),
         }
-        Exit::Done
-        | Exit::Error
-        | Exit::BadInput
-        | Exit::Refused
-        | Exit::Failed
-        | Exit::Aborted
-        | Exit::Deadline
-        | Exit::Differs
-        | Exit::OnlyBounded
-        | Exit::SomeNotStopped => {}
     }
-    error
+
+    /// What a verb that stops says where the hub cannot be reached: whether anything was ordered, that
+    /// nothing advances without the hub for long, and how each cluster is stopped on the spot.
+    pub fn without_hub(self, is_ordering: bool, mut error: CliError) -> CliError {
+        let is_outside = |named: &Named| named.code.starts_with("auth.");
+        if is_ordering && error.named.as_deref().is_some_and(is_outside) {
+            error.what = format!("nothing was ordered: {}", error.what);
+        }
+        if error.exit != Exit::Unreachable {
+            return error;
+        }
+        let (word, exit) = self.row();
+        if is_ordering {
+            error.exit = exit;
+            error.what = match error.unsent {
+                true => format!("nothing was ordered: {}", error.what),
+                false => format!(
+                    "it is not known whether the {word} is stored: {}",
+                    error.what
+                ),
+            };
+        }
+        let remedy = error.remedy.take().unwrap_or_default();
+        error.remedy = Some(format!("{remedy}\n{WITHOUT_HUB}"));
+        error
+    }
 }
 
 const WITHOUT_HUB: &str = "\
@@ -185,7 +214,7 @@ Without the hub: a canary stops advancing by itself when its lease ends (30s unl
 otherwise; a plan with `onDisconnect: continue` goes on). To stop or take back one cluster now, on its machine:
   flagship-agent ctl status
   flagship-agent ctl retreat --all --reason … --wait
-  flagship-agent ctl hold NAMESPACE/KIND/NAME --reason …
+  flagship-agent ctl hold --all --reason …
 (with --config FILE where that is not /etc/flagship/agent.yaml)";
 
 impl From<Problem> for CliError {
@@ -200,7 +229,9 @@ impl From<Problem> for CliError {
             code: problem.code,
             field: problem.field.clone(),
         };
-        let field = problem.field.filter(|field| {
+        // What is wrong with a token is said whole; that it came in a header says nothing more.
+        let field = problem.field.filter(|field| field != "Authorization");
+        let field = field.filter(|field| {
             let tail = field.rsplit('.').next().unwrap_or(field);
             !problem.detail.contains(tail)
         });

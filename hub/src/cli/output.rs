@@ -3,6 +3,7 @@
 mod format;
 mod live;
 mod look;
+mod page;
 mod table;
 
 use std::io::{self, Write as _};
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub use format::{Format, Pick};
 pub use live::Live;
 pub use look::{Look, Tone};
+pub use page::{page, printed, set, with_whole_commands};
 pub use table::table;
 
 use super::exit::{CliError, Exit};

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{
     exit::{CliError, Exit, Named},
-    output::{Format, Look, Tone, document, remark},
+    output::{Format, Look, Tone, document, printed, remark, tell},
     render,
 };
 
@@ -29,17 +29,26 @@ pub(super) fn usage(error: &clap::Error) -> Exit {
     if exit == Exit::BadInput && !format.for_people() {
         complain(&problem(error), true, format);
     } else if is_help {
+        let text = said(error, Look::of_stdout(false));
         // That help cannot be printed changes nothing.
-        error.print().ok();
+        if error.use_stderr() {
+            remark(text.trim_end());
+        } else {
+            tell(&text).ok();
+        }
     } else {
-        let said = error.render();
-        let text = match Look::of_stderr(false).colour {
-            true => said.ansi().to_string(),
-            false => said.to_string(),
-        };
-        remark(text.trim_end());
+        remark(said(error, Look::of_stderr(false)).trim_end());
     }
     exit
+}
+
+/// What clap says, as it is printed.
+fn said(error: &clap::Error, look: Look) -> String {
+    let said = error.render();
+    printed(&match look.colour {
+        true => said.ansi().to_string(),
+        false => said.to_string(),
+    })
 }
 
 /// Says why a command failed, in the form in which its answer was wanted.

@@ -4,7 +4,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use super::{
     args::Cli,
-    exit::{CliError, Exit, without_hub},
+    exit::{CliError, Exit, Stop},
     verb::watch,
 };
 use crate::api::types::Problem;
@@ -95,15 +95,39 @@ fn the_readme_has_the_table_of_help_stop_word_for_word() {
 
 #[test]
 fn s20_where_the_hub_is_away_a_verb_that_stops_says_what_stops_without_it() {
-    let away = CliError::new(Exit::NotStored, "cannot reach the hub").remedy("check the address");
-    let text = without_hub(away).to_string();
-    assert!(text.contains("check the address"), "{text}");
-    for command in ["status", "hold NAMESPACE", "retreat --all"] {
-        let command = format!("\n  flagship-agent ctl {command}");
-        assert!(text.contains(&command), "{text}");
+    for (stop, word, exit) in [
+        (Stop::Abort, "abort", Exit::NotStored),
+        (Stop::Freeze, "freeze", Exit::Unreachable),
+        (Stop::Pause, "pause", Exit::Unreachable),
+        (Stop::Retreat, "retreat", Exit::Unreachable),
+    ] {
+        let mut away =
+            CliError::new(Exit::Unreachable, "cannot reach the hub").remedy("check the address");
+        let unknown = stop.without_hub(true, away.clone());
+        let whether = format!("it is not known whether the {word} is stored: cannot reach");
+        assert!(unknown.what.starts_with(&whether), "{unknown}");
+        away.unsent = true;
+        let asked = stop.without_hub(false, away.clone());
+        assert_eq!(
+            asked.what, "cannot reach the hub",
+            "nothing was to be ordered"
+        );
+        let none = stop.without_hub(true, away);
+        assert_eq!(none.exit, exit, "{word}");
+        let text = none.to_string();
+        assert!(
+            text.starts_with("nothing was ordered: cannot reach"),
+            "{text}"
+        );
+        assert!(text.contains("check the address"), "{text}");
+        for command in ["status", "hold --all", "retreat --all"] {
+            let command = format!("\n  flagship-agent ctl {command}");
+            assert!(text.contains(&command), "{text}");
+        }
     }
     let refused = CliError::new(Exit::Refused, "no").remedy("ask");
-    assert_eq!(without_hub(refused).to_string(), "no; ask");
+    let refused = Stop::Abort.without_hub(true, refused);
+    assert_eq!(refused.to_string(), "no; ask");
 }
 
 #[test]
@@ -117,6 +141,29 @@ fn no_line_below_a_help_is_wrapped_on_a_usual_page() {
     for topic in super::topics::TOPICS {
         let long = topic.text.lines().filter(|line| line.chars().count() > 108);
         assert_eq!(long.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn an_example_of_a_help_stays_whole_on_a_terminal_of_any_width() {
+    let wide = Cli::command();
+    for width in [20, 40, 60, 80, 100] {
+        let mut narrow = super::args::shaped(Cli::command(), width);
+        narrow.build();
+        let verbs = narrow.get_subcommands_mut();
+        for verb in verbs.filter(|verb| verb.get_name() != "help") {
+            let help = verb.clone().render_long_help().to_string();
+            let help = super::output::printed(&help);
+            let all = wide.find_subcommand(verb.get_name()).unwrap();
+            let all = all.get_after_help().unwrap().to_string();
+            for example in examples(&all) {
+                let is_whole = help.lines().any(|line| line.trim() == example);
+                assert!(is_whole, "{width}: {example}\n{help}");
+            }
+            let (prose, _) = all.split_once("Examples:").unwrap();
+            let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat(&help).contains(&flat(prose)), "{width}\n{help}");
+        }
     }
 }
 

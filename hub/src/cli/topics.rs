@@ -79,13 +79,13 @@ const STOP: &str = "\
 WORDS THAT STOP
 
   verb         traffic in scope                  new starts         who goes on
-  pause        stays (Hold)                      none in this       flagship resume
+  pause        stays (Hold)                      none in this       resume
                                                  rollout
-  freeze       in flight: Hold                   none in the scope  its end, or flagship unfreeze
+  freeze       in flight: Hold                   none in the scope  its end, or unfreeze
   reject       stays                             this wave does     a new decision at the gate
                                                  not start
-  abort        unfinished canaries go back;      none until lifted  flagship lift moves nothing; then
-               Done stays (--hold: all stays;                       flagship retry or start, from step 0
+  abort        unfinished canaries go back;      none until lifted  lift moves nothing; then
+               Done stays (--hold: all stays;                       retry or start, from step 0
                --retreat: Done goes back too)
   accept       stays as it is, mixed             allowed again      the person who accepted
   retreat      all clusters of the rollout go    -                  ends RolledBack
@@ -93,9 +93,9 @@ WORDS THAT STOP
                and at once, rebuilding paced
                (--now: not paced; --to DIGEST:
                to another soaked one)
-  agent's      this cluster only, works without  none in this       flagship-agent ctl release there,
-  local hold   a hub: flagship-agent ctl hold,   cluster            or flagship cluster release
-  / retreat    flagship-agent ctl retreat
+  on the spot  this cluster only, also without   none in this       a release there, or by the hub:
+               a hub: hold leaves traffic where  cluster            cluster release
+               it is, retreat takes it back
 
 reject needs an approval gate, which plans do not support yet. No freeze, pause or abort delays a
 retreat, and no retreat waits for a lift.
@@ -244,9 +244,9 @@ A PLAN
     unreachable: {wait: 10m, then: skip, quorum: 80%} # skip | fail; a wave needs 80% of its clusters
     deadline: 12h
 
-  flagship lint plan.yaml               checks the form, without a hub
-  flagship apply -f plan.yaml --dry-run checks it against the fleet
-  flagship apply -f plan.yaml           stores it; running rollouts keep theirs
+  flagship lint plan.yaml                checks the form, without a hub
+  flagship apply -f plan.yaml --dry-run  checks it against the fleet
+  flagship apply -f plan.yaml            stores it; running rollouts keep theirs
 
 A cluster belongs to the first wave that matches it. A wave starts when the one before it is done:
 every cluster was seen with all its traffic on the new version, and soaked.

@@ -1,6 +1,6 @@
 //! Why an enrolment is refused, in words for the one who asks and for the audit log.
 
-use flagship_proto::model::ClusterName;
+use flagship_proto::{model::ClusterName, words::moment};
 use jiff::Timestamp;
 
 use crate::store::StoreError;
@@ -15,7 +15,7 @@ pub enum EnrolError {
     #[error("token {0} was revoked: ask for a new one (`flagship token create`)")]
     Revoked(String),
     /// Its time is over.
-    #[error("token {id} expired at {at}: ask for a new one (`flagship token create`)")]
+    #[error("token {id} expired at {}: ask for a new one (`flagship token create`)", moment(*.at))]
     Expired {
         /// Which.
         id: String,
@@ -50,7 +50,8 @@ pub enum EnrolError {
     Certificate(String),
     /// Too long after its end.
     #[error(
-        "certificate ended at {0}, longer ago than the grace period: enrol the cluster with a new token"
+        "certificate ended at {}, longer ago than the grace period: enrol the cluster with a new token",
+        moment(*.0)
     )]
     GraceOver(Timestamp),
     /// A member asks for a certificate for another key than its own (P1).

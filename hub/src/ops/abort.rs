@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use flagship_proto::model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, lease::Bound};
+use flagship_proto::{
+    command::Command,
+    model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, lease::Bound},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -152,8 +155,10 @@ impl Ops {
         }
         if let (SAME.., Some(last)) = (same.len(), same.last()) {
             let what = format!("{} such aborts of {scope} stand already", same.len());
-            return Err(OpError::refused("abort.stands", &what)
-                .try_this(&format!("follow it: flagship describe abort {}", last.id())));
+            return Err(OpError::refused("abort.stands", &what).try_this(&format!(
+                "follow it: {}",
+                Command::flagship("describe").of("abort").of(last.id())
+            )));
         }
         let is_whole = matches!(scope, Scope::Fleet | Scope::Project(_));
         if !is_whole && standing.len() >= MOST_STANDING {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use flagship_proto::{identity::Person, model::TokenId};
+use flagship_proto::{identity::Person, model::TokenId, words::moment};
 use jiff::Timestamp;
 
 use super::{OpError, Ops};
@@ -71,7 +71,7 @@ impl Ops {
                 Ok(actor)
             }
             Some(_) => {
-                let at = revoked.map_or_else(String::new, |at| at.to_string());
+                let at = revoked.map_or_else(String::new, moment);
                 let message = format!(
                     "the certificate of {name} was made before the rights of {name} were revoked at {at}"
                 );

@@ -1,6 +1,9 @@
 //! Members: letting a cluster in, and letting it go.
 
-use flagship_proto::model::{ClusterName, ClusterUid, Tick, WorkloadRef};
+use flagship_proto::{
+    model::{ClusterName, ClusterUid, Tick, WorkloadRef},
+    words::moment,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, RolloutName, error::named, join_standing_aborts};
@@ -102,7 +105,7 @@ impl Ops {
                 return Err(OpError::refused("cluster.active", &message));
             }
             ClusterState::Removed { at } => {
-                let message = format!("cluster {name} was removed at {at}");
+                let message = format!("cluster {name} was removed at {}", moment(*at));
                 return Err(OpError::refused("cluster.removed", &message)
                     .try_this("enrol it again with a new token"));
             }
@@ -137,7 +140,7 @@ impl Ops {
     ) -> Result<Prepared<ClusterAnswer>, OpError> {
         let row = self.cluster_for(caller, Right::Administer, &args.name)?;
         if let ClusterState::Removed { at } = &row.state {
-            let message = format!("cluster {} was removed at {at}", args.name);
+            let message = format!("cluster {} was removed at {}", args.name, moment(*at));
             return Err(OpError::refused("cluster.removed", &message));
         }
         let unsettled = self.unsettled(caller, &row)?;

@@ -1,6 +1,10 @@
 //! The end of local control by a person on the hub: stored, and obeyed by the agent that keeps it.
 
-use flagship_proto::model::{ClusterName, LocalAct, Tick, WorkloadRef};
+use flagship_proto::{
+    command::Command,
+    model::{ClusterName, LocalAct, Tick, WorkloadRef},
+    words::moment,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, error::named};
@@ -55,8 +59,12 @@ impl Ops {
         let workload = report.status.workload.clone();
         let Some(act) = report.status.local_control().cloned() else {
             let message = format!("no local control stands for {workload} in {}", args.cluster);
-            return Err(OpError::refused("local.none", &message)
-                .try_this(&format!("flagship describe cluster {} says when it was last heard: what was said on the spot since is not known here", args.cluster)));
+            return Err(OpError::refused("local.none", &message).try_this(&format!(
+                "what was said on the spot since it was last heard is not known here: {}",
+                Command::flagship("describe")
+                    .of("cluster")
+                    .of(&args.cluster)
+            )));
         };
         caller.insist_on_reason("ending what a person on the spot ordered")?;
         let row = LocalReleaseRow {
@@ -73,11 +81,16 @@ impl Ops {
             Some(before) if before.act == act.id => {
                 let message = format!(
                     "{} ended it already at {}; {} obeys when it is heard",
-                    before.actor, before.at, args.cluster
+                    before.actor,
+                    moment(before.at),
+                    args.cluster
                 );
-                return Err(OpError::conflict("local.released", &message).try_this(
-                    "wait for the cluster, or release it there: flagship-agent ctl release",
-                ));
+                let there = Command::agent("release").of(&workload).because();
+                return Err(
+                    OpError::conflict("local.released", &message).try_this(&format!(
+                        "wait for the cluster, or release it on its machine: {there}"
+                    )),
+                );
             }
             Some(before) => Txn::new().unchanged(before),
             None => Txn::new().absent(row.key()),

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use flagship_proto::model::{ClusterUid, Order, Scope, Selector, Tick, WorkloadRef};
+use flagship_proto::{
+    command::Command,
+    model::{ClusterUid, Order, Scope, Selector, Tick, WorkloadRef},
+};
 
 use super::{Caller, OpError, Ops, RolloutName, error::named};
 use crate::records::{
@@ -136,10 +139,8 @@ impl Ops {
         });
         let open: Vec<String> = open.map(|row| row.full_name()).collect();
         Ok(if open.is_empty() {
-            format!(
-                "what it released goes back with: flagship retreat {}/{}",
-                ended.project, ended.id
-            )
+            let back = Command::flagship("retreat").of(ended.full_name()).because();
+            format!("what it released goes back with: {back}")
         } else {
             format!("under way there: {}", open.join(", "))
         })

@@ -29,7 +29,18 @@ pub(super) fn covering<'a>(
     rollout: &RolloutId,
     clusters: &[ClusterUid],
 ) -> Option<&'a Stored<AbortRow>> {
-    standing.iter().find(|abort| {
+    all_covering(standing, workload, plan, rollout, clusters).next()
+}
+
+/// All of them.
+pub(super) fn all_covering<'a>(
+    standing: &'a [Stored<AbortRow>],
+    workload: &WorkloadRef,
+    plan: &PlanRef,
+    rollout: &RolloutId,
+    clusters: &[ClusterUid],
+) -> impl Iterator<Item = &'a Stored<AbortRow>> {
+    standing.iter().filter(move |abort| {
         abort.unplaced().scope.covers(workload, plan, rollout)
             && (abort.matched.is_none() || clusters.iter().any(|uid| abort.concerns(uid)))
     })

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use flagship_proto::{
+    command::{Command, below},
     model::{
         Change, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, Tick, WaveName,
         WorkloadRef,
     },
-    words::given,
+    words::{given, moment},
 };
-use flagship_waves::{
-    Finding, Request, RolloutPhase, RolloutState, Wish, allowed, lint_members, members,
-};
+use flagship_waves::{Finding, Request, RolloutState, Wish, allowed, lint_members, members};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Caller, OpError, Ops, Prepared, RolloutName,
     error::named,
-    standing::{covering, standing_aborts},
+    standing::{all_covering, covering, standing_aborts},
+    steps::ways_out,
 };
 use crate::{
     auth::{Object, Right},
@@ -120,7 +120,7 @@ impl Ops {
         let uids: Vec<ClusterUid> = scope.iter().map(|member| member.uid.clone()).collect();
         let standing = standing_aborts(&self.store, now.wall)?;
         if let Some(abort) = covering(&standing, &workload, &args.plan, &id, &uids) {
-            return Err(abort_stands(abort.unplaced()));
+            return Err(abort_stands(abort.unplaced(), &args.command()));
         }
 
         let row = RolloutRow {
@@ -142,7 +142,8 @@ impl Ops {
             Some(guard) => Txn::new().unchanged(guard),
             None => Txn::new().absent(key::guard()),
         };
-        txn = self.clear_rejection(txn, caller, &workload, &args.change, args.again)?;
+        let again = (!args.again).then(|| args.command().of("--again"));
+        txn = self.clear_rejection(txn, caller, &workload, &args.change, again)?;
 
         let mut holders: BTreeMap<(ProjectName, RolloutId), Stored<RolloutRow>> = BTreeMap::new();
         for member in &scope {
@@ -217,27 +218,29 @@ impl Ops {
         Err(no_plan(id).try_this(&format!("apply it first; plans here: {known}")))
     }
 
-    /// A rejected change starts again only by a person's word, which clears it (S8).
+    /// A rejected change starts again only by a person's word, which clears it (S8); without it that is
+    /// `refused`, with the command that says it.
     pub(super) fn clear_rejection(
         &self,
         mut txn: Txn,
         caller: &Caller,
         workload: &WorkloadRef,
         change: &Change,
-        again: bool,
+        refused: Option<Command>,
     ) -> Result<Txn, OpError> {
         let rejected: Vec<Stored<RejectedRow>> =
             self.store.read_all(&key::rejected_of(workload))?;
         let same = rejected.iter().filter(|row| row.change == *change);
         for row in same {
-            if !again {
-                let mut message =
-                    format!("{} of {workload} was rejected at {}", row.change, row.at);
+            if let Some(again) = &refused {
+                let at = moment(row.at);
+                let mut message = format!("{} of {workload} was rejected at {at}", row.change);
                 if self.sees_rejection(caller, row)? {
                     message += &format!(" in rollout {}: {}", row.rollout, row.reason);
                 }
+                let again = again.clone().because();
                 return Err(OpError::refused("change.rejected", &message)
-                    .try_this("if it is to be tried all the same: start --again --reason …"));
+                    .try_this(&format!("if it is to be tried all the same: {again}")));
             }
             caller.insist_on_reason("trying a rejected change again")?;
             txn = txn.unchanged(row).delete(row.value.key());
@@ -280,12 +283,12 @@ impl Ops {
                 holder.change,
                 holder.state.phase.word()
             );
-            let remedy = if holder.state.phase == RolloutPhase::Aborted {
-                "it does not end by itself: lift the abort and retry it, retreat or accept it, or take over with start --supersede"
-            } else {
-                "wait for its end, retreat or accept it, or take over with start --supersede"
-            };
-            return Err(OpError::refused("claim.held", &message).try_this(remedy));
+            let uids: Vec<ClusterUid> = holder.state.clusters.keys().cloned().collect();
+            let plan = holder.plan_ref();
+            let aborts = all_covering(standing, &holder.workload, &plan, &holder.id, &uids);
+            let aborts: Vec<_> = aborts.map(|row| row.id()).collect();
+            let remedy = ways_out(args, holder, &aborts);
+            return Err(OpError::refused("claim.held", &message).try_this(&remedy));
         }
         if holder.project != row.project {
             let message = format!("{name} is of another project and cannot be superseded");
@@ -354,17 +357,20 @@ fn check_change(plan: &flagship_waves::Plan, change: &Change) -> Result<(), OpEr
 }
 
 /// The refusal under a standing abort, with its id and what to do.
-pub(super) fn abort_stands(abort: &flagship_proto::model::Abort) -> OpError {
+pub(super) fn abort_stands(abort: &flagship_proto::model::Abort, then: &Command) -> OpError {
     let message = format!(
         "abort {} ({}) of {} stands since {}: {}",
         abort.id,
         abort.scope,
         abort.actor,
-        abort.at,
+        moment(abort.at),
         given(&abort.reason)
     );
-    OpError::refused("abort.stands", &message).try_this(&format!(
-        "flagship lift {} --reason …, then start again",
-        abort.id
-    ))
+    let lift = Command::flagship("lift").of(&abort.id).because();
+    let steps = [
+        lift.that("moves nothing by itself"),
+        then.clone().because().to_string(),
+    ];
+    OpError::refused("abort.stands", &message)
+        .try_this(&below("first lift it, then start:", &steps))
 }

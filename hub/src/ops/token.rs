@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Tick, TokenId, text::is_name};
+use flagship_proto::{
+    model::{Tick, TokenId, text::is_name},
+    words::moment,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,14 +94,18 @@ impl Ops {
 
     /// Whose token this is; none if it is unknown, wrong, revoked or outdated. Compares in constant time.
     pub fn authenticate(&self, text: &str, now: Timestamp) -> Result<Option<TokenRow>, StoreError> {
+        Ok(self.token(text)?.filter(|row| row.is_live(now)))
+    }
+
+    /// Of which row this is the token, revoked and outdated ones too. Compares in constant time.
+    pub fn token(&self, text: &str) -> Result<Option<TokenRow>, StoreError> {
         let Some(presented) = Presented::parse(text) else {
             return Ok(None);
         };
         let row: Option<Stored<TokenRow>> = self.store.read(&key::token(&presented.id))?;
         Ok(row
             .map(Stored::into_value)
-            .filter(|row| row.hash.as_ref().is_some_and(|hash| presented.is(hash)))
-            .filter(|row| row.is_live(now)))
+            .filter(|row| row.hash.as_ref().is_some_and(|hash| presented.is(hash))))
     }
 
     /// Whether who was let in by this would be let in again.
@@ -130,7 +137,7 @@ impl Ops {
                 .try_this(&format!("tokens here: {known}")));
         };
         if let Some(at) = row.revoked {
-            let message = format!("token {id} was revoked at {at}");
+            let message = format!("token {id} was revoked at {}", moment(at));
             return Err(OpError::refused("token.revoked", &message));
         }
         let is_admin = |row: &TokenRow| {

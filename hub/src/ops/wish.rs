@@ -1,6 +1,9 @@
 //! What people wish of a rollout: stored on its row for the wave engine, which turns it into state.
 
-use flagship_proto::model::{ClusterUid, Order, ProjectName, ReturnTo, RolloutId, Tick};
+use flagship_proto::{
+    command::Command,
+    model::{ClusterUid, Order, ProjectName, ReturnTo, RolloutId, Tick},
+};
 use flagship_waves::{ClusterPhase, Request, RolloutPhase, Wish, allowed};
 use serde::{Deserialize, Serialize};
 
@@ -156,10 +159,12 @@ impl Ops {
         let standing = standing_aborts(&self.store, now.wall)?;
         let stands = covering(&standing, &row.workload, &row.plan_ref(), &row.id, &uids);
         allowed(&row.state, wish, stands.is_some()).map_err(|why| {
-            let refusal = OpError::refused("wish.notAllowed", &why.to_string());
+            let message = format!("cannot {} rollout {name}: {}", why.verb, why.why);
+            let refusal = OpError::refused("wish.notAllowed", &message);
             match (wish, stands) {
                 (Wish::Retry, Some(abort)) => {
-                    refusal.try_this(&format!("flagship lift {} --reason …", abort.id()))
+                    let lift = Command::flagship("lift").of(abort.id()).because();
+                    refusal.try_this(&lift.to_string())
                 }
                 (
                     Wish::Pause
@@ -169,7 +174,10 @@ impl Ops {
                     | Wish::Accept
                     | Wish::Supersede { .. },
                     _,
-                ) => refusal.try_this(&format!("flagship describe rollout {name}")),
+                ) => {
+                    let describe = Command::flagship("describe").of("rollout").of(name);
+                    refusal.try_this(&describe.to_string())
+                }
             }
         })?;
         let is_retreat = |wish: &Wish| matches!(wish, Wish::Retreat { .. });
@@ -197,7 +205,7 @@ impl Ops {
             Wish::Pause => txn = txn.urgent(),
             Wish::Retreat { .. } => txn = self.claim_again(txn, caller, &row, now)?.urgent(),
             Wish::Retry => {
-                txn = self.clear_rejection(txn, caller, &row.workload, &row.change, true)?;
+                txn = self.clear_rejection(txn, caller, &row.workload, &row.change, None)?;
                 txn = self.claim_again(txn, caller, &row, now)?;
             }
             Wish::Resume | Wish::Accept | Wish::Supersede { .. } => {}
@@ -278,19 +286,22 @@ impl Ops {
             if (&held.project, &held.rollout) == (&row.project, &row.id) {
                 continue;
             }
-            let holder = self.shown(
-                caller,
-                &RolloutName {
-                    project: held.project.clone(),
-                    id: held.rollout.clone(),
-                },
-            );
+            let other = RolloutName {
+                project: held.project.clone(),
+                id: held.rollout.clone(),
+            };
+            let holder = self.shown(caller, &other);
             let message = format!(
                 "{holder} holds {} in cluster {} by now",
                 row.workload, cluster.name
             );
-            return Err(OpError::refused("claim.held", &message)
-                .try_this(&format!("retreat {holder} instead, or wait for its end")));
+            let remedy = if self.sight(&caller.grants).rollout_named(&other) {
+                let back = Command::flagship("retreat").of(&other).because();
+                format!("wait for its end, or take it back: {back}")
+            } else {
+                "wait for its end, or ask who sees everything whose it is".to_owned()
+            };
+            return Err(OpError::refused("claim.held", &message).try_this(&remedy));
         }
         Ok(txn)
     }

@@ -98,7 +98,7 @@ impl fmt::Display for Recovered {
         )?;
         writeln!(
             f,
-            "  flagship cluster confirm --all --reason … until then nothing advances anywhere"
+            "  flagship cluster confirm --all --reason …  until then nothing advances anywhere"
         )?;
         writeln!(
             f,

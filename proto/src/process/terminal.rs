@@ -39,18 +39,35 @@ pub fn wrap(text: &str, width: usize) -> String {
             let begun = line.trim_start_matches(' ');
             let (indent, _) = line.split_at(line.len() - begun.len());
             let below = " ".repeat(hang(line, indent.len()).min(width / 3));
-            let options = Options::new(width)
-                .initial_indent(indent)
-                .subsequent_indent(&below)
-                .word_separator(WordSeparator::Custom(words))
-                .word_splitter(WordSplitter::NoHyphenation)
-                .wrap_algorithm(WrapAlgorithm::FirstFit)
-                .break_words(false);
-            wrapped.push_str(&textwrap::fill(begun, options));
+            wrapped.push_str(&fill(begun, width, indent, &below));
         }
         wrapped.push_str(end);
     }
     wrapped
+}
+
+/// One line in lines of such a width: the first begins so, what goes on below it so.
+pub fn fill(line: &str, width: usize, first: &str, below: &str) -> String {
+    let options = Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(below)
+        .word_separator(WordSeparator::Custom(words))
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .break_words(false);
+    textwrap::fill(line, options)
+}
+
+/// Text whose commands have `fixed` for their spaces, on its way through what breaks lines at those.
+pub fn unbroken(text: &str, fixed: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        let words = words(line).map(|word| {
+            let gap = word.whitespace;
+            format!("{}{gap}", word.word.replace(' ', fixed))
+        });
+        words.collect::<String>()
+    });
+    lines.collect()
 }
 
 /// A label is not longer, with its indent.
@@ -106,7 +123,7 @@ fn command(before: &str, rest: &str) -> Option<usize> {
     let end = opened.char_indices().find(|(at, letter)| {
         quoted ^= *letter == '\'';
         let ends = opened[..*at].ends_with([',', ';', '.', ')', ':']);
-        *letter == ' ' && !quoted && (ends || opened[at + 1..].starts_with([' ', '(']))
+        *letter == ' ' && !quoted && (ends || opened[at + 1..].starts_with([' ', '(', '#']))
     });
     Some(end.map_or(rest.len(), |(at, _)| skipped + at))
 }
@@ -161,6 +178,19 @@ STOPPED  the whole fleet by abort a-7 of
         );
         let alone = "  flagship-agent ctl retreat --all --reason … --wait";
         assert_eq!(wrap(alone, 20), alone);
+    }
+
+    #[test]
+    fn what_a_command_does_stands_behind_it_and_is_broken_without_it() {
+        let told = "  flagship lift a-1 --reason …   # moves nothing by itself";
+        assert_eq!(
+            wrap(told, 40),
+            "  flagship lift a-1 --reason …   # moves\n  nothing by itself"
+        );
+        assert_eq!(
+            unbroken("run `flagship init` once", "_"),
+            "run `flagship_init` once"
+        );
     }
 
     #[test]

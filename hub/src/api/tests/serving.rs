@@ -79,18 +79,31 @@ async fn a_hold_or_a_freeze_says_who_still_serves_the_change_and_what_takes_it_b
         assert_eq!(ordered.status, 200, "{}", ordered.body);
         let mut seen = api.seen();
         let banner = seen.serving_banner(&rollout).unwrap();
-        assert_eq!(
-            banner.text,
-            format!(
-                "shop/checkout-1 {why}, and 1.1.0 is still served by us-1 (50% of its traffic)"
-            )
+        let says = format!(
+            "shop/checkout-1 {why}, and 1.1.0 is still served by us-1 \
+             (50% of its traffic, not heard; nothing advances there after "
         );
+        assert!(banner.text.starts_with(&says), "{}", banner.text);
         assert_eq!(
             banner.remedy,
-            "flagship-agent ctl retreat shop/Deployment/checkout --reason … (in us-1, which is not heard)"
+            "flagship-agent ctl retreat shop/Deployment/checkout --reason …   # on the machine of us-1, which is not heard"
+        );
+        let mut later = api.seen();
+        later.now = later.now.plus(std::time::Duration::from_secs(60));
+        let banner = later.serving_banner(&rollout).unwrap();
+        let known = "us-1 (50% of its traffic, frozen, not heard)";
+        assert!(
+            banner.text.ends_with(known),
+            "the bound has passed: {}",
+            banner.text
         );
         hear(&mut seen);
         let banner = seen.serving_banner(&rollout).unwrap();
+        assert!(
+            banner.text.ends_with("us-1 (50% of its traffic)"),
+            "{}",
+            banner.text
+        );
         assert_eq!(banner.remedy, "flagship retreat shop/checkout-1 --reason …");
         let status = api.get("/api/v1/status", &token).await;
         assert!(status.contains(r#""kind":"serving""#), "{status}");

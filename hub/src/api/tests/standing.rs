@@ -197,7 +197,7 @@ async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
     .await;
     let offered = steps(&api.seen(), &first(&api).await).join("\n");
     for command in [
-        "flagship retreat shop/checkout-1 --to VERSION",
+        "flagship retreat shop/checkout-1 --to … ",
         "flagship-agent ctl retreat shop/Deployment/checkout ",
         "flagship accept shop/checkout-1 ",
     ] {

@@ -89,7 +89,8 @@ pub(super) async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect
 }
 
 #[tokio::test]
-async fn who_is_not_heard_is_frozen_where_it_was_with_the_command_that_stops_it_there() {
+async fn who_is_not_heard_is_known_to_be_frozen_only_after_the_bound_and_has_the_command_that_stops_it()
+ {
     let api = Api::new().await;
     let token = api.token(Role::Responder).await;
     in_flight(&api, "us-1", OnDisconnect::Hold).await;
@@ -115,12 +116,12 @@ async fn who_is_not_heard_is_frozen_where_it_was_with_the_command_that_stops_it_
     };
     let text = line("us-1")["text"].as_str().unwrap();
     assert!(
-        text.starts_with("frozen at 50% (not heard; nothing advances there after"),
+        text.starts_with("at 50% when last heard (not heard; nothing advances there after"),
         "{text}"
     );
     assert_eq!(
         line("us-1")["localCommand"],
-        "flagship-agent ctl retreat shop/Deployment/checkout"
+        "flagship-agent ctl retreat shop/Deployment/checkout --reason …"
     );
     let text = line("us-2")["text"].as_str().unwrap();
     assert!(text.contains("OUTSIDE the bound"), "{text}");

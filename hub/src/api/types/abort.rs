@@ -161,7 +161,10 @@ pub struct NotFixed {
     /// Per cent of the workload's traffic in this cluster that the version serves, as last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<u8>,
-    /// The command that takes it back.
+    /// Where its agent is not heard: that, and until when more of it may be served there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<String>,
+    /// The command that takes it back, as a shell takes it; where it is typed stands in its comment.
     pub command: String,
 }
 

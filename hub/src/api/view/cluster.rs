@@ -1,6 +1,9 @@
 //! A cluster as a view: whether it takes part, when it was heard, what it runs.
 
-use flagship_proto::model::{ClusterName, InventoryWorkload, LocalAct, WorkloadRef};
+use flagship_proto::{
+    command::Command,
+    model::{ClusterName, InventoryWorkload, LocalAct, WorkloadRef},
+};
 
 use super::Seen;
 use crate::{
@@ -51,11 +54,12 @@ pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -
     }
     let text = match &row.state {
         ClusterState::Pending => {
-            format!("waits for approval: flagship cluster approve {}", row.name)
+            let approve = Command::flagship("cluster approve").of(&row.name);
+            format!("waits for approval: {approve}")
         }
         ClusterState::Active if row.unconfirmed.is_some() => format!(
-            "history went back and nobody has confirmed it since, so nothing advances there: flagship cluster confirm {} --reason …",
-            row.name
+            "history went back and nobody has confirmed it since, so nothing advances there: {}",
+            Command::flagship("cluster confirm").of(&row.name).because()
         ),
         ClusterState::Active if connected => "connected".to_owned(),
         ClusterState::Active => {
@@ -74,8 +78,8 @@ pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -
 
 fn amiss(row: &ClusterRow, reason: &str) -> String {
     format!(
-        "{reason}: look into it, then flagship cluster approve {} --reason …, or enrol it anew",
-        row.name
+        "{reason}: look into it, then {}, or enrol it anew",
+        Command::flagship("cluster approve").of(&row.name).because()
     )
 }
 
@@ -87,7 +91,10 @@ fn local(cluster: &ClusterName, workload: &WorkloadRef, act: &LocalAct) -> Local
         reason: act.reason.clone(),
         since: act.at,
         text: act.to_string(),
-        remedy: format!("flagship cluster release {cluster} {workload} --reason …"),
+        remedy: {
+            let release = Command::flagship("cluster release").of(cluster);
+            release.of(workload).because().into()
+        },
     }
 }
 

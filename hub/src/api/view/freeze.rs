@@ -7,7 +7,7 @@ use flagship_proto::{
     words::{count_with, given},
 };
 
-use super::{Seen, abort::later};
+use super::{Seen, abort::later, serving::frozen};
 use crate::{
     api::{
         ApiState,
@@ -101,10 +101,8 @@ fn line(seen: &Seen, cluster: &PreviewCluster, bound_at: jiff::Timestamp) -> Str
     if row.is_some_and(|row| seen.connected(&row.uid)) {
         return format!("{name} is told, {at}");
     }
-    format!(
-        "{name} frozen {at} (not heard; nothing advances there after {})",
-        bound_at.strftime("%H:%M:%SZ")
-    )
+    let stands = frozen(&at, "not heard", bound_at, seen.now.wall);
+    format!("{name} {stands}")
 }
 
 fn summary(view: &FreezeView) -> String {

@@ -3,7 +3,7 @@
 use flagship_proto::{model::ClusterUid, words::given};
 use flagship_waves::{Activity, ClusterPhase, ClusterState, RolloutPhase, RolloutState, Stage};
 
-use super::{Seen, steps};
+use super::Seen;
 use crate::{
     api::types::{RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
     records::{RolloutRow, Stored},
@@ -43,7 +43,7 @@ pub fn view(seen: &Seen, row: &Stored<RolloutRow>, with_clusters: bool) -> Rollo
         stage,
         attempt: state.attempt,
         why: why(state),
-        next_steps: steps::next(seen, row),
+        next_steps: seen.next_steps(row),
         requests: row
             .open_requests()
             .map(|request| format!("{} by {}", request.wish.verb(), request.actor))

@@ -1,8 +1,12 @@
 //! Stopped is not fixed: who still serves a change that was stopped, to how many, and the command that
 //! takes it back.
 
-use flagship_proto::model::{AbortMode, ClusterUid, Intent, WorkloadStatus};
+use flagship_proto::{
+    command::Command,
+    model::{AbortMode, ClusterUid, Intent, OnDisconnect, WorkloadStatus},
+};
 use flagship_waves::{ClusterPhase, RolloutPhase};
+use jiff::Timestamp;
 
 use super::{Seen, abort::bound_at};
 use crate::{
@@ -40,6 +44,7 @@ impl Seen {
                     let share = share(status);
                     if own { share } else { 100 - share.min(100) }
                 }),
+                unheard: None,
                 command: self.retreat_of(rollout, uid),
             }
         })
@@ -61,7 +66,7 @@ impl Seen {
         };
         let first = holder.filter(is_alike);
         let first = first.as_deref().unwrap_or(rollout);
-        format!("flagship retreat {} --reason …", first.full_name())
+        retreat(first).into()
     }
 
     /// Clusters of a rollout where some users get its change and go on getting it: its canary was held,
@@ -78,7 +83,12 @@ impl Seen {
             if !own || share(status) == 0 || self.goes_back(rollout, uid, status) {
                 return None;
             }
-            let heard = self.connected(uid);
+            let unheard = self.unheard(rollout, uid);
+            let there = || {
+                let there = Command::agent("retreat").of(&rollout.workload);
+                let whose = format!("on the machine of {}, which is not heard", cluster.name);
+                there.because().that(&whose)
+            };
             Some(NotFixed {
                 cluster: cluster.name.to_string(),
                 workload: rollout.workload.to_string(),
@@ -90,17 +100,32 @@ impl Seen {
                 done: false,
                 soaked: false,
                 share: Some(share(status)),
-                command: if heard {
-                    format!("flagship retreat {} --reason …", rollout.full_name())
-                } else {
-                    format!(
-                        "flagship-agent ctl retreat {} --reason … (in {}, which is not heard)",
-                        rollout.workload, cluster.name
-                    )
+                command: match unheard {
+                    None => retreat(rollout).into(),
+                    Some(_) => there(),
                 },
+                unheard,
             })
         });
         serving.collect()
+    }
+
+    /// What is known of a cluster that is not heard: until the bound has passed it may advance, and only
+    /// after it is it known to be frozen.
+    fn unheard(&self, rollout: &RolloutRow, uid: &ClusterUid) -> Option<String> {
+        if self.connected(uid) {
+            return None;
+        }
+        if rollout.plan.on_disconnect() == OnDisconnect::Continue {
+            return Some("not heard; its plan lets it go on".to_owned());
+        }
+        let aborts = self.covering(rollout).filter(|abort| abort.concerns(uid));
+        let aborts = aborts.map(|abort| bound_at(abort));
+        let until = aborts.max().filter(|until| self.now.wall < *until);
+        Some(match until.or_else(|| self.may_advance_until(uid)) {
+            Some(until) => unheard_until("not heard", until),
+            None => "frozen, not heard".to_owned(),
+        })
     }
 
     /// Whether a cluster that is heard is on its way back, and there is time left for that.
@@ -153,10 +178,32 @@ impl Seen {
                 named(&serving)
             ),
             since: state.since,
-            remedy: remedies.join("; "),
+            remedy: remedies.join("\n"),
             about: About::Seen,
         })
     }
+}
+
+/// `not heard; nothing advances there after 03:04:41Z`.
+fn unheard_until(heard: &str, until: Timestamp) -> String {
+    let until = until.strftime("%H:%M:%SZ");
+    format!("{heard}; nothing advances there after {until}")
+}
+
+/// How a cluster stands that does not answer: it is known to be frozen only after the bound has passed.
+pub(super) fn frozen(at: &str, heard: &str, until: Timestamp, now: Timestamp) -> String {
+    let bound = unheard_until(heard, until);
+    if now < until {
+        format!("{at} when last heard ({bound})")
+    } else {
+        format!("frozen {at} ({bound})")
+    }
+}
+
+fn retreat(rollout: &RolloutRow) -> Command {
+    Command::flagship("retreat")
+        .of(rollout.full_name())
+        .because()
 }
 
 fn share(status: &WorkloadStatus) -> u8 {
@@ -168,7 +215,11 @@ fn named(serving: &[NotFixed]) -> String {
     let one = |one: &NotFixed| match (one.done, one.share) {
         (true, Some(share)) => format!("{} (done, {share}% of its traffic)", one.cluster),
         (true, None) => format!("{} (done)", one.cluster),
-        (false, Some(share)) => format!("{} ({share}% of its traffic)", one.cluster),
+        (false, Some(share)) => {
+            let unheard = one.unheard.as_ref().map(|what| format!(", {what}"));
+            let unheard = unheard.unwrap_or_default();
+            format!("{} ({share}% of its traffic{unheard})", one.cluster)
+        }
         (false, None) => one.cluster.clone(),
     };
     let names: Vec<String> = serving.iter().take(NAMED).map(one).collect();
@@ -177,4 +228,23 @@ fn named(serving: &[NotFixed]) -> String {
         more => format!(" and {more} more"),
     };
     format!("{}{more}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_answer_is_known_to_be_frozen_only_after_the_bound() {
+        let until: Timestamp = "2026-11-26T03:04:41Z".parse().unwrap();
+        let said = |now: &str| frozen("at 30%", "not heard", until, now.parse().unwrap());
+        assert_eq!(
+            said("2026-11-26T03:04:40Z"),
+            "at 30% when last heard (not heard; nothing advances there after 03:04:41Z)"
+        );
+        assert_eq!(
+            said("2026-11-26T03:04:41Z"),
+            "frozen at 30% (not heard; nothing advances there after 03:04:41Z)"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! How far one cluster has stopped under an abort, in words: the worst of its workloads.
 
 use flagship_proto::{
+    command::Command,
     model::{
         ACTION_DEADLINE, Abort, AbortMode, ClusterUid, OnDisconnect, ReceiptState, Scope, Weight,
         WorkloadReceipt, WorkloadRef,
@@ -9,7 +10,7 @@ use flagship_proto::{
 };
 use jiff::Timestamp;
 
-use super::Seen;
+use super::{Seen, serving::frozen};
 use crate::{
     api::types::{AbortCluster, AbortState, NotFixed},
     ops::{Doing, doing},
@@ -180,10 +181,7 @@ impl Stopped<'_> {
             Some(_) if continuing => format!(
                 "{heard}; {at} when last heard; OUTSIDE the bound, its plan lets it go on until {until}"
             ),
-            Some(_) if here => {
-                format!("{at} when last heard ({heard}; nothing advances there after {until})")
-            }
-            Some(_) => format!("frozen {at} ({heard}; nothing advances there after {until})"),
+            Some(_) => frozen(&at, heard, after, now),
         };
         let state = match (goes_on, here) {
             (true, _) => AbortState::NotStopped,
@@ -225,7 +223,7 @@ impl Stopped<'_> {
             AbortMode::Hold => "hold",
             AbortMode::Return | AbortMode::RetreatDone => "retreat",
         };
-        format!("flagship-agent ctl {verb} {workload}")
+        Command::agent(verb).of(workload).because().into()
     }
 
     /// A plan may let a cluster go on while it is cut off (P6); then the order's end is what bounds it.

@@ -35,11 +35,12 @@ impl Client {
             return CliError::new(Exit::Error, format!("the hub refused: {}", problem.detail))
                 .remedy(versions);
         }
+        let is_token = problem.code == "auth.token";
         let error = CliError::from(problem);
-        if status == StatusCode::UNAUTHORIZED && error.remedy.is_none() {
-            return error.remedy("log in with `flagship login`, or set FLAGSHIP_TOKEN");
+        match &self.remedy {
+            Some(remedy) if is_token => error.remedy(remedy.clone()),
+            Some(_) | None => error,
         }
-        error
     }
 
     pub(super) async fn read<T: DeserializeOwned>(

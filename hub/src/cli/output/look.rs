@@ -9,9 +9,6 @@ use flagship_proto::process::terminal;
 
 use super::cut;
 
-/// Columns where nobody counts them: what goes into a file or a pipe is never wrapped.
-const ENDLESS: usize = 10_000;
-
 /// How text may look on this terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
@@ -43,6 +40,9 @@ pub enum Tone {
 }
 
 impl Look {
+    /// Columns where nobody counts them: what goes into a file or a pipe is never wrapped.
+    pub const ENDLESS: usize = 10_000;
+
     /// For a file, a pipe or a test.
     pub const fn plain(width: usize) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Look {
             || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || is_dumb();
         let size = terminal::size(stream);
-        let (width, height) = size.unwrap_or((ENDLESS, usize::MAX));
+        let (width, height) = size.unwrap_or((Self::ENDLESS, usize::MAX));
         Self {
             width,
             height,
@@ -82,10 +82,20 @@ impl Look {
         }
     }
 
+    /// With nothing cut, in as many columns.
+    pub const fn whole(self) -> Self {
+        Self { wide: true, ..self }
+    }
+
+    /// Whether nothing may be cut: everything is wanted, or it goes into a file or a pipe.
+    pub const fn is_whole(self) -> bool {
+        self.wide || self.width >= Self::ENDLESS
+    }
+
     /// With everything that there is to see.
     pub fn everything(self) -> Self {
         Self {
-            width: ENDLESS,
+            width: Self::ENDLESS,
             wide: true,
             ..self
         }
@@ -113,7 +123,7 @@ impl Look {
 
     /// Text in lines that fit: broken between words, never inside a command to copy.
     pub fn wrap(self, text: &str) -> String {
-        if self.width < ENDLESS {
+        if self.width < Self::ENDLESS {
             terminal::wrap(text, self.width)
         } else {
             text.to_owned()
@@ -150,9 +160,9 @@ impl Look {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// Text cut to `width` columns, unless everything is wanted.
+    /// Text cut to `width` columns, unless nothing may be cut.
     pub fn cut(self, text: &str, width: usize) -> String {
-        if self.wide {
+        if self.is_whole() {
             text.to_owned()
         } else {
             cut(text, width)

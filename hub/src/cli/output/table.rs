@@ -28,11 +28,12 @@ pub fn table(look: Look, head: &[&str], mut rows: Vec<Vec<String>>) -> String {
     let natural: Vec<usize> = (0..head.len()).map(needed).collect();
     let gaps = 2 * head.len().saturating_sub(1);
     let least: usize = natural.iter().map(|width| (*width).min(READABLE)).sum();
-    if least + gaps > look.width {
+    let is_endless = look.width == Look::ENDLESS;
+    if least + gaps > look.width && !is_endless {
         return blocks(look, head, &rows);
     }
-    let fits = natural.iter().sum::<usize>() + gaps <= look.width;
-    let rows = if fits {
+    let fits = is_endless || natural.iter().sum::<usize>() + gaps <= look.width;
+    let rows = if fits || look.is_whole() {
         rows
     } else {
         shortened(look, &natural, rows)
@@ -75,7 +76,7 @@ fn blocks(look: Look, head: &[&str], rows: &[Vec<String>]) -> String {
         let mut block = String::new();
         for (name, cell) in head.iter().zip(row).filter(|(_, cell)| *cell != "-") {
             let line = format!("{name}: {cell}");
-            block += &cut(&line, (look.width * LINES).max(SENTENCE));
+            block += &look.cut(&line, (look.width * LINES).max(SENTENCE));
             block.push('\n');
         }
         blocks.push(block);

@@ -174,7 +174,11 @@ pub fn serving(look: Look, head: &str, what: &str, clusters: &[NotFixed]) -> Str
         count_with(clusters.len(), "cluster", ["still serves", "still serve"])
     );
     let mut text = format!("{}\n", look.paint(Tone::Warn, &title));
-    let written = if look.wide { clusters.len() } else { WRITTEN };
+    let written = if look.is_whole() {
+        clusters.len()
+    } else {
+        WRITTEN
+    };
     for cluster in clusters.iter().take(written) {
         let version = cluster.version.as_deref().unwrap_or("the change");
         let how = match (cluster.done, cluster.soaked) {
@@ -182,12 +186,14 @@ pub fn serving(look: Look, head: &str, what: &str, clusters: &[NotFixed]) -> Str
             (true, false) => ", done, not soaked",
             (false, _) => ", in flight",
         };
+        let unheard = cluster.unheard.as_ref().map(|what| format!(", {what}"));
+        let unheard = unheard.unwrap_or_default();
         let share = match cluster.share {
             Some(share) => format!(" with {share}% of its traffic"),
             None => String::new(),
         };
         text += &format!(
-            "  {:<16} serves {version} of {}{share}{how}\n",
+            "  {:<16} serves {version} of {}{share}{how}{unheard}\n",
             cluster.cluster, cluster.workload
         );
     }

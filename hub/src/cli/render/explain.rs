@@ -5,6 +5,7 @@ use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
+    rollout::steps,
     standing::{named, stands, weight},
     words::{ago, clock, heard, millis, why},
 };
@@ -64,11 +65,9 @@ pub fn page(
             text += &format!("  {line}\n");
         }
     }
-    if !view.next_steps.is_empty() {
-        text += "\nWhat you can do:\n";
-        for step in &view.next_steps {
-            text += &format!("  {step}\n");
-        }
+    let steps = steps("What you can do", &view.next_steps);
+    if !steps.is_empty() {
+        text += &format!("\n{steps}");
     }
     text
 }

@@ -1,10 +1,11 @@
 //! The fleet as text: its state at a glance, and its clusters.
 
-use flagship_proto::words::count;
+use flagship_proto::words::{count, count_with};
 use jiff::Timestamp;
 
 use super::{
     rollout,
+    standing::named,
     words::{ago, banners, clock, fact, heard, several, state, why},
 };
 use crate::{
@@ -50,6 +51,36 @@ pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {
     } else {
         text.push('\n');
         text += &rollout::list(look, &view.rollouts, now);
+        text += &unattended(look, view);
+    }
+    text
+}
+
+/// So many rollouts that wait for a person have their commands below the list.
+const ATTENDED: usize = 3;
+
+/// What can be done about rollouts that nothing moves any more; where an abort stands, its banner says
+/// what comes first.
+fn unattended(look: Look, view: &StatusView) -> String {
+    let is_first = |step: &String| step.starts_with("flagship lift ");
+    let waiting = view.rollouts.iter().filter(|rollout| {
+        !rollout.next_steps.is_empty() && !rollout.next_steps.iter().any(is_first)
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let shown = if look.is_whole() {
+        waiting.len()
+    } else {
+        waiting.len().min(ATTENDED)
+    };
+    let (shown, more) = waiting.split_at(shown);
+    let mut text = String::new();
+    for view in shown {
+        let head = format!("What you can do about {}", named(view));
+        text += &format!("\n{}", rollout::steps(&head, &view.next_steps));
+    }
+    if !more.is_empty() {
+        let more = count_with(more.len(), "more rollout", ["waits", "wait"]);
+        text += &format!("\n{more} for a person: flagship get rollouts -o wide\n");
     }
     text
 }

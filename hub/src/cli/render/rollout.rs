@@ -81,13 +81,20 @@ pub fn describe(look: Look, view: &RolloutView, now: Timestamp) -> String {
     page += &fact("Plan digest", &view.plan_digest);
     page += &fact("Asked for", &view.requests.join(", "));
     page += &waves(look, view, now);
-    if !view.next_steps.is_empty() {
-        page += "\nWhat you can do:\n";
-        for step in &view.next_steps {
-            page += &format!("  {step}\n");
-        }
+    let steps = steps("What you can do", &view.next_steps);
+    if !steps.is_empty() {
+        page += &format!("\n{steps}");
     }
     page
+}
+
+/// What can be done about a rollout, as commands to copy.
+pub fn steps(head: &str, steps: &[String]) -> String {
+    if steps.is_empty() {
+        return String::new();
+    }
+    let steps = steps.iter().map(|step| format!("  {step}\n"));
+    format!("{head}:\n{}", steps.collect::<String>())
 }
 
 fn times(view: &RolloutView) -> String {
@@ -124,7 +131,7 @@ fn waves(look: Look, view: &RolloutView, now: Timestamp) -> String {
 const WRITTEN: usize = 50;
 
 fn group(look: Look, clusters: Vec<&RolloutCluster>, now: Timestamp) -> String {
-    let many = clusters.len() > WRITTEN && !look.wide;
+    let many = clusters.len() > WRITTEN && !look.is_whole();
     let quiet = |c: &&RolloutCluster| many && matches!(c.state.as_str(), "Waiting" | "Done");
     let (quiet, told): (Vec<_>, Vec<_>) = clusters.into_iter().partition(quiet);
     let told = told.into_iter();

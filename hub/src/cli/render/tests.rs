@@ -30,6 +30,39 @@ fn a_stopped_rollout_shows_the_banner_and_what_can_be_done() {
 }
 
 #[test]
+fn after_the_abort_was_lifted_the_fleet_at_a_glance_says_what_can_be_done() {
+    let mut view = status();
+    view.banners.clear();
+    let retreat = "flagship retreat shop/checkout-3 --reason …   # takes every cluster back";
+    view.rollouts[0].next_steps = vec![retreat.into()];
+    let page = fleet::status(WIDE, &view, at(300));
+    let told = format!("\nWhat you can do about shop/checkout-3:\n  {retreat}\n");
+    assert!(page.ends_with(&told), "{page}");
+    let lift = "flagship lift a-1 --reason …".to_owned();
+    view.rollouts[0].next_steps.push(lift);
+    let page = fleet::status(WIDE, &view, at(300));
+    assert!(
+        !page.contains("What you can do"),
+        "its banner says it: {page}"
+    );
+}
+
+#[test]
+fn nothing_is_cut_in_a_pipe() {
+    let long = "a reason in many words ".repeat(600);
+    let mut view = status();
+    view.banners.clear();
+    view.rollouts[0].why.message.clone_from(&long);
+    let piped = fleet::status(Look::plain(Look::ENDLESS), &view, at(300));
+    assert!(
+        piped.contains(long.trim_end()) && !piped.contains('…'),
+        "{piped}"
+    );
+    let shown = fleet::status(Look::plain(200), &view, at(300));
+    assert!(shown.contains('…'), "{shown}");
+}
+
+#[test]
 fn the_live_picture_of_a_rollout() {
     assert_snapshot!(watching::picture(WIDE, &rolling(), at(300)));
 }

@@ -169,13 +169,10 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
     let mut lines = Vec::new();
     for banner in &view.banners {
         if !before.is_some_and(|before| before.banners.iter().any(|old| old.id == banner.id)) {
-            lines.push(format!(
-                "{at} {} {}; {}: {}",
-                banner_word(banner),
-                banner.text,
-                banner_remedy(banner),
-                banner.remedy
-            ));
+            lines.push(format!("{at} {} {}", banner_word(banner), banner.text));
+            let remedy = banner_remedy(banner);
+            let remedies = banner.remedy.lines();
+            lines.extend(remedies.map(|command| format!("  {remedy}: {command}")));
         }
     }
     for banner in before.iter().flat_map(|before| &before.banners) {

@@ -145,11 +145,15 @@ pub fn banners(look: Look, banners: &[Banner], now: Timestamp) -> String {
                 clock(banner.since, now),
                 ago(banner.since, now)
             );
+            let mut remedies = banner.remedy.lines();
+            let first = remedies.next().unwrap_or_default();
+            let more: String = remedies
+                .map(|more| format!("         or: {more}\n"))
+                .collect();
             format!(
-                "{}\n         {}: {}\n",
+                "{}\n         {}: {first}\n{more}",
                 look.paint(Tone::Bad, &line),
-                banner_remedy(banner),
-                banner.remedy
+                banner_remedy(banner)
             )
         })
         .collect()
@@ -185,9 +189,9 @@ pub fn state(look: Look, text: &str, width: usize) -> String {
 /// So many names are read in a sentence; of more, the rest is counted.
 const NAMED: usize = 12;
 
-/// Names in a sentence; of many only the first, unless everything is wanted.
+/// Names in a sentence; of many only the first, unless nothing may be cut.
 pub fn several(look: Look, names: &[String]) -> String {
-    if names.len() <= NAMED || look.wide {
+    if names.len() <= NAMED || look.is_whole() {
         return names.join(", ");
     }
     let (first, rest) = names.split_at(NAMED);

@@ -17,7 +17,7 @@ use crate::{
         common::Why,
         complete,
         context::Session,
-        exit::{CliError, Exit, without_hub},
+        exit::{CliError, Exit, Stop},
         output::{Live, show, tell},
         refs::{self, Kind},
         render::abort as text,
@@ -88,7 +88,7 @@ pub struct ScopeArgs {
 
 impl ScopeArgs {
     /// Whether any was typed.
-    fn is_said(&self, session: &Session) -> bool {
+    pub fn is_said(&self, session: &Session) -> bool {
         let one = self.plan.is_some() || self.rollout.is_some() || self.workload.is_some();
         let several = !self.cluster.is_empty() || !self.selector.is_empty();
         self.fleet || one || several || session.named_project.is_some()
@@ -147,20 +147,9 @@ async fn clusters(session: &Session, names: &[String]) -> Result<Scope, CliError
 impl Abort {
     /// Orders it, and waits for the receipts if asked to.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let ordering = !self.dry_run && self.scope.is_said(session);
-        self.order(session).await.map_err(|mut error| {
-            if ordering && error.exit == Exit::Unreachable {
-                error.exit = Exit::NotStored;
-                error.what = match error.unsent {
-                    true => format!("nothing was ordered: {}", error.what),
-                    false => format!(
-                        "it is not known whether the abort is stored: {}",
-                        error.what
-                    ),
-                };
-            }
-            without_hub(error)
-        })
+        let is_ordering = !self.dry_run && self.scope.is_said(session);
+        let ordered = self.order(session).await;
+        ordered.map_err(|error| Stop::Abort.without_hub(is_ordering, error))
     }
 
     async fn order(self, session: &Session) -> Result<Exit, CliError> {

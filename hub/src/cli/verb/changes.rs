@@ -1,6 +1,7 @@
 //! `flagship changes`: who and what changed something in the last minutes or hours, oldest first.
 
 use clap::Args;
+use flagship_proto::words::moment;
 use jiff::Timestamp;
 
 use super::watch;
@@ -82,7 +83,7 @@ impl Changes {
         };
         show(session.format, &list, || {
             if list.items.is_empty() {
-                return format!("Nothing was changed since {}.\n", self.since);
+                return format!("Nothing was changed since {}.\n", moment(self.since));
             }
             lists::audit(session.look, &list.items, session.now())
         })?;

@@ -16,7 +16,7 @@ use crate::{
         common::Why,
         complete,
         context::Session,
-        exit::{CliError, Exit, without_hub},
+        exit::{CliError, Exit, Stop},
         output::show,
         refs::Kind,
         render::{abort, freeze as text},
@@ -69,7 +69,9 @@ fn time(text: &str) -> Result<Timestamp, String> {
 impl Freeze {
     /// Orders it.
     pub async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        self.order(session).await.map_err(without_hub)
+        let is_ordering = !self.dry_run && self.scope.is_said(session);
+        let ordered = self.order(session).await;
+        ordered.map_err(|error| Stop::Freeze.without_hub(is_ordering, error))
     }
 
     async fn order(self, session: &Session) -> Result<Exit, CliError> {

@@ -3,8 +3,9 @@
 use clap::{Args, Command};
 
 use crate::cli::{
+    args::shaped,
     exit::{CliError, Exit},
-    output::tell,
+    output::{Look, page, printed, tell},
     topics::{TOPICS, topic},
 };
 
@@ -24,15 +25,16 @@ pub struct Help {
 impl Help {
     /// Prints it.
     pub fn run(self, command: Command) -> Result<Exit, CliError> {
-        tell(&self.text(command)?)?;
+        tell(&self.text(command, Look::of_stdout(true).width)?)?;
         Ok(Exit::Done)
     }
 
-    fn text(&self, mut command: Command) -> Result<String, CliError> {
+    fn text(&self, command: Command, width: usize) -> Result<String, CliError> {
+        let mut command = shaped(command, width);
         if let [word] = self.words.as_slice()
             && let Some(found) = topic(word)
         {
-            return Ok(found.text.to_owned());
+            return Ok(page(width, found.text));
         }
         command.build();
         let mut found = &mut command;
@@ -45,6 +47,6 @@ impl Help {
                 ))
             })?;
         }
-        Ok(found.render_long_help().to_string())
+        Ok(printed(&found.render_long_help().to_string()))
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         common::Why,
         complete,
         context::Session,
-        exit::{CliError, Exit, without_hub},
+        exit::{CliError, Exit, Stop},
         output::show,
         refs,
         render::words,
@@ -196,12 +196,15 @@ impl Target {
         done: &str,
         body: &B,
     ) -> Result<RolloutView, CliError> {
-        self.put(session, verb, done, body).await.map_err(|error| {
-            if matches!(verb, "pause" | "retreat") {
-                without_hub(error)
-            } else {
-                error
-            }
+        let stop = match verb {
+            "pause" => Some(Stop::Pause),
+            "retreat" => Some(Stop::Retreat),
+            _ => None,
+        };
+        let asked = self.put(session, verb, done, body).await;
+        asked.map_err(|error| match stop {
+            Some(stop) => stop.without_hub(true, error),
+            None => error,
         })
     }
 

@@ -1,6 +1,9 @@
 //! `start`: claims, rejected changes, standing aborts, superseding, the frozen plan, and replay.
 
-use flagship_proto::model::{AbortMode, Scope};
+use flagship_proto::{
+    model::{AbortMode, Scope},
+    words::moment,
+};
 use flagship_waves::{RolloutPhase, Wish};
 
 use super::*;
@@ -36,8 +39,34 @@ fn p16_a_second_rollout_is_refused_with_the_holders_name() {
     hub.start("1.1.0").unwrap();
     let error = refused(hub.start("1.2.0"), OpErrorKind::Refused, "claim.held");
     assert!(error.message.contains("shop/checkout-1"), "{error}");
-    assert!(error.remedy.contains("--supersede"), "{}", error.remedy);
+    assert_eq!(
+        error.remedy,
+        "wait for its end, or:\n  \
+         flagship retreat shop/checkout-1 --reason …   # takes every cluster back, Done ones too\n  \
+         flagship start shop/checkout --to-version 1.2.0 --supersede --reason …   # takes over from it"
+    );
     assert_eq!(hub.claim("eu-1").unwrap().rollout.as_str(), "checkout-1");
+}
+
+#[test]
+fn what_is_aborted_does_not_end_by_itself_and_each_way_out_is_a_whole_command() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| row.state.phase = RolloutPhase::Aborted);
+    let error = refused(hub.start("1.2.0"), OpErrorKind::Refused, "claim.held");
+    assert_eq!(
+        error.remedy,
+        "it does not end by itself:\n  \
+         flagship retreat shop/checkout-1 --reason …   # takes every cluster back, Done ones too\n  \
+         flagship retry shop/checkout-1 --reason …   # begins again at step 0; Done clusters stay\n  \
+         flagship accept shop/checkout-1 --reason …   # takes the mixed state as final\n  \
+         flagship start shop/checkout --to-version 1.2.0 --supersede --reason …   # takes over from it"
+    );
+}
+
+/// A moment as sentences have it.
+fn whole_second(now: Tick) -> String {
+    moment(now.wall)
 }
 
 #[test]
@@ -80,7 +109,11 @@ fn s08_a_rejected_change_starts_again_only_by_a_persons_word_with_a_reason() {
     hub.reject("1.2.0");
     let error = refused(hub.start("1.2.0"), OpErrorKind::Refused, "change.rejected");
     assert!(error.message.contains("error rate 10%"), "{error}");
-    assert!(error.remedy.contains("--again"));
+    assert!(error.message.contains(&whole_second(hub.now())), "{error}");
+    assert_eq!(
+        error.remedy,
+        "if it is to be tried all the same: flagship start shop/checkout --to-version 1.2.0 --again --reason …"
+    );
     let again = hub.start_with("1.2.0", |args| args.again = true);
     refused(again, OpErrorKind::BadInput, "reason.missing");
     let args = StartRollout {
@@ -112,8 +145,12 @@ fn a_standing_abort_in_scope_refuses_a_start_with_its_id_and_the_remedy() {
         error.message.contains(id) && error.remedy.contains(id),
         "{error}"
     );
-    let first_this = format!("flagship lift {id} --reason …, then start again");
+    let first_this = format!(
+        "first lift it, then start:\n  flagship lift {id} --reason …   # moves nothing by itself\n  \
+         flagship start shop/checkout --to-version 1.1.0 --reason …"
+    );
     assert_eq!(error.remedy, first_this, "a lift starts nothing");
+    assert!(error.message.contains(&whole_second(hub.now())), "{error}");
 }
 
 #[test]

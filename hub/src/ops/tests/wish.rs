@@ -119,6 +119,8 @@ fn a_retreat_takes_the_claims_again_and_never_anothers() {
     hub.put(&other);
     let error = refused(retreat(), OpErrorKind::Refused, "claim.held");
     assert!(error.message.contains("checkout-2"), "{error}");
+    let instead = "wait for its end, or take it back: flagship retreat shop/checkout-2 --reason …";
+    assert_eq!(error.remedy, instead);
 }
 
 #[test]

@@ -193,7 +193,7 @@ pub(super) fn held_up() -> AbortView {
         totals: AbortTotals { clusters: 5, returned: 1, returning: 1, done: 1, not_stopped: 1, not_heard: 1, ..AbortTotals::default() },
         clusters: vec![
             stopped("us-2", AbortState::NotStopped, "envoy edge-2 is not connected", Some(90)),
-            stopped("us-1", AbortState::NotHeard, "frozen at 50% (not heard; nothing advances there after 00:00:35Z)", None),
+            stopped("us-1", AbortState::NotHeard, "at 50% when last heard (not heard; nothing advances there after 00:00:35Z)", None),
             stopped("ap-1", AbortState::Returning, "on the way back, capacity 40%; read back 60% from 2 proxies", Some(120)),
             stopped("eu-1", AbortState::Returned, "traffic is back; read back 0% from 1 proxy", Some(84)),
             stopped("pilot-1", AbortState::Done, "done before the abort; still serves 1.1.0", Some(12)),
@@ -206,6 +206,7 @@ pub(super) fn held_up() -> AbortView {
             done: true,
             soaked: true,
             share: Some(100),
+            unheard: None,
             command: "flagship retreat shop/checkout-3 --reason …".into(),
         }],
         seq: 43,
@@ -229,7 +230,8 @@ pub(super) fn frozen() -> FreezeView {
         rollouts: vec!["shop/checkout-3".into()],
         holds: vec![
             "eu-1 holds at 20%".into(),
-            "us-1 frozen at 50% (not heard; nothing advances there after 00:05:15Z)".into(),
+            "us-1 at 50% when last heard (not heard; nothing advances there after 00:05:15Z)"
+                .into(),
         ],
         serving: vec![NotFixed {
             cluster: "eu-1".into(),
@@ -239,6 +241,7 @@ pub(super) fn frozen() -> FreezeView {
             done: false,
             soaked: false,
             share: Some(20),
+            unheard: None,
             command: "flagship retreat shop/checkout-3 --reason …".into(),
         }],
         outside: Vec::new(),
