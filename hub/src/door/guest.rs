@@ -111,4 +111,24 @@ mod tests {
         assert!(stays.cut.is_cancelled(), "the only one who may go");
         assert_eq!(line.send_off(None), None);
     }
+
+    #[test]
+    fn an_address_that_is_full_loses_its_own_eldest_and_nobody_elses() {
+        let line = Line::default();
+        let [first, second] = ["192.0.2.1", "192.0.2.2"].map(|ip| Origin::of(ip.parse().unwrap()));
+        let [of_first, eldest, younger] = [first, second, second].map(|origin| {
+            let guest = Guest::default();
+            line.join(origin, &guest, 4);
+            guest
+        });
+        let is_cut = || [&of_first, &eldest, &younger].map(|guest| guest.cut.is_cancelled());
+
+        assert_eq!(line.send_off(Some(second)), Some(()));
+        assert_eq!(is_cut(), [false, true, false]);
+        assert_eq!(line.send_off(Some(second)), Some(()));
+        assert_eq!(is_cut(), [false, true, true]);
+        assert_eq!(line.send_off(Some(second)), None);
+        assert_eq!(line.send_off(None), Some(()));
+        assert_eq!(is_cut(), [true; 3]);
+    }
 }
