@@ -15,18 +15,26 @@ pub fn covers(own: &Reach, selector: &Selector, limit: Option<&Reach>) -> bool {
     within(selector) || limit.is_some_and(|limit| limit.selectors().iter().all(within))
 }
 
-/// Whether a cluster that comes now joins what was ordered over a scope: its selector matches, and its author
-/// could have ordered it there (P9).
-pub fn is_joined_by(
-    scope: &Scope,
-    reach: Option<&Reach>,
+/// Whether a cluster that comes now joins what was ordered: its selector matches, and its author could have
+/// ordered it there (P9). What is left of something wider is ordered by its own scope and by all those that
+/// it was narrowed from, each with its author's reach: it is joined by who joins every one of them.
+pub fn is_joined_by<'a>(
+    scopes: impl IntoIterator<Item = (&'a Scope, Option<&'a Reach>)>,
     name: &ClusterName,
     labels: &Labels,
 ) -> bool {
-    let Scope::Selector(selector) = scope else {
-        return false;
-    };
-    selector.matches(name, labels) && reach.is_none_or(|reach| reach.holds(labels))
+    let mut is_selected = false;
+    for (scope, reach) in scopes {
+        // Any other scope says by itself what is in it, in whichever cluster.
+        let Scope::Selector(selector) = scope else {
+            continue;
+        };
+        is_selected = true;
+        if !selector.matches(name, labels) || reach.is_some_and(|reach| !reach.holds(labels)) {
+            return false;
+        }
+    }
+    is_selected
 }
 
 impl Grants {

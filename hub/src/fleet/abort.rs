@@ -43,7 +43,7 @@ impl Fleet {
         stored.lease = Some(self.config.lease.longest(now));
         if let Scope::Selector(_) = stored.abort.scope {
             let members = self.view.members.values();
-            let met = members.filter(|member| stored.is_joined_by(member));
+            let met = members.filter(|member| self.view.is_joined_by(&stored, member));
             let met = met.map(|member| &member.uid).chain(shown_by);
             stored.clusters = Some(met.cloned().collect());
         }

@@ -64,13 +64,13 @@ impl Fleet {
                 Change::Abort {
                     abort,
                     clusters,
-                    is_rest,
+                    narrowed_from,
                     lease,
                 } => {
                     aborts.insert(abort.id.clone());
                     let known = self.view.aborts.remove(&abort.id);
                     let mut stored = StoredAbort::new(*abort, clusters, now);
-                    stored.is_rest = is_rest;
+                    stored.narrowed_from = narrowed_from;
                     stored.lease = Some(lease);
                     stored.lift = self.view.lifts.remove(&stored.abort.id);
                     if let Some(known) = known {

@@ -67,7 +67,7 @@ pub fn change(key: &Key, row: Option<&Row>) -> Result<Option<Change>, StoreError
             Some(Change::Abort {
                 abort: Box::new(row.abort()),
                 clusters: row.matched.clone(),
-                is_rest: row.narrowed_from.is_some(),
+                narrowed_from: row.narrowed_from.clone(),
                 lease: Duration::from_millis(row.lease_ms),
             })
         }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    iter::successors,
     sync::Arc,
     time::Duration,
 };
@@ -17,7 +18,10 @@ use flagship_proto::{
     words::given,
 };
 
-use crate::{auth::is_joined_by, records::SeenRow};
+use crate::{
+    auth::is_joined_by,
+    records::{MOST_NARROWED, SeenRow},
+};
 
 /// A cluster as its row says.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,8 +88,8 @@ pub enum Change {
         abort: Box<Abort>,
         /// Whom it covers where not everybody: whom its selector met, or who is left of it.
         clusters: Option<BTreeSet<ClusterUid>>,
-        /// Whether it is what is left of a wider one: then nobody joins it later.
-        is_rest: bool,
+        /// The wider one that it is what is left of.
+        narrowed_from: Option<AbortId>,
         /// The longest lease in its scope: the bound that was said counts with it (P5).
         lease: Duration,
     },
@@ -107,8 +111,8 @@ pub(crate) struct StoredAbort {
     pub(crate) abort: Abort,
     /// Whom it covers where not everybody: whom its selector met, or who is left of it (P9).
     pub(crate) clusters: Option<BTreeSet<ClusterUid>>,
-    /// Whether it is what is left of a wider one: then nobody joins it later.
-    pub(crate) is_rest: bool,
+    /// The wider one that it is what is left of.
+    pub(crate) narrowed_from: Option<AbortId>,
     /// The longest lease in its scope, where its row says it.
     pub(crate) lease: Option<Duration>,
     pub(crate) lift: Option<Lift>,
@@ -257,7 +261,15 @@ impl View {
             return listed;
         }
         let member = self.members.get(uid);
-        member.is_some_and(|member| stored.is_joined_by(member))
+        member.is_some_and(|member| self.is_joined_by(stored, member))
+    }
+
+    /// Whether a member that comes joins an abort, as the store says when it becomes one.
+    pub(crate) fn is_joined_by(&self, stored: &StoredAbort, member: &Member) -> bool {
+        let wider = |abort: &&StoredAbort| self.aborts.get(abort.narrowed_from.as_ref()?);
+        let narrowed = successors(Some(stored), wider).take(MOST_NARROWED);
+        let scopes = narrowed.map(|abort| (&abort.abort.scope, abort.abort.reach.as_ref()));
+        is_joined_by(scopes, &member.name, &member.labels)
     }
 
     /// Whether a cluster has to know of an abort: the fleet, a selector that meets it, or work in scope.
@@ -316,18 +328,12 @@ impl View {
 }
 
 impl StoredAbort {
-    /// Whether a member that comes joins it; nobody joins what is left of another one.
-    pub(crate) fn is_joined_by(&self, member: &Member) -> bool {
-        let (scope, reach) = (&self.abort.scope, self.abort.reach.as_ref());
-        !self.is_rest && is_joined_by(scope, reach, &member.name, &member.labels)
-    }
-
     /// As the store holds it, first seen at `seen`.
     pub(crate) fn new(abort: Abort, clusters: Option<BTreeSet<ClusterUid>>, seen: Tick) -> Self {
         Self {
             abort,
             clusters,
-            is_rest: false,
+            narrowed_from: None,
             lease: None,
             lift: None,
             seen,

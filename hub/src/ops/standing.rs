@@ -4,7 +4,8 @@ use flagship_proto::model::{ClusterName, ClusterUid, Labels, PlanRef, RolloutId,
 use jiff::Timestamp;
 
 use crate::{
-    records::{AbortRow, Guard, LiftRow, Stored, key},
+    auth::is_joined_by,
+    records::{AbortRow, Guard, LiftRow, MOST_NARROWED, Stored, key},
     store::{Store, StoreError, Txn},
 };
 
@@ -62,7 +63,9 @@ pub fn join_standing_aborts(
         let Some(matched) = &mut row.matched else {
             continue;
         };
-        if joins(store, &abort, name, labels)? && matched.insert(uid.clone()) {
+        let narrowed = narrowed(store, &abort)?;
+        let scopes = narrowed.iter().map(|row| row.over());
+        if is_joined_by(scopes, name, labels) && matched.insert(uid.clone()) {
             txn = txn.unchanged(&abort).put(&row);
         }
     }
@@ -74,21 +77,14 @@ pub fn join_standing_aborts(
     Ok(txn.put(&Guard { by }))
 }
 
-/// Whether a cluster that comes joins an abort; what is left of a wider one reaches no further than that.
-fn joins(
-    store: &Store,
-    abort: &AbortRow,
-    name: &ClusterName,
-    labels: &Labels,
-) -> Result<bool, StoreError> {
-    if !abort.is_joined_by(name, labels) {
-        return Ok(false);
+/// An abort, and all those that it is what is left of.
+fn narrowed(store: &Store, abort: &Stored<AbortRow>) -> Result<Vec<Stored<AbortRow>>, StoreError> {
+    let mut found = vec![abort.clone()];
+    while let Some(wider) = found.last().and_then(|row| row.narrowed_from.as_ref()) {
+        match store.read(&key::abort(wider))? {
+            Some(wider) if found.len() < MOST_NARROWED => found.push(wider),
+            Some(_) | None => break,
+        }
     }
-    let Some(wider) = &abort.narrowed_from else {
-        return Ok(true);
-    };
-    match store.read::<AbortRow>(&key::abort(wider))? {
-        Some(wider) if wider.matched.is_some() => joins(store, &wider, name, labels),
-        Some(_) | None => Ok(true),
-    }
+    Ok(found)
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use flagship_proto::model::{
-    Abort, AbortId, ClusterName, ClusterUid, Labels, Lift, Position, Reach, SignedReceipt,
+    Abort, AbortId, ClusterUid, Lift, Position, Reach, Scope, SignedReceipt,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Stored, key};
-use crate::{auth::is_joined_by, store::Key};
+use crate::store::Key;
+
+/// So often an abort is narrowed one after the other, at most: nobody does it as often.
+pub(crate) const MOST_NARROWED: usize = 1_000;
 
 /// An abort without its position, which is where its row was created (P8), its reach beside it. It stands until there is
 /// a [`LiftRow`] for it that has taken effect.
@@ -64,9 +67,9 @@ impl AbortRow {
         }
     }
 
-    /// Whether a cluster that comes now joins it.
-    pub fn is_joined_by(&self, name: &ClusterName, labels: &Labels) -> bool {
-        is_joined_by(&self.abort.scope, self.reach.as_ref(), name, labels)
+    /// What it was ordered over, and how far its author's right reached.
+    pub fn over(&self) -> (&Scope, Option<&Reach>) {
+        (&self.abort.scope, self.reach.as_ref())
     }
 
     /// Whether a cluster is among those that it is sent to.

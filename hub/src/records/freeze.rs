@@ -58,7 +58,7 @@ impl FreezeRow {
         match &self.scope {
             scope @ Scope::Selector(_) => {
                 let reach = self.reach.as_ref();
-                is_joined_by(scope, reach, &cluster.name, &cluster.labels)
+                is_joined_by([(scope, reach)], &cluster.name, &cluster.labels)
             }
             Scope::Fleet
             | Scope::Project(_)

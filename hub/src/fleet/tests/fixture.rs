@@ -157,7 +157,7 @@ impl Fixture {
         let mut abort = abort(id, scope, mode);
         abort.at = self.now.wall;
         self.apply(|at| Change::Abort {
-            is_rest: false,
+            narrowed_from: None,
             lease: Duration::from_secs(30),
             clusters: matches!(abort.scope, Scope::Selector(_)).then(BTreeSet::new),
             abort: Box::new(Abort {

@@ -8,7 +8,7 @@ use super::{
     *,
 };
 use crate::{
-    auth::{Grants, Role},
+    auth::{Grants, Role, is_joined_by},
     fleet::Unstored,
     records::FreezeRow,
 };
@@ -123,6 +123,23 @@ fn what_is_left_of_a_stop_is_joined_by_nobody_who_would_not_have_joined_the_whol
 }
 
 #[test]
+fn p09_what_is_left_of_a_stop_by_labels_in_a_project_is_joined_by_who_matches_them() {
+    let hub = Hub::new();
+    let whole = stop(&hub, &caller(), region("eu")).unwrap();
+    let order = LiftOrder {
+        abort: whole.abort.id,
+        except: vec![Scope::Project("shop".parse().unwrap())],
+    };
+    let lifted = ready(hub.ops.lift(&with_reason(), order, hub.now())).unwrap();
+    enrol(&hub, "eu-2", "eu");
+    enrol(&hub, "ap-1", "ap");
+    let key = key::abort(&lifted.narrowed_to[0]);
+    let rest: Stored<AbortRow> = hub.ops.store.read(&key).unwrap().unwrap();
+    assert!(rest.concerns(&uid("eu-1")) && rest.concerns(&uid("eu-2")));
+    assert!(!rest.concerns(&uid("ap-1")) && !rest.concerns(&uid("us-1")));
+}
+
+#[test]
 fn a_stop_that_is_stored_late_reaches_no_further_than_its_author() {
     let hub = Hub::new();
     let responder = bound(Role::Responder, None, Some("eu"));
@@ -135,8 +152,11 @@ fn a_stop_that_is_stored_late_reaches_no_further_than_its_author() {
         lease: Duration::from_secs(30),
     };
     let labels = |region: &str| Labels::from([("region".to_owned(), region.to_owned())]);
-    assert!(late.row().is_joined_by(&cluster("x"), &labels("eu")));
-    assert!(!late.row().is_joined_by(&cluster("x"), &labels("ap")));
+    let is_joined = |region: &str| {
+        let row = late.row();
+        is_joined_by([row.over()], &cluster("x"), &labels(region))
+    };
+    assert!(is_joined("eu") && !is_joined("ap"));
 }
 
 #[test]
