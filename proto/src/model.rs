@@ -18,7 +18,7 @@ pub mod time;
 pub mod token;
 pub mod weight;
 
-pub use abort::{Abort, AbortMode, Lift, Receipt, ReceiptState, WorkloadReceipt};
+pub use abort::{Abort, AbortMode, Hindrance, Lift, Receipt, ReceiptState, WorkloadReceipt};
 pub use audit::{AuditComplaint, AuditMark, Witness};
 pub use canary::{CanaryDocument, CanarySpec, MetricTemplateSpec, Problem};
 pub use evidence::{Counts, Evidence, Latency};

@@ -6,8 +6,8 @@ use std::{
 };
 
 use flagship_proto::model::{
-    Abort, AbortId, AbortMode, AgentMessage, Fence, Intent, Mono, Phase, Receipt, ReceiptState,
-    Scope, Tick, Weight, WorkloadReceipt, WorkloadRef, WorkloadStatus,
+    ACTION_DEADLINE, Abort, AbortId, AbortMode, AgentMessage, Fence, Intent, Mono, Phase, Receipt,
+    ReceiptState, Scope, Tick, Weight, WorkloadReceipt, WorkloadRef, WorkloadStatus,
 };
 
 use super::{Link, keep::reached};
@@ -40,10 +40,8 @@ impl Seen {
 /// How long an answer waits for the disk's word, or for a canary that is being told.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// What is said of a canary that is to hold, and was not told yet.
-const UNTOLD_TO_HOLD: &str = "the canary has not been told to hold yet";
-/// The same of one that is to go back.
-const UNTOLD_TO_RETURN: &str = "the canary has not been told to go back yet";
+/// What is said of a canary that nothing has told for as long as one action may take.
+const NOT_TOLD: &str = "the canary could not be told in time";
 
 /// The last answer to each abort in this session, and the count of receipts.
 #[derive(Debug, Default)]
@@ -51,6 +49,8 @@ pub(super) struct Receipts {
     pub(super) seq: u64,
     /// Until when an answer may wait.
     waits: BTreeMap<AbortId, Mono>,
+    /// Until when it passes that a canary was not told.
+    untold: BTreeMap<AbortId, Mono>,
     told: BTreeMap<AbortId, (bool, Vec<WorkloadReceipt>)>,
 }
 
@@ -72,21 +72,39 @@ impl Receipts {
     ) -> bool {
         let until = self.waits.entry(abort.clone());
         let until = *until.or_insert_with(|| now.plus(MOMENT));
-        let passes = |workload: &WorkloadReceipt| workload.state.is_final() || is_untold(workload);
+        let passes =
+            |workload: &WorkloadReceipt| workload.state.is_final() || workload.state.is_untold();
         let for_disk = !durable && !is_failing;
-        let lacks = for_disk || workloads.iter().any(is_untold);
+        let lacks = for_disk || workloads.iter().any(|workload| workload.state.is_untold());
         lacks && workloads.iter().all(passes) && !reached(until, now)
+    }
+
+    /// A canary that is being told passes as that for as long as an action may take; then something is in
+    /// its way, and the answer says so.
+    pub(super) fn judge(&mut self, abort: &AbortId, workloads: &mut [WorkloadReceipt], now: Mono) {
+        if !workloads.iter().any(|one| one.state.is_untold()) {
+            self.untold.remove(abort);
+            return;
+        }
+        let until = self.untold.entry(abort.clone());
+        if !reached(*until.or_insert_with(|| now.plus(ACTION_DEADLINE)), now) {
+            return;
+        }
+        for one in workloads.iter_mut().filter(|one| one.state.is_untold()) {
+            one.state = ReceiptState::not_stopped(NOT_TOLD);
+        }
     }
 
     /// When an answer has waited long enough.
     pub(super) fn waits_until(&self, now: Mono) -> impl Iterator<Item = Mono> {
-        let waits = self.waits.values().copied();
+        let waits = self.waits.values().chain(self.untold.values()).copied();
         waits.filter(move |at| !reached(*at, now))
     }
 
     /// Forgets aborts that no longer stand.
     pub(super) fn only(&mut self, standing: &BTreeSet<AbortId>) {
         self.waits.retain(|abort, _| standing.contains(abort));
+        self.untold.retain(|abort, _| standing.contains(abort));
         self.told.retain(|abort, _| standing.contains(abort));
     }
 
@@ -105,19 +123,6 @@ impl Receipts {
             .insert(abort.clone(), (durable, workloads.to_vec()));
         self.seq += 1;
         Some(self.seq)
-    }
-}
-
-fn is_untold(answer: &WorkloadReceipt) -> bool {
-    match &answer.state {
-        ReceiptState::NotStopped { reason } => {
-            [UNTOLD_TO_HOLD, UNTOLD_TO_RETURN].contains(&reason.as_str())
-        }
-        ReceiptState::Returned
-        | ReceiptState::Returning { .. }
-        | ReceiptState::Held
-        | ReceiptState::Done
-        | ReceiptState::Idle => false,
     }
 }
 
@@ -151,6 +156,7 @@ impl Link {
                     answer.state = ReceiptState::Idle;
                 }
             }
+            self.receipts.judge(id, &mut workloads, now.mono);
             let durable = self.aborts.has(kept.generation);
             let disk = (durable, self.aborts.again_at().is_some());
             if self.receipts.waits(id, &workloads, disk, now.mono) {
@@ -233,21 +239,17 @@ fn orderless(seen: &Seen) -> ReceiptState {
         (false, Phase::Failed, Some(observed)) => ReceiptState::Returning {
             capacity: observed.rest(),
         },
-        (false, _, None) => ReceiptState::NotStopped {
-            reason: not_read(status),
-        },
-        (false, _, Some(_)) => ReceiptState::NotStopped {
-            reason: "a canary is in flight here that no order speaks for".to_owned(),
-        },
+        (false, _, None) => ReceiptState::not_stopped(not_read(status)),
+        (false, _, Some(_)) => {
+            ReceiptState::not_stopped("a canary is in flight here that no order speaks for")
+        }
     }
 }
 
 fn answer(abort: &Abort, release: &Release, seen: Option<&Seen>) -> WorkloadReceipt {
     let order = release.order();
     let state = match seen {
-        None => ReceiptState::NotStopped {
-            reason: "the workload's state is not read yet".to_owned(),
-        },
+        None => ReceiptState::not_stopped("the workload's state is not read yet"),
         Some(seen) => state(abort, release, seen),
     };
     WorkloadReceipt {
@@ -274,9 +276,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
         && status.rollout.as_ref() == Some(&release.order().rollout);
     let Some(observed) = status.observed else {
         return if in_flight || done || went_back || status.aborted_by.is_some() {
-            ReceiptState::NotStopped {
-                reason: not_read(status),
-            }
+            ReceiptState::not_stopped(not_read(status))
         } else {
             ReceiptState::Idle
         };
@@ -285,9 +285,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
         return if status.intent == Some(Intent::Hold) {
             ReceiptState::Held
         } else {
-            ReceiptState::NotStopped {
-                reason: UNTOLD_TO_HOLD.to_owned(),
-            }
+            ReceiptState::untold(abort.mode)
         };
     }
     // Zero counts only once the canary was told to go back: before, an Advance may be on its way.
@@ -302,9 +300,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
         },
         // Ended before the abort, and what is read back belongs to no canary.
         (false, true) => ReceiptState::Idle,
-        (_, false) => ReceiptState::NotStopped {
-            reason: UNTOLD_TO_RETURN.to_owned(),
-        },
+        (_, false) => ReceiptState::untold(AbortMode::Return),
     }
 }
 
@@ -320,18 +316,14 @@ fn finished(abort: &Abort, release: &Release, status: &WorkloadStatus) -> Receip
         Intent::Hold | Intent::Remove => false,
     };
     if told && status.reason == cannot_return() {
-        return ReceiptState::NotStopped {
-            reason: status.message.clone(),
-        };
+        return ReceiptState::not_stopped(status.message.clone());
     }
     match status.observed {
         _ if !goes_back => ReceiptState::Done,
         Some(observed) => ReceiptState::Returning {
             capacity: observed.rest(),
         },
-        None => ReceiptState::NotStopped {
-            reason: not_read(status),
-        },
+        None => ReceiptState::not_stopped(not_read(status)),
     }
 }
 

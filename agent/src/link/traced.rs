@@ -38,7 +38,7 @@ fn span(receipt: &Receipt, answered: &WorkloadReceipt, ruling: &Permission) -> S
         ReceiptState::Returned => ("returned", abort, None),
         ReceiptState::Returning { .. } => ("returning", abort, None),
         ReceiptState::Held => ("held", abort, None),
-        ReceiptState::NotStopped { reason } => ("notStopped", abort, Some(reason.clone())),
+        ReceiptState::NotStopped { reason, .. } => ("notStopped", abort, Some(reason.clone())),
         ReceiptState::Done => ("done", trace.start(), None),
         ReceiptState::Idle => ("idle", trace.start(), None),
     };

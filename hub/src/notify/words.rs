@@ -183,8 +183,12 @@ pub(super) fn of_receipt(row: &ReceiptRow, abort: Option<&AbortRow>) -> Option<M
     let failures: Vec<String> = receipt
         .workloads
         .iter()
+        // That passes in a moment, or another answer says what is wrong.
+        .filter(|workload| !workload.state.is_untold())
         .filter_map(|workload| match &workload.state {
-            ReceiptState::NotStopped { reason } => Some(format!("{}: {reason}", workload.workload)),
+            ReceiptState::NotStopped { reason, .. } => {
+                Some(format!("{}: {reason}", workload.workload))
+            }
             ReceiptState::Returned
             | ReceiptState::Returning { .. }
             | ReceiptState::Held

@@ -104,10 +104,66 @@ pub enum ReceiptState {
     NotStopped {
         /// Why, with the proxy's own words.
         reason: String,
+        /// What others decide by. Left out where it is [`Hindrance::Other`], as it was before there were kinds.
+        #[serde(default, skip_serializing_if = "Hindrance::is_other")]
+        kind: Hindrance,
     },
 }
 
+/// What kind of thing stands in the way of a stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Hindrance {
+    /// The canary has yet to be told, which takes a moment: nothing is wrong so far.
+    Untold,
+    /// What the reason says, a kind too that this version does not know.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+impl Hindrance {
+    fn is_other(&self) -> bool {
+        *self == Self::Other
+    }
+}
+
+/// What is said of a canary that is to hold, and was not told yet.
+const UNTOLD_TO_HOLD: &str = "the canary has not been told to hold yet";
+/// The same of one that is to go back.
+const UNTOLD_TO_RETURN: &str = "the canary has not been told to go back yet";
+
 impl ReceiptState {
+    /// The weight could not be lowered, or not be read back.
+    pub fn not_stopped(reason: impl Into<String>) -> Self {
+        let (reason, kind) = (reason.into(), Hindrance::Other);
+        Self::NotStopped { reason, kind }
+    }
+
+    /// The canary has yet to be told what this abort asks of it.
+    pub fn untold(mode: AbortMode) -> Self {
+        let reason = match mode {
+            AbortMode::Hold => UNTOLD_TO_HOLD,
+            AbortMode::Return | AbortMode::RetreatDone => UNTOLD_TO_RETURN,
+        };
+        Self::NotStopped {
+            reason: reason.to_owned(),
+            kind: Hindrance::Untold,
+        }
+    }
+
+    /// Whether all that is missing is that the canary is told. Receipts that were kept before there were
+    /// kinds say it in words alone.
+    pub fn is_untold(&self) -> bool {
+        match self {
+            Self::NotStopped { reason, kind } => match kind {
+                Hindrance::Untold => true,
+                Hindrance::Other => [UNTOLD_TO_HOLD, UNTOLD_TO_RETURN].contains(&reason.as_str()),
+            },
+            Self::Returned | Self::Returning { .. } | Self::Held | Self::Done | Self::Idle => false,
+        }
+    }
+
     /// Whether nothing more will advance and nothing more is to come back.
     pub fn is_final(&self) -> bool {
         match self {
@@ -156,10 +212,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Whether a workload of this agent could not stop.
+    /// Whether a workload of this agent could not stop; one that is being told may yet.
     pub fn could_not_stop(&self) -> bool {
-        let mut workloads = self.workloads.iter();
-        workloads.any(|workload| matches!(workload.state, ReceiptState::NotStopped { .. }))
+        let states = self.workloads.iter().map(|workload| &workload.state);
+        let mut open = states.filter(|state| !state.is_untold());
+        open.any(|state| matches!(state, ReceiptState::NotStopped { .. }))
     }
 
     /// Whether this agent has stopped for good.
@@ -169,5 +226,43 @@ impl Receipt {
                 .workloads
                 .iter()
                 .all(|workload| workload.state.is_final())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_untold_canary_is_known_by_its_kind_and_in_receipts_from_before_by_its_words() {
+        let now = ReceiptState::untold(AbortMode::Return);
+        let text = serde_json::to_string(&now).unwrap();
+        assert!(text.contains(r#""kind":"untold""#), "{text}");
+        assert_eq!(serde_json::from_str::<ReceiptState>(&text).unwrap(), now);
+        for (text, untold) in [
+            (
+                r#"{"state":"notStopped","reason":"the canary has not been told to go back yet"}"#,
+                true,
+            ),
+            (
+                r#"{"state":"notStopped","reason":"the canary has not been told to hold yet"}"#,
+                true,
+            ),
+            (
+                r#"{"state":"notStopped","reason":"envoy edge-2 is not connected"}"#,
+                false,
+            ),
+            (
+                r#"{"state":"notStopped","reason":"of later","kind":"somethingNew"}"#,
+                false,
+            ),
+            (r#"{"state":"held"}"#, false),
+        ] {
+            let state: ReceiptState = serde_json::from_str(text).unwrap();
+            assert_eq!(state.is_untold(), untold, "{text}");
+        }
+        let other = ReceiptState::not_stopped("envoy edge-2 is not connected");
+        let text = serde_json::to_string(&other).unwrap();
+        assert!(!text.contains("kind"), "as an older hub knows it: {text}");
     }
 }

@@ -112,6 +112,25 @@ fn a_weight_of_zero_before_the_canary_was_told_proves_nothing() {
 }
 
 #[test]
+fn a_canary_that_nothing_tells_passes_as_being_told_for_as_long_as_an_action_may_take() {
+    let mut bench = Bench::running(secs(0));
+    bench
+        .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
+        .unwrap();
+    bench.sync(secs(1));
+    assert_eq!(bench.receipts(secs(1)), [], "the canary is being told");
+    let told = bench.receipts(at(1_100));
+    assert!(state(&told[0]).is_untold() && !told[0].could_not_stop());
+    assert!(bench.link.wake_after(at(5_500)) <= Duration::from_millis(500));
+    assert_eq!(bench.receipts(at(5_900)), [], "nothing is new");
+    let stuck = bench.receipts(secs(6));
+    assert!(!state(&stuck[0]).is_untold() && stuck[0].could_not_stop());
+    let back = status(Phase::Progressing, 0, Some(0), Intent::Retreat);
+    bench.link.observe(back, 1, secs(7));
+    assert!(bench.receipts(secs(7))[0].is_final());
+}
+
+#[test]
 fn trap_04_a_proxy_that_is_not_heard_is_not_stopped() {
     let mut bench = Bench::running(secs(0));
     bench
@@ -122,7 +141,7 @@ fn trap_04_a_proxy_that_is_not_heard_is_not_stopped() {
     bench.link.observe(deaf, 1, secs(2));
     bench.sync(secs(2));
     let receipts = bench.receipts(secs(2));
-    let ReceiptState::NotStopped { reason } = state(&receipts[0]) else {
+    let ReceiptState::NotStopped { reason, .. } = state(&receipts[0]) else {
         panic!("{:?}", receipts[0]);
     };
     assert!(reason.contains("edge-2"), "{reason}");
@@ -279,7 +298,7 @@ fn p18_a_done_cluster_that_cannot_go_back_says_so_and_is_not_final() {
         .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
         .unwrap();
     let (said, is_final) = answered_after(&mut bench, Some(order(20, Intent::Retreat)), secs(2));
-    let ReceiptState::NotStopped { reason } = said else {
+    let ReceiptState::NotStopped { reason, .. } = said else {
         panic!("{said:?}");
     };
     assert!(reason.contains("1.0.0") && !is_final, "{reason}");

@@ -1,15 +1,15 @@
 //! What is said of a cluster that does not answer an abort.
 
 use flagship_proto::model::{
-    Change, Document, Fence, Intent, InventoryWorkload, OnDisconnect, Order, Phase, ReturnTo, Term,
-    Weight, WorkloadStatus,
+    AbortMode, Change, Document, Fence, Intent, InventoryWorkload, OnDisconnect, Order, Phase,
+    Receipt, ReceiptState, ReturnTo, SignedReceipt, Term, Weight, WorkloadReceipt, WorkloadStatus,
 };
 use serde_json::Value;
 
 use super::fixture::Api;
 use crate::{
     auth::Role,
-    records::{ClusterRow, ClusterState, Enrolled, OrderRow, ReportRow, Stored, key},
+    records::{ClusterRow, ClusterState, Enrolled, OrderRow, ReceiptRow, ReportRow, Stored, key},
     store::Txn,
 };
 
@@ -125,4 +125,69 @@ async fn who_is_not_heard_is_known_to_be_frozen_only_after_the_bound_and_has_the
     );
     let text = line("us-2")["text"].as_str().unwrap();
     assert!(text.contains("OUTSIDE the bound"), "{text}");
+}
+
+#[tokio::test]
+async fn a_canary_that_is_being_told_is_told_and_not_stopped_only_when_that_took_too_long() {
+    let api = Api::new().await;
+    let token = api.token(Role::Responder).await;
+    in_flight(&api, "us-1", OnDisconnect::Hold).await;
+    let body = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
+    let abort = api.post_with("/api/v1/aborts", &token, body, &[]).await;
+    let abort: Value = serde_json::from_str(&abort.body).unwrap();
+    let id = abort["id"].as_str().unwrap();
+    for (state, age, word, outcome) in [
+        (
+            ReceiptState::untold(AbortMode::RetreatDone),
+            0,
+            "told",
+            "stopping",
+        ),
+        (
+            ReceiptState::untold(AbortMode::RetreatDone),
+            6,
+            "notStopped",
+            "notStopped",
+        ),
+        (
+            ReceiptState::not_stopped("it is deaf"),
+            0,
+            "notStopped",
+            "notStopped",
+        ),
+    ] {
+        let at = api.now();
+        let receipt = Receipt {
+            abort: id.parse().unwrap(),
+            cluster: "us-1".parse().unwrap(),
+            uid: "uid-us-1".parse().unwrap(),
+            incarnation: Default::default(),
+            seq: 1,
+            at,
+            durable: true,
+            workloads: vec![WorkloadReceipt {
+                workload: WORKLOAD.parse().unwrap(),
+                fence: Fence::default(),
+                state,
+                read_back: Some(Weight::saturating(50)),
+                proxies: 1,
+                digest: None,
+            }],
+        };
+        let signed = SignedReceipt {
+            body: Vec::new(),
+            signature: Vec::new(),
+            serial: String::new(),
+            receipt,
+        };
+        let came = at
+            .saturating_sub(std::time::Duration::from_secs(age))
+            .unwrap();
+        let row = ReceiptRow::new(signed, Vec::new(), came);
+        api.commit(Txn::new().put(&row)).await;
+        let view = api.get(&format!("/api/v1/aborts/{id}"), &token).await;
+        let view: Value = serde_json::from_str(&view).unwrap();
+        assert_eq!(view["clusters"][0]["state"], word, "{view}");
+        assert_eq!(view["outcome"], outcome, "{view}");
+    }
 }

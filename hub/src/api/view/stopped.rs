@@ -79,7 +79,7 @@ impl Stopped<'_> {
         let mut line = receipt
             .workloads
             .iter()
-            .map(|workload| self.workload(workload))
+            .map(|workload| self.workload(workload, row.received))
             .min_by_key(|line| line.state)
             .unwrap_or_else(|| self.line(AbortState::Idle, "nothing in flight".to_owned()));
         if !receipt.durable && line.state > AbortState::Returning {
@@ -111,8 +111,10 @@ impl Stopped<'_> {
         line
     }
 
-    fn workload(&self, receipt: &WorkloadReceipt) -> AbortCluster {
+    fn workload(&self, receipt: &WorkloadReceipt, received: Timestamp) -> AbortCluster {
         let read = read_back(receipt);
+        let waited = self.seen.now.wall.duration_since(received);
+        let is_told = receipt.state.is_untold() && waited.unsigned_abs() < ACTION_DEADLINE;
         let (state, text) = match &receipt.state {
             ReceiptState::Returned => (AbortState::Returned, format!("traffic is back{read}")),
             ReceiptState::Returning { capacity } => (
@@ -122,7 +124,10 @@ impl Stopped<'_> {
             ReceiptState::Held => (AbortState::Held, format!("held{}", at(receipt.read_back))),
             ReceiptState::Done => self.done(receipt),
             ReceiptState::Idle => (AbortState::Idle, "nothing in flight".to_owned()),
-            ReceiptState::NotStopped { reason } => {
+            ReceiptState::NotStopped { reason, .. } if is_told => {
+                (AbortState::Told, format!("{reason}{read}"))
+            }
+            ReceiptState::NotStopped { reason, .. } => {
                 (AbortState::NotStopped, format!("{reason}{read}"))
             }
         };
@@ -132,7 +137,9 @@ impl Stopped<'_> {
         if let ReceiptState::Returning { capacity } = receipt.state {
             line.capacity = Some(capacity.get());
         }
-        if let ReceiptState::NotStopped { reason } = &receipt.state {
+        if let ReceiptState::NotStopped { reason, .. } = &receipt.state
+            && !is_told
+        {
             line.reason = Some(reason.clone());
             line.local_command = Some(self.local(&receipt.workload));
         }
@@ -201,13 +208,18 @@ impl Stopped<'_> {
         line
     }
 
-    /// The workload with something in flight and the most traffic on it, as last reported, and that share.
+    /// The workload with something in flight, or Done where that goes back, and the most traffic on it, as
+    /// last reported, and that share.
     fn in_flight(&self) -> (Option<&WorkloadRef>, Option<Weight>) {
         let flying = self.orders.iter().filter_map(|stored| {
             let order = stored.unplaced();
             let report = self.seen.report(self.uid, &order.workload);
             let status = report.map(|report| &report.status);
-            let flies = doing(&stored.order(), status) == Doing::InFlight;
+            let flies = match doing(&stored.order(), status) {
+                Doing::InFlight => true,
+                Doing::Done => self.abort.mode == AbortMode::RetreatDone,
+                Doing::Nothing => false,
+            };
             let weight = status.map(|status| status.observed.unwrap_or(status.weight));
             flies.then_some((weight, &order.workload))
         });

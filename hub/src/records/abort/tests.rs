@@ -44,8 +44,7 @@ fn last(answers: Vec<ReceiptRow>) -> (Option<Timestamp>, Option<Timestamp>) {
 }
 
 fn returning() -> ReceiptState {
-    let reason = "it is told".to_owned();
-    ReceiptState::NotStopped { reason }
+    ReceiptState::not_stopped("it is told")
 }
 
 #[test]
