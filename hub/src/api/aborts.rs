@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     auth::Grants,
+    fleet::Unstored,
     ops::{AbortOrder, LiftOrder},
     records::{AbortRow, ReceiptRow, Stored, key},
 };
@@ -90,10 +91,13 @@ pub async fn create(
         mode: request.mode,
     };
     let answer = state.ops.abort(&caller, order, state.now()).await?;
-    let Some(why) = answer.why_not else {
+    let Some(why) = answer.why_not.clone() else {
         return show(&state, &caller.grants, &answer.abort.id);
     };
     // The store cannot be written: whoever is connected is told all the same (P7).
+    let unstored = state.fleet.unstored();
+    let unstored: Vec<AbortRow> = unstored.iter().map(Unstored::row).collect();
+    state.ops.fits_beside(&answer, &unstored, state.now())?;
     state.fleet.abort_provisionally(answer.abort.clone());
     let mut shown = show(&state, &caller.grants, &answer.abort.id)?;
     let view = &mut shown.view;

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use flagship_proto::{
     command::Command,
+    digest::Digest,
     model::{Abort, AbortId, AbortMode, ClusterUid, Scope, Tick, lease::Bound},
 };
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise, standing_aborts};
 use crate::{
     auth::Right,
-    records::{AbortRow, Guard, Record as _, Stored, key},
+    records::{AbortRow, Guard, Record as _, key},
     store::Txn,
 };
 
@@ -101,7 +102,11 @@ impl Ops {
         let matched = self.may_stop(caller, &args.scope)?;
         let is_selector = matched.is_some();
         let row = self.new_abort(caller, args, matched, tries, now);
-        self.has_room(&row, now)?;
+        // No row that cannot be read may stand in the way of an abort.
+        if let Ok(standing) = standing_aborts(&self.store, now.wall) {
+            let standing: Vec<&AbortRow> = standing.iter().map(|row| &*row.value).collect();
+            self.has_room(&row, &standing)?;
+        }
         let object = format!("abort {} ({})", row.id(), args.scope);
         let answer = answer(&row, None);
         let by = format!("abort {}", row.id());
@@ -138,13 +143,9 @@ impl Ops {
 
     /// Agents show every abort that stands when they connect, in one message: so many find room. What
     /// stops all of a project or of the fleet finds it always, but not again and again.
-    fn has_room(&self, new: &AbortRow, now: Tick) -> Result<(), OpError> {
-        // No row that cannot be read may stand in the way of an abort.
-        let Ok(standing) = standing_aborts(&self.store, now.wall) else {
-            return Ok(());
-        };
+    fn has_room(&self, new: &AbortRow, standing: &[&AbortRow]) -> Result<(), OpError> {
         let (scope, mode) = (&new.unplaced().scope, new.unplaced().mode);
-        let is_same = |row: &&Stored<AbortRow>| {
+        let is_same = |row: &&&AbortRow| {
             let abort = row.unplaced();
             (&abort.scope, abort.mode, &row.reach) == (scope, mode, &new.reach)
         };
@@ -168,9 +169,8 @@ impl Ops {
             ));
         }
         let author = &new.unplaced().actor;
-        let is_theirs = |row: &&Stored<AbortRow>| {
-            row.unplaced().actor == *author && row.narrowed_from.is_none()
-        };
+        let is_theirs =
+            |row: &&&AbortRow| row.unplaced().actor == *author && row.narrowed_from.is_none();
         if !is_whole && standing.iter().filter(is_theirs).count() >= MOST_OF_AUTHOR {
             let what =
                 format!("{MOST_OF_AUTHOR} aborts of {author} stand, and no more of one author fit");
@@ -179,6 +179,25 @@ impl Ops {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses an abort that could not be stored where it finds no room beside those that stand, stored or
+    /// not: these are stored as well as soon as they can be, and each needs a lift of its own then. One that
+    /// was ordered again under its key is the same.
+    pub fn fits_beside(
+        &self,
+        answer: &AbortAnswer,
+        unstored: &[AbortRow],
+        now: Tick,
+    ) -> Result<(), OpError> {
+        let new = AbortRow::new(answer.abort.clone(), answer.matched.clone(), 0);
+        let stored = standing_aborts(&self.store, now.wall).unwrap_or_default();
+        let unstored = unstored
+            .iter()
+            .filter(|row| stored.iter().all(|known| known.id() != row.id()));
+        let standing = stored.iter().map(|row| &*row.value).chain(unstored);
+        let others: Vec<&AbortRow> = standing.filter(|row| row.id() != new.id()).collect();
+        self.has_room(&new, &others)
     }
 
     /// Whom a scope means, to who may stop all of it.
@@ -200,7 +219,21 @@ impl Ops {
     ) -> Result<AbortAnswer, OpError> {
         let matched = self.may_stop(caller, &args.scope)?;
         let row = self.new_abort(caller, args, matched, 0, now);
-        Ok(answer(&row, Some(error.message.clone())))
+        let mut answer = answer(&row, Some(error.message.clone()));
+        if let Some(id) = self.drawn_by_key(caller, args) {
+            answer.abort.id = id;
+        }
+        Ok(answer)
+    }
+
+    /// The id of an abort that is ordered again under the same key while nothing can be stored, so that it is
+    /// one abort. One that was stored once is another: it may have been lifted, and is dead then (P7).
+    fn drawn_by_key(&self, caller: &Caller, args: &AbortOrder) -> Option<AbortId> {
+        let key = caller.idempotency_key.as_ref()?;
+        let drawn = Digest::of_document(&(&caller.actor, key, args)).ok()?;
+        let id: AbortId = format!("a-{}", drawn.short()).parse().ok()?;
+        let is_new = |key| matches!(self.store.get(&key), Ok(None));
+        (is_new(key::abort(&id)) && is_new(key::lift(&id))).then_some(id)
     }
 
     pub(super) fn draw_abort(

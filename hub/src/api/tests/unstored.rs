@@ -39,3 +39,33 @@ async fn p07_an_abort_that_cannot_be_stored_is_shown_as_such_and_not_lifted() {
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
     assert_eq!(refused.problem().code, "abort.notStored");
 }
+
+#[tokio::test]
+async fn aborts_that_wait_to_be_stored_take_room_like_those_that_are() {
+    let memory = MemoryStore::new(1);
+    let api = Api::on(Store::Memory(memory.clone())).await;
+    let token = api.token(Role::Admin).await;
+    let body = r#"{"scope": {"kind": "fleet"}}"#;
+    let ordered = api.post_with("/api/v1/aborts", &token, body, &[]).await;
+    assert_eq!(ordered.status, StatusCode::OK, "{ordered:?}");
+    memory.set_broken(true);
+    let key = [("idempotency-key", "one-decision")];
+    for _ in 0..2 {
+        let ordered = api.post_with("/api/v1/aborts", &token, body, &key).await;
+        assert_eq!(ordered.status, StatusCode::OK, "{ordered:?}");
+        let made: AbortView = serde_json::from_str(&ordered.body).unwrap();
+        assert!(!made.durable);
+    }
+    let refused = api.post_with("/api/v1/aborts", &token, body, &[]).await;
+    assert_eq!(refused.problem().code, "abort.stands", "{refused:?}");
+    let other = r#"{"scope": {"kind": "fleet"}, "mode": "Hold"}"#;
+    let ordered = api.post_with("/api/v1/aborts", &token, other, &[]).await;
+    assert_eq!(
+        ordered.status,
+        StatusCode::OK,
+        "another is another: {ordered:?}"
+    );
+    let list: List<AbortView> =
+        serde_json::from_str(&api.get("/api/v1/aborts", &token).await).unwrap();
+    assert_eq!(list.items.len(), 3, "{list:?}");
+}
