@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use flagship_hub::api::types::{FreezeView, List};
+use flagship_hub::api::types::{AbortView, FreezeView, List};
 use flagship_tests::{
     fleet::Answer,
     play::{LONG, Play, quick_plan},
@@ -145,4 +145,63 @@ async fn with_the_hub_away_the_command_says_what_stops_without_it() {
             "{lost}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abort_that_takes_back_the_done_names_takes_and_counts_one_set_whoever_holds_it() {
+    let mut play = Play::start(&folder("earlier"), TWO, "", &quick_plan("")).await;
+    let earlier = play.release("1.1.0");
+    play.reaches(&earlier, "Succeeded").await;
+    let later = play.release("1.2.0");
+    play.reaches_weight(&later, "pilot-1", 10).await;
+    let abort = ["abort", "--plan", "shop/checkout", "--retreat"];
+    let dry = play.ok(&[&abort[..], &["--dry-run"]].concat());
+    for line in [
+        "  ended, goes back:    shop/checkout-1\n",
+        "  Done, goes back:     us-1 (1.1.0 of shop/checkout-1)\n",
+        "  left on what was:    pilot-1 (1.1.0 of shop/checkout-1)\n",
+    ] {
+        assert!(dry.contains(line), "{line}: {dry}");
+    }
+
+    let ordered = play.ok(&[&abort[..], &["--reason", "e2e", "--yes"]].concat());
+    let ended = "  ended, goes back: shop/checkout-1\n";
+    assert!(ordered.contains(ended), "{ordered}");
+    play.serves("us-1", "1.0.0").await;
+    play.reaches(&earlier, "RolledBack").await;
+    let view: List<AbortView> = play
+        .fleet
+        .cli
+        .json(&["get", "aborts"])
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let totals = &view.items[0].totals;
+    assert_eq!((totals.clusters, totals.returned), (2, 2), "{view:?}");
+    let page = play.ok(&["describe", "abort"]);
+    assert!(page.contains(ended), "{page}");
+    let left =
+        "pilot-1          serves 1.1.0 of shop/Deployment/checkout with 100% of its traffic, done";
+    assert!(page.contains(left), "{page}");
+    let first = format!("flagship retreat {later} --reason …");
+    assert!(page.contains(&first), "{page}");
+    let page = play.ok(&["describe", "rollout", &earlier]);
+    let why = "e2e; not pilot-1, where another rollout had been ordered since";
+    assert!(page.contains(why), "{page}");
+    let early = run(&play, &["retreat", &earlier, "--reason", "e2e", "--yes"]);
+    assert!(early.err.contains(&later), "who goes first: {early}");
+
+    play.ok(&["retreat", &later, "--reason", "e2e", "--yes"]);
+    play.reaches(&later, "RolledBack").await;
+    play.serves("pilot-1", "1.1.0").await;
+    let next = format!("flagship retreat {earlier} --reason …");
+    let status = play.ok(&["status"]);
+    assert!(status.contains(&next), "{status}");
+    play.ok(&["retreat", &earlier, "--reason", "e2e", "--yes"]);
+    play.serves("pilot-1", "1.0.0").await;
+    play.reaches(&earlier, "RolledBack").await;
+    let status = play.ok(&["status"]);
+    assert!(!status.contains("NOT FIXED"), "{status}");
+    for cluster in ["pilot-1", "us-1"] {
+        assert_eq!(play.seen(cluster).failed, 0, "{cluster}");
+    }
+    play.both_ends_agree().await;
 }

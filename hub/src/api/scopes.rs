@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use flagship_proto::{
-    command::Command,
     model::{AbortMode, ClusterName, Scope, Selector},
     words::count,
 };
@@ -58,20 +57,17 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
             cluster.not_after.strftime("%F %H:%M:%SZ")
         )
     };
-    let done = found.done.iter().map(|cluster| NotFixed {
+    let done = |cluster: &PreviewCluster, share: Option<u8>| NotFixed {
         cluster: cluster.cluster.to_string(),
         workload: cluster.workload.to_string(),
         version: Some(cluster.change.clone()),
         rollout: Some(cluster.rollout.to_string()),
         done: true,
         soaked: false,
-        share: Some(100),
+        share,
         unheard: None,
-        command: Command::flagship("retreat")
-            .of(&cluster.rollout)
-            .because()
-            .into(),
-    });
+        command: seen.retreat_of(cluster),
+    };
     let (verb, then) = match found.mode {
         AbortMode::Return => ("go back", "stay as they are"),
         AbortMode::Hold => ("stay at their weight", "stay as they are"),
@@ -85,12 +81,18 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         connected: names(here),
         not_heard: away.iter().map(unheard).collect(),
         outside: found.outside.iter().map(outside).collect(),
-        done: done.collect(),
+        done: found.done.iter().map(|one| done(one, Some(100))).collect(),
         done_stays: found.mode != AbortMode::RetreatDone,
+        left: found.left.iter().map(|one| done(one, None)).collect(),
         rollouts: found.rollouts.iter().map(ToString::to_string).collect(),
+        taken_back: found.taken_back.iter().map(ToString::to_string).collect(),
         summary: format!(
-            "{} unfinished {verb}; {} Done {then}; {} with nothing in flight{}",
+            "{} unfinished {verb}{}; {} Done {then}; {} with nothing in flight{}",
             found.stops.len(),
+            match found.left.len() {
+                0 => String::new(),
+                left => format!(", {left} of them to what was Done there before"),
+            },
             found.done.len(),
             found.idle.len(),
             match idle_away {

@@ -106,6 +106,14 @@ fn open_rollouts(
     Ok(rollouts)
 }
 
+/// Rollouts that went back and left somebody behind; a status is told without those that cannot be read.
+fn left_behind(state: &ApiState, sight: &Sight<'_>) -> Vec<Stored<RolloutRow>> {
+    let rollouts = state.store().read_all::<RolloutRow>(key::ROLLOUTS);
+    let mut rollouts = rollouts.unwrap_or_default();
+    rollouts.retain(|row| row.state.left_behind().next().is_some() && sight.rollout(row));
+    rollouts
+}
+
 fn standing(
     state: &ApiState,
     seen: &Seen,
@@ -116,6 +124,8 @@ fn standing(
     of_the_hub.retain(|banner| sight.banner(banner));
     let mut banners = seen.banners(sight);
     banners.extend(open.iter().filter_map(|row| seen.serving_banner(row)));
+    let left = left_behind(state, sight).into_iter();
+    banners.extend(left.filter_map(|row| seen.serving_banner(&row)));
     banners.extend(of_the_hub);
     banners
 }

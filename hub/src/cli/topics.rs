@@ -109,9 +109,11 @@ cluster answers with a signed receipt of the weight that it read back from every
 is not heard advances nothing after the time that the command prints: its lease has ended by then.
 
 Stopped is not fixed: clusters that finished before the abort still serve the version. They are
-listed with their share of traffic and the command that takes them back. An abort stands until
-somebody lifts it, also for clusters that come back later; two aborts need two lifts. A hotfix need not
-free everything: flagship lift ID --except plan/shop/checkout.
+listed with their share of traffic and the command that takes them back. With --retreat each cluster
+gives up what the latest rollout in scope brought it, though that had ended; where a later one was in
+flight, what was Done before it stays and is listed. An abort stands until somebody lifts it, also for
+clusters that come back later; two aborts need two lifts. A hotfix need not free everything:
+flagship lift ID --except plan/shop/checkout.
 
 Freeze for a time, not for an error:
   flagship freeze --project shop --for 2h --reason 'database migration'

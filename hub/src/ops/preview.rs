@@ -6,6 +6,7 @@ use flagship_proto::model::{
     AbortMode, ClusterName, ClusterUid, Intent, OnDisconnect, Order, Phase, Reach, Scope, Tick,
     Weight, WorkloadRef, WorkloadStatus, lease::Bound,
 };
+use flagship_waves::is_served;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -35,12 +36,17 @@ pub struct AbortPreview {
     /// Done in a rollout that has not ended: these stay on the version. Under `--retreat` all that
     /// succeeded last, also in a rollout that has ended: these go back.
     pub done: Vec<PreviewCluster>,
+    /// Done by a rollout that goes back under `--retreat`, where a later one is in flight: that one gives up
+    /// what it brought, and these stay with what they had before.
+    pub left: Vec<PreviewCluster>,
     /// In flight and allowed to go on while cut off (P6): the bound does not hold for these.
     pub outside: Vec<PreviewCluster>,
     /// Clusters in scope where nothing is in flight.
     pub idle: Vec<ClusterName>,
     /// Rollouts in scope that have not ended.
     pub rollouts: Vec<RolloutName>,
+    /// Rollouts in scope that had ended and go back (`--retreat`).
+    pub taken_back: Vec<RolloutName>,
     /// How long the bound is, in milliseconds.
     pub bound_ms: u64,
     /// After this time nothing in scope advances, whoever is cut off.
@@ -151,9 +157,11 @@ impl Ops {
             joins: joins(&args.scope, reach.as_ref()),
             stops: Vec::new(),
             done: Vec::new(),
+            left: Vec::new(),
             outside: Vec::new(),
             idle: Vec::new(),
             rollouts: Vec::new(),
+            taken_back: Vec::new(),
             bound_ms: u64::try_from(bound.length().as_millis()).unwrap_or(u64::MAX),
             nothing_advances_after: now.plus(bound.length()).wall,
         };
@@ -179,6 +187,7 @@ impl Ops {
                 preview.idle.push(cluster.name.clone());
             }
         }
+        survey.name_the_settled(&meant, &mut preview);
         preview
     }
 }
@@ -216,6 +225,8 @@ struct Survey {
     reports: BTreeMap<(ClusterUid, WorkloadRef), WorkloadStatus>,
     /// Open rollouts that are seen.
     rollouts: BTreeMap<RolloutName, Stored<RolloutRow>>,
+    /// Those that have ended.
+    ended: BTreeMap<RolloutName, Stored<RolloutRow>>,
 }
 
 impl Survey {
@@ -243,9 +254,12 @@ impl Survey {
         }
         let reports: Vec<Stored<ReportRow>> = store.read_all(key::REPORTS)?;
         let rollouts: Vec<Stored<RolloutRow>> = store.read_all(key::ROLLOUTS)?;
-        let open = rollouts
-            .into_iter()
-            .filter(|row| !row.state.is_over() && sight.rollout(row));
+        let rollouts = rollouts.into_iter().filter(|row| sight.rollout(row));
+        let (ended, open): (Vec<_>, Vec<_>) = rollouts.partition(|row| row.state.is_over());
+        let by_name = |rows: Vec<Stored<RolloutRow>>| {
+            let rows = rows.into_iter();
+            rows.map(|row| (RolloutName::of_row(&row), row)).collect()
+        };
         Ok(Self {
             clusters,
             seen,
@@ -261,7 +275,8 @@ impl Survey {
                     ((uid, status.workload.clone()), status)
                 })
                 .collect(),
-            rollouts: open.map(|row| (RolloutName::of_row(&row), row)).collect(),
+            rollouts: by_name(open),
+            ended: by_name(ended),
         })
     }
 
@@ -272,6 +287,36 @@ impl Survey {
     ) -> impl Iterator<Item = &'a Order> {
         let orders = self.orders.get(&cluster.uid).into_iter().flatten();
         orders.filter(|order| scope.covers(&order.workload, &order.plan, &order.rollout))
+    }
+
+    /// Which rollouts that had ended go back with what is Done, and where they are left.
+    fn name_the_settled(&self, meant: &dyn Fn(&ClusterUid) -> bool, preview: &mut AbortPreview) {
+        let rollouts: BTreeSet<&RolloutName> =
+            preview.done.iter().map(|found| &found.rollout).collect();
+        let settled = rollouts.into_iter();
+        let settled = settled.filter_map(|name| self.ended.get_key_value(name));
+        for (name, row) in settled {
+            preview.taken_back.push(name.clone());
+            for (uid, cluster) in row.state.clusters.iter().filter(|(uid, _)| meant(uid)) {
+                let orders = self.orders.get(uid).into_iter().flatten();
+                let mut later = orders.filter(|order| {
+                    order.workload == row.workload && RolloutName::of(order) != *name
+                });
+                let status = self.reports.get(&(uid.clone(), row.workload.clone()));
+                let serves = status.is_none_or(|last| is_served(last, &row.change));
+                if let (true, Some(order)) = (cluster.phase.succeeded() && serves, later.next()) {
+                    preview.left.push(PreviewCluster {
+                        cluster: cluster.name.clone(),
+                        workload: row.workload.clone(),
+                        rollout: name.clone(),
+                        change: row.change.to_string(),
+                        phase: None,
+                        weight: None,
+                        not_after: order.not_after,
+                    });
+                }
+            }
+        }
     }
 
     /// Whether anything of the cluster is in flight, or done in a rollout that has not ended.

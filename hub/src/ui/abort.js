@@ -107,12 +107,18 @@ export class Abort {
 }
 
 function previewFacts(preview, reason) {
-  const done = preview.done.map((one) => (one.version ? `${one.cluster} (${one.version})` : one.cluster));
+  const settled = (one) => {
+    const what = [one.version, one.rollout].filter(Boolean).join(" of ");
+    return what ? `${one.cluster} (${what})` : one.cluster;
+  };
+  const done = preview.done.map(settled);
   const lists = [
     ["rollouts:", preview.rollouts],
+    ["ended, goes back:", preview.takenBack ?? []],
     ["stops at once:", preview.connected],
     ["not heard now:", preview.notHeard],
     [preview.doneStays ? "Done, and stays so:" : "Done, goes back:", done],
+    ["left on what was:", (preview.left ?? []).map(settled)],
   ];
   const but = preview.outside.length > 0 ? ", but for those outside the bound" : "";
   return [

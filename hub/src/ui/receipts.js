@@ -2,7 +2,7 @@
 
 import { byId, className, el, lines, say, sayOrHide, sayProblem, sync } from "./dom.js";
 import { get, path } from "./hub.js";
-import { ABORT_WORDS, ago, clock, count, given, modeWords, span, tone } from "./words.js";
+import { ABORT_WORDS, ago, clock, count, given, modeWords, several, span, tone } from "./words.js";
 
 /** So many clusters are written out, those that did not stop first. */
 const WRITTEN = 200;
@@ -66,6 +66,7 @@ export class Receipts {
 
 function head(view) {
   const texts = [`ordered at ${clock(view.at)} by ${view.actor}: ${given(view.reason)}`];
+  if (view.takenBack?.length) texts.push(`ended, goes back: ${several(view.takenBack)}`);
   if (!view.durable) texts.push("NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again");
   if (view.lifted) texts.push(`lifted at ${clock(view.lifted.at)} by ${view.lifted.actor}: ${given(view.lifted.reason)}`);
   else {

@@ -149,7 +149,7 @@ function updateGroup(section, group) {
   const [title, list, more] = section.children;
   say(title.children[0], group.name);
   say(title.children[1], group.words);
-  const isQuiet = (cluster) => ["Waiting", "Done"].includes(cluster.state);
+  const isQuiet = (cluster) => ["Waiting", "NotBegun", "Done"].includes(cluster.state);
   const isLarge = group.clusters.length > WRITTEN;
   const told = group.clusters.filter((cluster) => !isLarge || !isQuiet(cluster)).slice(0, isLarge ? WRITTEN : undefined);
   sync(list, told, (cluster) => cluster.cluster, makeCluster, updateCluster);

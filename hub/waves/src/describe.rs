@@ -74,10 +74,10 @@ fn why(state: &RolloutState) -> Option<String> {
             .failed
             .as_ref()
             .map(|cause| format!("failed: {cause}")),
-        RolloutPhase::Retreating | RolloutPhase::RolledBack => state
-            .retreat
-            .as_ref()
-            .map(|retreat| format!("goes back: {}", retreat.why())),
+        RolloutPhase::Retreating | RolloutPhase::RolledBack => {
+            let retreat = state.retreat.as_ref();
+            retreat.map(|back| format!("goes back: {}{}", back.why(), state.but_left_behind()))
+        }
         RolloutPhase::Aborted => state.aborted.as_ref().map(|aborted| {
             let lifted = if aborted.lifted { ", lifted since" } else { "" };
             format!(
@@ -142,7 +142,7 @@ fn left(watch: &Stopwatch, wait: Duration, now: Tick) -> Duration {
 fn wave_line(state: &RolloutState, index: usize) -> String {
     let mut counts: Vec<(&str, Vec<&ClusterState>)> = Vec::new();
     for cluster in state.clusters.values().filter(|c| c.wave == index) {
-        let word = cluster.phase.word();
+        let word = state.word_of(cluster);
         match counts.iter_mut().find(|(other, _)| *other == word) {
             Some((_, clusters)) => clusters.push(cluster),
             None => counts.push((word, vec![cluster])),

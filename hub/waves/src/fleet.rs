@@ -73,6 +73,8 @@ pub struct OrderSeen {
     pub now: bool,
     /// Until when a Run is good.
     pub not_after: Timestamp,
+    /// Why, in words.
+    pub reason: String,
 }
 
 impl From<&Order> for OrderSeen {
@@ -86,6 +88,7 @@ impl From<&Order> for OrderSeen {
             return_to: order.return_to.clone(),
             now: order.now,
             not_after: order.not_after,
+            reason: order.reason.clone(),
         }
     }
 }

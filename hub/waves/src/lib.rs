@@ -41,4 +41,4 @@ pub use state::{
     Aborted, Accepted, Activity, CatchUp, ClusterPhase, ClusterState, FORMAT, Failure, FrozenBy,
     Paused, Retreat, RetreatScope, RolloutPhase, RolloutState, Stage, Times, Waiting, WaveState,
 };
-pub use step::step;
+pub use step::{observe::is_served, step};

@@ -129,6 +129,9 @@ reasons! {
     Halted { cause: Cause, } => "halted, what is in flight holds: {cause}";
     /// Clusters go back.
     RetreatBegun { what: String, reason: String, } => "{what} goes back: {reason}";
+    /// Clusters that an abort does not take back for this rollout: another one was ordered there since.
+    LeftBehind { clusters: String, }
+        => "{clusters} not taken back for this rollout: another one was ordered there since and gives up what it brought";
     /// All that had to has gone back.
     RetreatDone { clusters: usize, }
         => "{} gone back", count_with(*clusters, "cluster", ["has", "have"]);
@@ -212,6 +215,16 @@ reasons! {
     WaitingForPerson { verbs: String, } => "nothing moves by itself: {verbs}";
     /// Waiting: nothing ever succeeded, so there is nowhere to catch up to.
     NothingGood { clusters: String, } => "{clusters} keep what they have: no version has ever succeeded";
+}
+
+impl Reason {
+    /// Whether this waits for the lift of an abort.
+    pub(crate) fn waits_for(&self, id: &AbortId) -> bool {
+        if let Self::WaitingForLift { abort } | Self::AlsoStands { abort, .. } = self {
+            return abort == id;
+        }
+        false
+    }
 }
 
 #[cfg(test)]

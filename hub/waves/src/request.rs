@@ -121,6 +121,11 @@ pub fn allowed(state: &RolloutState, wish: &Wish, abort_stands: bool) -> Result<
             | RolloutPhase::Failed,
         ) => refuse("it is not paused"),
 
+        (Wish::Retreat { .. }, RolloutPhase::RolledBack)
+            if state.left_behind().next().is_some() =>
+        {
+            Ok(())
+        }
         (Wish::Retreat { .. }, RolloutPhase::RolledBack) => refuse("it has gone back already"),
         (
             Wish::Retreat { .. },

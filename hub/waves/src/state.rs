@@ -200,6 +200,9 @@ pub struct Retreat {
     pub actor: Option<String>,
     /// Why, in words.
     pub reason: String,
+    /// The abort that takes back what had ended (`--retreat`), if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<AbortId>,
 }
 
 impl Retreat {
@@ -308,6 +311,28 @@ impl RolloutState {
                 | RolloutPhase::Aborted
                 | RolloutPhase::Failed => false,
             }
+    }
+
+    /// Clusters that were not taken back with the others, since another rollout had been ordered there by
+    /// then: when that one goes back, they have this one's change again.
+    pub fn left_behind(&self) -> impl Iterator<Item = (&ClusterUid, &ClusterState)> {
+        let is_back = self.phase == RolloutPhase::RolledBack;
+        let clusters = self.clusters.iter();
+        clusters.filter(move |(_, cluster)| is_back && cluster.touched && cluster.phase.succeeded())
+    }
+
+    /// The same as the end of a sentence on what was taken back and why; empty where none was.
+    pub fn but_left_behind(&self) -> String {
+        let left = self.left_behind();
+        let mut left: Vec<&str> = left.map(|(_, cluster)| cluster.name.as_str()).collect();
+        left.sort_unstable();
+        if left.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; not {}, where another rollout had been ordered since",
+            left.join(", ")
+        )
     }
 
     /// The first wave that is not done.

@@ -10,7 +10,7 @@ mod explain;
 mod freezes;
 mod lane;
 mod local;
-mod observe;
+pub(crate) mod observe;
 mod orders;
 mod people;
 mod policy;
@@ -213,7 +213,12 @@ impl Turn<'_> {
         self.reject(retreat.why());
         self.state.paused = None;
         self.state.ended = None;
-        self.state.retreat = Some(retreat);
+        // A person takes back who was left behind: what the abort took back stays its doing.
+        let before = self.state.retreat.take().and_then(|before| before.abort);
+        self.state.retreat = Some(Retreat {
+            abort: retreat.abort.clone().or(before),
+            ..retreat
+        });
         self.enter(RolloutPhase::Retreating);
     }
 

@@ -127,10 +127,10 @@ async fn an_abort_names_as_many_clusters_as_its_preview_counted() {
 async fn a_wave_that_had_begun_is_stopped_by_an_abort_and_ended_by_the_end() {
     let (api, token) = planned().await;
     start(&api, &token, "1.1.0").await;
-    for (phase, word) in [
-        (RolloutPhase::Paused, "begun"),
-        (RolloutPhase::Aborted, "stopped"),
-        (RolloutPhase::RolledBack, "ended"),
+    for (phase, word, next) in [
+        (RolloutPhase::Paused, "begun", "waiting"),
+        (RolloutPhase::Aborted, "stopped", "waiting"),
+        (RolloutPhase::RolledBack, "ended", "not begun"),
     ] {
         let since = api.now();
         alter(&api, |row| {
@@ -140,7 +140,7 @@ async fn a_wave_that_had_begun_is_stopped_by_an_abort_and_ended_by_the_end() {
         .await;
         let view = rollout::view(&api.seen(), &first(&api).await, false);
         assert_eq!(view.waves[0].state, word);
-        assert_eq!(view.waves[1].state, "waiting");
+        assert_eq!(view.waves[1].state, next);
     }
 }
 

@@ -215,6 +215,9 @@ pub struct AbortView {
     pub bound_ms: u64,
     /// The same as a time.
     pub bound_at: Timestamp,
+    /// Rollouts that had ended and go back, or went, by it (`RetreatDone`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<String>,
     /// What it has come to.
     pub outcome: AbortOutcome,
     /// The same in words.
@@ -274,8 +277,15 @@ pub struct AbortPreview {
     pub done: Vec<NotFixed>,
     /// Whether these stay as they are.
     pub done_stays: bool,
+    /// Clusters that are Done in a rollout of `takenBack` where a later one is in flight: that one goes back,
+    /// and these stay with what they had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<NotFixed>,
     /// Rollouts in scope that have not ended.
     pub rollouts: Vec<String>,
+    /// Rollouts in scope that had ended and go back (`RetreatDone`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<String>,
     /// The same in words.
     pub summary: String,
 }

@@ -118,7 +118,8 @@ pub struct RolloutView {
 pub struct RolloutWave {
     /// Its name.
     pub name: String,
-    /// `waiting`, `gate`, `running`, `soaking` or `done`.
+    /// `waiting`, `gate`, `running`, `soaking`, `begun`, `stopped` or `done`; of a rollout that has ended also
+    /// `ended` or `not begun`.
     pub state: String,
     /// Its clusters.
     pub clusters: Vec<String>,
@@ -148,7 +149,7 @@ pub struct RolloutCluster {
     /// The wave that it is in.
     pub wave: String,
     /// `Waiting`, `Ordered`, `Running`, `Soaking`, `Done`, `Failed`, `Retreating`, `RolledBack`,
-    /// `Skipped`, `Unreachable` or `Left`.
+    /// `Skipped`, `Unreachable` or `Left`; `NotBegun` where the rollout ended before its turn.
     pub state: String,
     /// The canary's phase, as the agent reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,15 @@
 //! An abort as a view: who is concerned, how far each has stopped, by when, and what is not fixed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use flagship_proto::{
-    model::{AbortId, ClusterUid, Position, ReceiptState, Scope, SignedReceipt, lease::Bound},
+    model::{
+        AbortId, AbortMode, ClusterUid, Position, ReceiptState, Scope, SignedReceipt, lease::Bound,
+    },
     words::count,
 };
 use jiff::Timestamp;
@@ -18,7 +24,7 @@ use crate::{
         },
     },
     fleet::Unstored,
-    ops::{counts, joins},
+    ops::{Doing, RolloutName, counts, doing, joins},
     records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -67,8 +73,10 @@ pub fn view(
         });
     }
     let not_fixed = not_fixed(state, seen, sight, row)?;
+    let mut taken_back = taken_back(state, sight, row)?;
     let mut clusters = Vec::new();
     for (uid, orders, is_told) in concerned(state, seen, sight, row, &receipts)? {
+        taken_back.extend(settled(seen, sight, row, &uid, &orders));
         let stopped = Stopped {
             seen,
             abort: order,
@@ -91,7 +99,7 @@ pub fn view(
         id: order.id.to_string(),
         scope: order.scope.to_string(),
         scope_of: order.scope.clone(),
-        joins: joins(&order.scope, row.reach.as_ref()),
+        joins: who_joins(row),
         mode: order.mode.to_string(),
         at: order.at,
         actor: order.actor.clone(),
@@ -106,6 +114,7 @@ pub fn view(
         }),
         bound_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
         bound_at,
+        taken_back: taken_back.iter().map(ToString::to_string).collect(),
         outcome,
         summary: if durable {
             summary(&totals, outcome)
@@ -118,6 +127,18 @@ pub fn view(
         not_fixed,
         seq: seen.seq,
     })
+}
+
+/// Who joins later, in words; of what is left of a selector's only who would have joined that too.
+fn who_joins(row: &AbortRow) -> Option<String> {
+    let said = joins(&row.unplaced().scope, row.reach.as_ref());
+    match (&row.narrowed_from, &row.matched) {
+        (Some(wider), Some(_)) => Some(format!(
+            "{}, if abort {wider} would have met them",
+            said.unwrap_or_else(|| "clusters that join later are in it too".to_owned())
+        )),
+        (Some(_), None) | (None, _) => said,
+    }
 }
 
 /// An abort that could not be stored yet, as the row that it will be.
@@ -185,6 +206,44 @@ fn concerned(
     Ok(found)
 }
 
+/// Rollouts that had ended and that this abort takes back.
+fn taken_back(
+    state: &ApiState,
+    sight: &Sight<'_>,
+    row: &AbortRow,
+) -> Result<BTreeSet<RolloutName>, StoreError> {
+    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    rollouts.retain(|rollout| is_taken_back(rollout, row.id()) && sight.rollout(rollout));
+    Ok(rollouts
+        .iter()
+        .map(|row| RolloutName::of_row(row))
+        .collect())
+}
+
+fn is_taken_back(rollout: &RolloutRow, by: &AbortId) -> bool {
+    let retreat = rollout.state.retreat.as_ref();
+    retreat.is_some_and(|back| back.abort.as_ref() == Some(by))
+}
+
+/// Those of one cluster that go back although the engine has not looked yet.
+fn settled(
+    seen: &Seen,
+    sight: &Sight<'_>,
+    row: &AbortRow,
+    uid: &ClusterUid,
+    orders: &Orders,
+) -> Vec<RolloutName> {
+    if row.unplaced().mode != AbortMode::RetreatDone {
+        return Vec::new();
+    }
+    let done = orders.iter().filter(|stored| {
+        let report = seen.report(uid, &stored.unplaced().workload);
+        doing(&stored.order(), report.map(|report| &report.status)) == Doing::Done
+    });
+    let named = done.map(|stored| RolloutName::of(stored.unplaced()));
+    named.filter(|name| sight.has_ended(name)).collect()
+}
+
 /// Who still serves what was aborted, in rollouts that this abort stopped.
 fn not_fixed(
     state: &ApiState,
@@ -206,6 +265,9 @@ fn not_fixed(
 }
 
 fn stopped_by(rollout: &RolloutRow, id: &AbortId, scope: &Scope, at: Timestamp) -> bool {
+    if is_taken_back(rollout, id) {
+        return true;
+    }
     match &rollout.state.aborted {
         Some(aborted) if aborted.id == *id => true,
         Some(_) => false,

@@ -1,7 +1,9 @@
 //! A rollout as a view: its state, what it waits for and since when, and each of its clusters.
 
 use flagship_proto::{model::ClusterUid, words::given};
-use flagship_waves::{Activity, ClusterPhase, ClusterState, RolloutPhase, RolloutState, Stage};
+use flagship_waves::{
+    Activity, ClusterPhase, ClusterState, Retreat, RolloutPhase, RolloutState, Stage,
+};
 
 use super::Seen;
 use crate::{
@@ -121,10 +123,12 @@ fn standing(state: &RolloutState) -> Option<String> {
             )
         }),
         RolloutPhase::Retreating | RolloutPhase::RolledBack => {
-            state.retreat.as_ref().map(|retreat| match &retreat.actor {
+            let why = |retreat: &Retreat| match &retreat.actor {
                 Some(actor) => format!("taken back by {actor}: {}", given(&retreat.reason)),
                 None => format!("taken back: {}", retreat.reason),
-            })
+            };
+            let retreat = state.retreat.as_ref();
+            retreat.map(|retreat| why(retreat) + &state.but_left_behind())
         }
         RolloutPhase::Superseded => state
             .superseded_by
@@ -215,9 +219,10 @@ fn wave_word(state: &RolloutState, place: usize) -> &'static str {
         | RolloutPhase::Aborted
         | RolloutPhase::Failed
         | RolloutPhase::Superseded => match (wave.started.is_some(), &state.phase) {
+            (false, _) if state.is_over() => "not begun",
             (false, _) => "waiting",
-            (true, RolloutPhase::Aborted) => "stopped",
             (true, _) if state.is_over() => "ended",
+            (true, RolloutPhase::Aborted) => "stopped",
             (true, _) => "begun",
         },
     }
@@ -275,8 +280,8 @@ fn cluster(
             message: state.local.iter().map(ToString::to_string).collect(),
             since: state.local.as_ref().map(|act| act.at),
         },
-        (phase, _) => Why {
-            code: phase.word().to_owned(),
+        (_, _) => Why {
+            code: row.state.word_of(state).to_owned(),
             message: String::new(),
             since: Some(state.since),
         },
@@ -284,7 +289,7 @@ fn cluster(
     RolloutCluster {
         cluster: state.name.to_string(),
         wave: wave.map_or_else(String::new, |wave| wave.name.to_string()),
-        state: state.phase.word().to_owned(),
+        state: row.state.word_of(state).to_owned(),
         phase: own.map(|status| status.phase.to_string()),
         weight: own.map(|status| status.weight.get()),
         observed: own

@@ -5,12 +5,13 @@ use flagship_proto::{
     command::Command,
     model::{AbortMode, ClusterUid, Intent, OnDisconnect, WorkloadStatus},
 };
-use flagship_waves::{ClusterPhase, RolloutPhase};
+use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, is_served};
 use jiff::Timestamp;
 
 use super::{Seen, abort::bound_at};
 use crate::{
     api::types::{About, Banner, NotFixed},
+    ops::{PreviewCluster, RolloutName},
     records::{AbortRow, ClaimRow, RolloutRow, Stored, key},
 };
 
@@ -18,14 +19,23 @@ use crate::{
 const NAMED: usize = 6;
 
 impl Seen {
-    /// Clusters of a rollout that are Done and still serve its change.
+    /// Clusters of a rollout that are Done and still serve its change. Of one that has ended only what it left
+    /// behind can be said so.
     pub fn done_and_serving(
         &self,
         rollout: &RolloutRow,
         meant: impl Fn(&ClusterUid) -> bool,
     ) -> Vec<NotFixed> {
         let clusters = rollout.state.clusters.iter();
-        let done = clusters.filter(|(uid, cluster)| cluster.phase.succeeded() && meant(uid));
+        let is_left = |uid: &ClusterUid, cluster: &ClusterState| {
+            let report = self.report(uid, &rollout.workload);
+            let serves = report.is_none_or(|report| is_served(&report.status, &rollout.change));
+            cluster.touched && serves
+        };
+        let is_over = rollout.state.phase == RolloutPhase::RolledBack;
+        let done = clusters.filter(|(uid, cluster)| {
+            cluster.phase.succeeded() && meant(uid) && (!is_over || is_left(uid, cluster))
+        });
         done.map(|(uid, cluster)| {
             let report = self.report(uid, &rollout.workload);
             let status = report.map(|report| &report.status);
@@ -45,7 +55,7 @@ impl Seen {
                     if own { share } else { 100 - share.min(100) }
                 }),
                 unheard: None,
-                command: self.retreat_of(rollout, uid),
+                command: self.retreat_from(uid, rollout),
             }
         })
         .collect()
@@ -53,7 +63,7 @@ impl Seen {
 
     /// What goes back first in a cluster of a rollout: it, or a later one of the same plan that holds the
     /// cluster; a retreat of the earlier one is refused as long as it does.
-    fn retreat_of(&self, rollout: &RolloutRow, uid: &ClusterUid) -> String {
+    fn retreat_from(&self, uid: &ClusterUid, rollout: &RolloutRow) -> String {
         let claim = key::claim(&rollout.workload, uid);
         let claim = self.store.read::<ClaimRow>(&claim).ok().flatten();
         let holder = claim.and_then(|claim| {
@@ -66,7 +76,17 @@ impl Seen {
         };
         let first = holder.filter(is_alike);
         let first = first.as_deref().unwrap_or(rollout);
-        retreat(first).into()
+        retreat(first.full_name()).into()
+    }
+
+    /// The same of what an abort would meet.
+    pub fn retreat_of(&self, found: &PreviewCluster) -> String {
+        let RolloutName { project, id } = &found.rollout;
+        let rollout = self.store.read::<RolloutRow>(&key::rollout(project, id));
+        match (self.named(&found.cluster), rollout) {
+            (Some(row), Ok(Some(rollout))) => self.retreat_from(&row.uid, &rollout),
+            (None, _) | (_, Ok(None) | Err(_)) => retreat(&found.rollout).into(),
+        }
     }
 
     /// Clusters of a rollout where some users get its change and go on getting it: its canary was held,
@@ -101,7 +121,7 @@ impl Seen {
                 soaked: false,
                 share: Some(share(status)),
                 command: match unheard {
-                    None => retreat(rollout).into(),
+                    None => retreat(rollout.full_name()).into(),
                     Some(_) => there(),
                 },
                 unheard,
@@ -145,12 +165,17 @@ impl Seen {
     /// What is not fixed of a rollout that was stopped, or is frozen in mid-canary, as a banner.
     pub fn serving_banner(&self, rollout: &RolloutRow) -> Option<Banner> {
         let state = &rollout.state;
-        if state.is_over() {
+        let by = state.retreat.as_ref().and_then(|back| back.abort.as_ref());
+        let is_left = state.left_behind().next().is_some()
+            && by.is_some_and(|by| self.standing.iter().any(|abort| abort.id() == by));
+        if state.is_over() && !is_left {
             return None;
         }
         let name = rollout.full_name();
         let is_aborted = state.phase == RolloutPhase::Aborted;
-        let (why, mut serving) = if is_aborted || self.covering(rollout).next().is_some() {
+        let (why, mut serving) = if is_left {
+            ("has gone back", self.done_and_serving(rollout, |_| true))
+        } else if is_aborted || self.covering(rollout).next().is_some() {
             let why = if is_aborted {
                 "is Aborted"
             } else {
@@ -200,10 +225,8 @@ pub(super) fn frozen(at: &str, heard: &str, until: Timestamp, now: Timestamp) ->
     }
 }
 
-fn retreat(rollout: &RolloutRow) -> Command {
-    Command::flagship("retreat")
-        .of(rollout.full_name())
-        .because()
+fn retreat(rollout: impl std::fmt::Display) -> Command {
+    Command::flagship("retreat").of(rollout).because()
 }
 
 fn share(status: &WorkloadStatus) -> u8 {

@@ -81,6 +81,9 @@ fn rank(state: AbortState) -> u8 {
     }
 }
 
+/// Before the names of rollouts that had ended and that an abort takes back.
+const ENDED: &str = "ended, goes back:";
+
 /// What was ordered and what bound holds.
 pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
     let what = match view.mode.as_str() {
@@ -96,6 +99,10 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
         view.actor,
         given(&view.reason)
     );
+    if !view.taken_back.is_empty() {
+        let names = several(look, &view.taken_back);
+        text += &format!("  {ENDED} {names}\n");
+    }
     if !view.durable {
         let warning = "  NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again";
         text += &format!("{}\n", look.paint(Tone::Bad, warning));
@@ -217,27 +224,23 @@ pub fn preview(look: Look, what: &str, preview: &AbortPreview, now: Timestamp) -
     let title = format!("{what} of {} would hit:", preview.scope);
     let mut text = format!("{}\n", look.paint(Tone::Strong, &title));
     text += &format!("  {}\n", preview.summary);
-    let done: Vec<String> = preview
-        .done
-        .iter()
-        .map(|one| match &one.version {
-            Some(version) => format!("{} ({version})", one.cluster),
-            None => one.cluster.clone(),
-        })
-        .collect();
+    let names = |some: &[NotFixed]| some.iter().map(settled).collect();
+    let (done, left): (Vec<String>, Vec<String>) = (names(&preview.done), names(&preview.left));
     let done_name = if preview.done_stays {
-        "Done, and stays so"
+        "Done, and stays so:"
     } else {
-        "Done, goes back"
+        "Done, goes back:"
     };
     for (name, some) in [
-        ("rollouts", &preview.rollouts),
-        ("stops at once", &preview.connected),
-        ("not heard now", &preview.not_heard),
+        ("rollouts:", &preview.rollouts),
+        (ENDED, &preview.taken_back),
+        ("stops at once:", &preview.connected),
+        ("not heard now:", &preview.not_heard),
         (done_name, &done),
+        ("left on what was:", &left),
     ] {
         if !some.is_empty() {
-            text += &format!("  {:<20} {}\n", format!("{name}:"), several(look, some));
+            text += &format!("  {name:<20} {}\n", several(look, some));
         }
     }
     text += &format!(
@@ -256,6 +259,15 @@ pub fn preview(look: Look, what: &str, preview: &AbortPreview, now: Timestamp) -
     }
     text += &joins(preview.joins.as_ref());
     text + "Nothing was ordered.\n"
+}
+
+/// `us-1 (1.1.0 of shop/checkout-1)`.
+fn settled(one: &NotFixed) -> String {
+    match (&one.version, &one.rollout) {
+        (Some(version), Some(rollout)) => format!("{} ({version} of {rollout})", one.cluster),
+        (Some(what), None) | (None, Some(what)) => format!("{} ({what})", one.cluster),
+        (None, None) => one.cluster.clone(),
+    }
 }
 
 /// The scopes that there are, for one who named none.

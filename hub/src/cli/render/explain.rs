@@ -258,7 +258,7 @@ pub fn cluster_not_yet(
 ) -> Option<String> {
     let name = &cluster.cluster;
     if view.ended {
-        return (cluster.state == "Waiting").then(|| {
+        return (cluster.state == "NotBegun").then(|| {
             format!(
                 "{name} was never started: the rollout ended before the turn of wave {}",
                 cluster.wave

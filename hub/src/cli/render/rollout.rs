@@ -132,7 +132,8 @@ const WRITTEN: usize = 50;
 
 fn group(look: Look, clusters: Vec<&RolloutCluster>, now: Timestamp) -> String {
     let many = clusters.len() > WRITTEN && !look.is_whole();
-    let quiet = |c: &&RolloutCluster| many && matches!(c.state.as_str(), "Waiting" | "Done");
+    let quiet =
+        |c: &&RolloutCluster| many && matches!(c.state.as_str(), "Waiting" | "NotBegun" | "Done");
     let (quiet, told): (Vec<_>, Vec<_>) = clusters.into_iter().partition(quiet);
     let told = told.into_iter();
     let mut text: String = told.map(|c| cluster_words(look, c, now)).collect();

@@ -127,7 +127,9 @@ fn a_preview_says_who_stops_by_when_who_is_outside_and_what_stays_done() {
         ],
         done: held_up().not_fixed,
         done_stays: true,
+        left: Vec::new(),
         rollouts: vec!["shop/checkout-3".into()],
+        taken_back: Vec::new(),
         summary: "3 unfinished go back; 1 Done stay as they are; 0 with nothing in flight".into(),
     };
     assert_snapshot!(abort::preview(WIDE, "An abort", &found, at(300)));

@@ -226,7 +226,8 @@ fn cluster_change(
         (place, c.why.code.clone(), c.connected, c.failed_checks)
     };
     let same = old.is_some_and(|old| what(old) == what(new));
-    if same || (old.is_none() && new.state == "Waiting") {
+    let never_began = new.state == "NotBegun" || (old.is_none() && new.state == "Waiting");
+    if same || never_began {
         return None;
     }
     let mut line = format!("{} {} {}", new.cluster, new.state, weight(new));

@@ -21,6 +21,10 @@ fn region(region: &str) -> Scope {
     })
 }
 
+fn names(list: &[PreviewCluster]) -> Vec<String> {
+    list.iter().map(|found| found.cluster.to_string()).collect()
+}
+
 fn stored(hub: &Hub, answer: &AbortAnswer) -> Stored<AbortRow> {
     let key = key::abort(&answer.abort.id);
     hub.ops.store.read(&key).unwrap().unwrap()
@@ -204,9 +208,6 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
         .ops
         .preview_abort(&Grants::everything(), &order(Scope::Fleet), hub.now())
         .unwrap();
-    let names = |list: &[PreviewCluster]| -> Vec<String> {
-        list.iter().map(|found| found.cluster.to_string()).collect()
-    };
     assert_eq!(names(&preview.done), ["pilot-1"]);
     assert_eq!(names(&preview.stops), ["eu-1", "us-1"]);
     assert_eq!(names(&preview.outside), ["eu-1"]);
@@ -238,8 +239,50 @@ fn a_preview_of_retreat_lists_what_succeeded_in_rollouts_that_have_ended_too() {
             &AbortOrder { scope, mode },
             hub.now(),
         );
-        assert_eq!(preview.unwrap().done.len(), done, "{mode}");
+        let preview = preview.unwrap();
+        assert_eq!(preview.done.len(), done, "{mode}");
+        assert_eq!(preview.taken_back.len(), done, "{mode}");
     }
+}
+
+#[test]
+fn a_preview_of_retreat_names_the_rollout_that_ended_and_where_it_is_left_behind() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| {
+        row.state.phase = flagship_waves::RolloutPhase::Succeeded;
+        for (name, wave) in [("us-1", 0), ("eu-1", 1)] {
+            let done = flagship_waves::ClusterState {
+                phase: flagship_waves::ClusterPhase::Done,
+                touched: true,
+                ..flagship_waves::ClusterState::waiting(cluster(name), wave, row.started)
+            };
+            row.state.clusters.insert(uid(name), done);
+        }
+    });
+    let (done, running) = (Some(Phase::Succeeded), Some(Phase::Progressing));
+    hub.order("us-1", "checkout-1", OnDisconnect::Hold, done);
+    hub.order("eu-1", "checkout-2", OnDisconnect::Hold, running);
+    let key = key::report(&uid("eu-1"), &workload());
+    let report: Stored<ReportRow> = hub.ops.store.read(&key).unwrap().unwrap();
+    let mut report = report.into_value();
+    report.status.version = Some("1.2.0".to_owned());
+    report.status.primary_version = Some("1.1.0".to_owned());
+    hub.put(&report);
+    let order = |mode| AbortOrder {
+        scope: Scope::Fleet,
+        mode,
+    };
+    let everything = Grants::everything();
+    let preview = |mode| hub.ops.preview_abort(&everything, &order(mode), hub.now());
+    let preview_of = |mode| preview(mode).unwrap();
+    let back = preview_of(AbortMode::RetreatDone);
+    assert_eq!(names(&back.stops), ["eu-1"]);
+    assert_eq!(names(&back.done), ["us-1"]);
+    assert_eq!(back.taken_back, [name("checkout-1")]);
+    assert_eq!(names(&back.left), ["eu-1"]);
+    assert_eq!(back.left[0].rollout, name("checkout-1"));
+    assert!(preview_of(AbortMode::Return).taken_back.is_empty());
 }
 
 #[test]

@@ -8,6 +8,8 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{RolloutPhase, RolloutState};
+
 /// What a rollout remembers of one cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,6 +81,18 @@ pub enum ClusterPhase {
     Unreachable,
     /// It is no longer a member of the fleet.
     Left,
+}
+
+impl RolloutState {
+    /// Where one of its clusters stands, in one word: whose turn had not come when the rollout ended waits for
+    /// nothing any more. Who came late to one that Succeeded catches up still.
+    pub fn word_of(&self, cluster: &ClusterState) -> &'static str {
+        let goes_on = !self.is_over() || self.phase == RolloutPhase::Succeeded;
+        if cluster.phase == ClusterPhase::Waiting && !goes_on {
+            return "NotBegun";
+        }
+        cluster.phase.word()
+    }
 }
 
 impl ClusterPhase {

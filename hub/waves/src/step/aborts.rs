@@ -5,7 +5,7 @@ use flagship_proto::{
     words::given,
 };
 
-use super::Turn;
+use super::{Turn, observe::is_served};
 use crate::{
     fleet::StandingAbort,
     reason::Reason,
@@ -92,8 +92,9 @@ impl Turn<'_> {
 
     /// An abort that says `--retreat` reaches what has ended too: agents take back every Done cluster
     /// in its scope, so the rollout that brought it there goes back, and its version is rejected
-    /// (P11). A cluster that another rollout has ordered since is that one's. Who accepted a rollout
-    /// under a standing abort has decided with it before his eyes: only a later abort undoes that.
+    /// (P11). A cluster that another rollout has ordered since gives up what that one brought, and is left
+    /// behind with what it had before: a person takes that back. Who accepted a rollout under a standing
+    /// abort has decided with it before his eyes: only a later abort undoes that.
     fn take_back_the_settled(&mut self) {
         if self.state.phase != RolloutPhase::Succeeded && self.state.accepted.is_none() {
             return;
@@ -123,7 +124,12 @@ impl Turn<'_> {
         if back.is_empty() {
             return;
         }
-        for uid in &others {
+        let (left, gone): (Vec<_>, Vec<_>) = others.into_iter().partition(|uid| {
+            let member = self.fleet.members.get(uid);
+            let status = member.and_then(|member| member.status.as_ref());
+            status.is_none_or(|status| is_served(status, &self.state.change))
+        });
+        for uid in &gone {
             if let Some(cluster) = self.state.clusters.get_mut(uid) {
                 cluster.touched = false;
             }
@@ -135,13 +141,23 @@ impl Turn<'_> {
             now: false,
             actor: None,
             reason: format!("abort {}: {}", latest.id, given(&latest.reason)),
+            abort: Some(latest.id.clone()),
         };
         self.retreat_from(&back, retreat);
+        if !left.is_empty() {
+            let clusters = self.names(&left);
+            self.reasons.push(Reason::LeftBehind { clusters });
+        }
     }
 
-    fn is_ordered_here(&self, uid: &ClusterUid) -> bool {
+    pub(super) fn is_ordered_here(&self, uid: &ClusterUid) -> bool {
         let order = self.fleet.members.get(uid).and_then(|m| m.order.as_ref());
         order.is_some_and(|order| order.rollout == self.state.rollout)
+    }
+
+    pub(super) fn is_ordered_by_another(&self, uid: &ClusterUid) -> bool {
+        let order = self.fleet.members.get(uid).and_then(|m| m.order.as_ref());
+        order.is_some_and(|order| order.rollout != self.state.rollout)
     }
 
     fn note_lift(&mut self) {

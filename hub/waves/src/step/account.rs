@@ -151,6 +151,9 @@ impl Turn<'_> {
             (before, after) => before == after,
         };
         let since = |reason: &Reason| {
+            if let Some(at) = self.aborted_at(reason) {
+                return at;
+            }
             self.before
                 .waiting
                 .iter()
@@ -165,6 +168,15 @@ impl Turn<'_> {
                 since: since(reason),
             })
             .collect();
+    }
+
+    /// What waits for the lift of an abort waits since that one came, however many others stand.
+    fn aborted_at(&self, reason: &Reason) -> Option<jiff::Timestamp> {
+        let standing = self.oldest_first();
+        let found = standing
+            .into_iter()
+            .find(|abort| reason.waits_for(&abort.id));
+        found.map(|abort| abort.at)
     }
 
     fn wake_after(&self, activity: Option<Activity>) -> Option<Duration> {

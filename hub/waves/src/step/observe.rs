@@ -20,6 +20,11 @@ pub(super) fn weight_on(status: &WorkloadStatus, change: &Change) -> Weight {
     }
 }
 
+/// Whether a status shows traffic on `change`, or what serves when a later canary beside it goes back.
+pub fn is_served(status: &WorkloadStatus, change: &Change) -> bool {
+    weight_on(status, change) > Weight::ZERO
+}
+
 /// Whether a status shows all traffic on `change`, at the end of its canary (P31). A weight that is
 /// only wanted, and was not read back from every proxy, shows nothing (rule 5).
 pub(super) fn is_fully_on(status: &WorkloadStatus, change: &Change) -> bool {

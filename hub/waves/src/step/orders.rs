@@ -21,23 +21,13 @@ impl Turn<'_> {
             else {
                 continue;
             };
-            // Rule 6: who holds the claim writes the orders. After its end a rollout writes only
-            // in the catch-up lane, and for a cluster that the lane sends back.
-            // What it writes last in its end never replaces what the claim's new holder wrote.
-            let is_replaced = || {
-                let order = member.order.as_ref();
-                order.is_none_or(|order| order.rollout != self.state.rollout)
-            };
-            if member.claimed_by_another && (!self.closing || is_replaced()) {
-                continue;
-            }
             if over && !self.is_lanes_business(&uid, cluster) {
                 continue;
             }
             let Some(wanted) = self.wanted(&uid, cluster) else {
                 continue;
             };
-            if self.is_written(member, &wanted) {
+            if self.is_anothers(&uid, member, &wanted) || self.is_written(member, &wanted) {
                 continue;
             }
             let action = OrderAction {
@@ -53,6 +43,18 @@ impl Turn<'_> {
             };
             self.actions.push(Action::Order(action));
         }
+    }
+
+    /// Rule 6: who holds the claim writes the orders. After its end a rollout writes only in the catch-up
+    /// lane, and for a cluster that the lane sends back. What it writes last in its end, and what takes
+    /// back what it brought (rule 4), never replaces what the claim's new holder wrote; nor does its word
+    /// on a cluster that it had finished, claimed or not.
+    fn is_anothers(&self, uid: &ClusterUid, member: &Member, wanted: &Wanted) -> bool {
+        let is_last_word = self.closing || wanted.intent == Intent::Retreat;
+        let cluster = self.state.clusters.get(uid);
+        let has_finished = cluster.is_some_and(|cluster| cluster.phase.succeeded());
+        (member.claimed_by_another && !(is_last_word && self.is_ordered_here(uid)))
+            || (has_finished && !self.in_lane(uid) && self.is_ordered_by_another(uid))
     }
 
     fn is_lanes_business(&self, uid: &ClusterUid, cluster: &ClusterState) -> bool {
@@ -187,6 +189,7 @@ impl Turn<'_> {
             return_to,
             now,
             not_after,
+            reason,
         } = order;
         let same = *rollout == self.state.rollout
             && *attempt == wanted.attempt
@@ -199,7 +202,9 @@ impl Turn<'_> {
                 same && fresh.is_ok_and(|limit| *not_after > limit)
             }
             Intent::Retreat => same && *return_to == wanted.return_to && *now == wanted.now,
-            Intent::Hold | Intent::Remove => same,
+            // The agent says why it holds: what held first may be over, and something else hold now.
+            Intent::Hold => same && *reason == wanted.reason,
+            Intent::Remove => same,
         }
     }
 

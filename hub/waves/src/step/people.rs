@@ -55,6 +55,7 @@ impl Turn<'_> {
                 now: *now,
                 actor: Some(actor.clone()),
                 reason,
+                abort: None,
             }),
             Wish::Retry => {
                 self.retry();

@@ -146,6 +146,7 @@ impl Turn<'_> {
             now: false,
             actor: None,
             reason,
+            abort: None,
         });
     }
 
@@ -164,12 +165,11 @@ impl Turn<'_> {
         self.reasons.push(Reason::RetreatDone {
             clusters: back.len(),
         });
-        let mixed = self
-            .state
-            .clusters
-            .values()
-            .any(|cluster| cluster.touched && cluster.phase != ClusterPhase::Left);
-        if mixed {
+        let mixed = self.uids(|uid, cluster| {
+            let stays = cluster.touched && cluster.phase != ClusterPhase::Left;
+            stays && !self.is_ordered_by_another(uid)
+        });
+        if !mixed.is_empty() {
             self.enter(RolloutPhase::Failed);
         } else {
             self.enter(RolloutPhase::RolledBack);

@@ -188,6 +188,7 @@ pub(super) fn held_up() -> AbortView {
         lifted: None,
         bound_ms: 35_300,
         bound_at: at(35),
+        taken_back: Vec::new(),
         outcome: AbortOutcome::NotStopped,
         summary: "1 of 5 clusters could not stop: 1 NOT stopped, 1 not heard, 1 returning, 1 returned, 1 done before".into(),
         totals: AbortTotals { clusters: 5, returned: 1, returning: 1, done: 1, not_stopped: 1, not_heard: 1, ..AbortTotals::default() },

@@ -241,6 +241,7 @@ impl World {
                     return_to: order.return_to.clone(),
                     now: order.now,
                     not_after: order.not_after,
+                    reason: order.reason.clone(),
                 };
                 if let Some(member) = self.view.members.get_mut(&order.uid) {
                     member.order = Some(seen);

@@ -59,3 +59,62 @@ fn a_lift_and_a_later_abort_are_both_told() {
     let said = told(&world, " StillAborted: ");
     assert!(said[0].contains("a-1 is lifted, and abort a-2"), "{said:?}");
 }
+
+#[test]
+fn what_holds_says_what_holds_it_now_and_not_what_held_it_first() {
+    let mut world = second_wave("");
+    world.runs("a", 50);
+    world.ask(Wish::Pause);
+    world.settle();
+    let reason = |world: &mut World| world.member("a").order.clone().unwrap().reason;
+    assert_eq!(reason(&mut world), "the rollout is paused");
+    world.abort("a-1", AbortMode::Hold, None);
+    world.settle();
+    assert_eq!(intent(&mut world, "a"), Some(Intent::Hold));
+    assert_eq!(reason(&mut world), "the rollout is aborted");
+    world.ask(Wish::Accept);
+    world.settle();
+    assert_eq!(reason(&mut world), "accepted as it is by ann");
+}
+
+#[test]
+fn each_abort_that_has_to_be_lifted_is_waited_for_since_it_came() {
+    let mut world = second_wave("");
+    let mut came = Vec::new();
+    for id in ["a-1", "a-2", "a-3"] {
+        came.push((id, world.now.wall));
+        world.abort(id, AbortMode::Hold, None);
+        world.settle();
+        world.pass(60);
+    }
+    world.settle();
+    let waits = world.state.waiting.iter();
+    let waits: Vec<_> = waits
+        .map(|wait| (wait.reason.to_string(), wait.since))
+        .collect();
+    for (id, at) in came {
+        let text = format!("abort {id} ");
+        let (_, since) = waits
+            .iter()
+            .find(|(said, _)| said.starts_with(&text))
+            .unwrap();
+        assert_eq!(*since, at, "{id}");
+    }
+}
+
+#[test]
+fn whose_turn_had_not_come_at_the_end_waits_for_nothing_any_more() {
+    let mut world = second_wave("");
+    let word = |world: &World| world.state.word_of(&world.state.clusters[&uid("c")]);
+    assert_eq!(word(&world), "Waiting");
+    world.ask(World::retreat());
+    world.settle();
+    for name in ["p", "a", "b"] {
+        world.take(name);
+    }
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::RolledBack);
+    assert_eq!(word(&world), "NotBegun");
+    let lines = crate::describe(&world.plan, &world.state, world.now).join("\n");
+    assert!(lines.contains("1 NotBegun (c)"), "{lines}");
+}

@@ -45,3 +45,56 @@ fn s09_what_a_superseded_rollout_writes_last_spares_what_its_successor_wrote() {
         .collect();
     assert_eq!(written, ["b: Retreat"], "a runs for its successor already");
 }
+
+#[test]
+fn rule_4_what_an_abort_takes_back_of_an_ended_rollout_goes_back_though_a_later_one_holds_it() {
+    let mut world = succeeded();
+    for name in ["p", "a", "b", "c"] {
+        world.member(name).claimed_by_another = true;
+    }
+    world.abort("a-1", AbortMode::RetreatDone, None);
+    world.settle();
+    for name in ["p", "a", "b", "c"] {
+        assert_eq!(intent(&mut world, name), Some(Intent::Retreat), "{name}");
+        world.take(name);
+    }
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::RolledBack);
+    assert_eq!(world.state.but_left_behind(), "");
+}
+
+#[test]
+fn p11_who_is_left_behind_is_named_and_goes_back_when_a_person_says_so() {
+    let mut world = succeeded();
+    let later: RolloutId = "checkout-2".parse().unwrap();
+    world.member("p").claimed_by_another = true;
+    world.member("p").order.as_mut().unwrap().rollout = later.clone();
+    world.abort("a-1", AbortMode::RetreatDone, None);
+    world.settle();
+    assert!(
+        world.log.iter().any(|line| line.contains("LeftBehind: p ")),
+        "{:#?}",
+        world.log
+    );
+    world.member("p").claimed_by_another = false;
+    world.settle();
+    for name in ["a", "b", "c"] {
+        world.take(name);
+    }
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::RolledBack);
+    let order = world.member("p").order.clone().unwrap();
+    assert_eq!(order.rollout, later, "the later one's word stays");
+    let said = world.state.but_left_behind();
+    assert_eq!(
+        said,
+        "; not p, where another rollout had been ordered since"
+    );
+    world.ask(World::retreat());
+    world.settle();
+    assert_eq!(intent(&mut world, "p"), Some(Intent::Retreat));
+    world.take("p");
+    world.settle();
+    assert_eq!(world.state.phase, RolloutPhase::RolledBack);
+    assert_eq!(world.state.but_left_behind(), "");
+}
