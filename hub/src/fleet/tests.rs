@@ -3,6 +3,7 @@
 mod aborts;
 mod fixture;
 mod history;
+mod joins;
 mod leases;
 mod offences;
 mod orders;
