@@ -1,6 +1,7 @@
 //! The fleet at a glance, and who asks.
 
 use axum::{Json, extract::State};
+use flagship_proto::command::{Command, OPEN};
 
 use super::{
     ApiState,
@@ -120,7 +121,13 @@ fn standing(
     sight: &Sight<'_>,
     open: &[Stored<RolloutRow>],
 ) -> Vec<Banner> {
-    let mut of_the_hub = of_the_hub(state, seen);
+    // Where its data lie is one of its settings, which are not for everybody.
+    let data = if sight.is_whole() {
+        &state.settings.data
+    } else {
+        OPEN
+    };
+    let mut of_the_hub = of_the_hub(state, seen, data);
     of_the_hub.retain(|banner| sight.banner(banner));
     let mut banners = seen.banners(sight);
     banners.extend(open.iter().filter_map(|row| seen.serving_banner(row)));
@@ -130,7 +137,8 @@ fn standing(
     banners
 }
 
-fn of_the_hub(state: &ApiState, seen: &Seen) -> Vec<Banner> {
+fn of_the_hub(state: &ApiState, seen: &Seen, data: &str) -> Vec<Banner> {
+    let recover = Command::hub("recover").of("--data").of(data).because();
     let mut banners: Vec<Banner> = cluster::unconfirmed_banner(seen).into_iter().collect();
     banners.extend(cluster::local_banners(seen));
     let complaints = state.fleet.audit_complaints();
@@ -139,7 +147,7 @@ fn of_the_hub(state: &ApiState, seen: &Seen) -> Vec<Banner> {
         id: cluster.to_string(),
         text: format!("cluster {cluster} says that {what}"),
         since: seen.now.wall,
-        remedy: "keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; flagship-hub recover goes on above what was seen".to_owned(),
+        remedy: format!("keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; what goes on above all that was seen: {recover}"),
         about: About::Fleet,
     }));
     banners.extend(state.fleet.behind().map(|why| Banner {
@@ -147,7 +155,7 @@ fn of_the_hub(state: &ApiState, seen: &Seen) -> Vec<Banner> {
         id: "hub".to_owned(),
         text: format!("the hub gives no orders and no leases: {why}"),
         since: seen.now.wall,
-        remedy: "stop the hub; put back a newer copy of its data folder if there is one, else flagship-hub recover --data DIR --reason …".to_owned(),
+        remedy: format!("stop the hub; put back a newer copy of its data folder if there is one, else: {recover}"),
         about: About::Seen,
     }));
     banners

@@ -158,6 +158,13 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
         look.paint(outcome_tone(view.outcome), &view.summary)
     );
     text += &serving(look, "Stopped is not fixed", "was aborted", &view.not_fixed);
+    if view
+        .clusters
+        .iter()
+        .any(|cluster| cluster.local_command.is_some())
+    {
+        text += &format!("{THERE}\n");
+    }
     if view.standing {
         text += &format!(
             "It stands until somebody lifts it ({} so far): flagship lift {} --reason …\n",
@@ -167,6 +174,9 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
     }
     text
 }
+
+/// How the commands are typed that stop a cluster without the hub.
+const THERE: &str = "What stops a cluster there is typed on its machine, with --config FILE where the agent's is not /etc/flagship/agent.yaml.";
 
 /// So many clusters that are to be fixed are named.
 const WRITTEN: usize = 20;
