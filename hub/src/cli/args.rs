@@ -152,9 +152,13 @@ pub fn shaped(command: Command, width: usize) -> Command {
     };
     command
         .term_width(width)
+        .next_line_help(width < NARROW)
         .mut_args(whole)
         .mut_subcommands(|verb| shaped(verb, width))
 }
+
+/// In fewer columns what an option does stands below it: beside the longest there would be no room.
+const NARROW: usize = 70;
 
 /// Helps are never wider, so that they are read.
 const WIDEST: usize = 100;

@@ -163,6 +163,9 @@ fn an_example_of_a_help_stays_whole_on_a_terminal_of_any_width() {
             let (prose, _) = all.split_once("Examples:").unwrap();
             let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(flat(&help).contains(&flat(prose)), "{width}\n{help}");
+            let indent = |line: &str| line.len() - line.trim_start().len();
+            let has_room = |line: &str| indent(line) < width.min(40);
+            assert!(help.lines().all(has_room), "{width}\n{help}");
         }
     }
 }
