@@ -138,7 +138,7 @@ async fn a_hub_that_is_away_and_a_token_that_ends_are_told_and_what_was_away_com
     browser
         .reads(
             "#login-problem",
-            "the token is not known, was revoked, or has ended",
+            &format!("token {} of eve was revoked at ", token.token.id),
         )
         .await;
     let left = browser
