@@ -12,10 +12,12 @@ use flagship_proto::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, OpErrorKind, Ops, Prepared, scope::Otherwise, standing_aborts};
+use super::{
+    Caller, OpError, OpErrorKind, Ops, Prepared, room::Room, scope::Otherwise, standing_aborts,
+};
 use crate::{
     auth::Right,
-    records::{AbortRow, Guard, Record as _, key},
+    records::{AbortRow, Guard, Record as _, Stored, key},
     store::Txn,
 };
 
@@ -24,18 +26,6 @@ pub(super) const NOT_STOPPED: Otherwise = Otherwise {
     field: "scope",
     outcome: "nothing was stopped",
 };
-
-/// So many aborts may stand at once; wider ones than these find room all the same.
-pub(crate) const MOST_STANDING: usize = 64;
-
-/// So many of them of one author, so that nobody takes the room in which others stop.
-pub(crate) const MOST_OF_AUTHOR: usize = MOST_STANDING / 2;
-
-/// So many of one scope and mode may stand: each needs a lift of its own.
-const SAME: usize = 2;
-
-/// So many with those that end already.
-const SAME_IN_ALL: usize = 8 * SAME;
 
 /// So much of a reason goes to the agents with the abort; the audit log has all of it.
 const REASON: usize = 512;
@@ -103,9 +93,12 @@ impl Ops {
         let is_selector = matched.is_some();
         let row = self.new_abort(caller, args, matched, tries, now);
         // No row that cannot be read may stand in the way of an abort.
-        if let Ok(standing) = standing_aborts(&self.store, now.wall) {
-            let standing: Vec<&AbortRow> = standing.iter().map(|row| &*row.value).collect();
-            self.has_room(&row, &standing)?;
+        let standing = standing_aborts(&self.store, now.wall).unwrap_or_default();
+        let rows: Vec<&AbortRow> = standing.iter().map(|row| &*row.value).collect();
+        if let Room::Stands(id) = self.room_for(&row, &rows)?
+            && let Some(stands) = standing.iter().find(|row| *row.id() == id)
+        {
+            return self.join(caller, stands, now);
         }
         let object = format!("abort {} ({})", row.id(), args.scope);
         let answer = answer(&row, None);
@@ -141,44 +134,25 @@ impl Ops {
         row
     }
 
-    /// Agents show every abort that stands when they connect, in one message: so many find room. What
-    /// stops all of a project or of the fleet finds it always, but not again and again.
-    fn has_room(&self, new: &AbortRow, standing: &[&AbortRow]) -> Result<(), OpError> {
-        let (scope, mode) = (&new.unplaced().scope, new.unplaced().mode);
-        let is_same = |row: &&&AbortRow| {
-            let abort = row.unplaced();
-            (&abort.scope, abort.mode, &row.reach) == (scope, mode, &new.reach)
+    /// What stands as often as it is worth is ordered by one more: who orders it is written down, and it is
+    /// what they are told of.
+    fn join(
+        &self,
+        caller: &Caller,
+        stands: &Stored<AbortRow>,
+        now: Tick,
+    ) -> Result<Prepared<AbortAnswer>, OpError> {
+        self.not_without_end(caller, now)?;
+        let object = format!("abort {} ({})", stands.id(), stands.unplaced().scope);
+        let answer = AbortAnswer {
+            abort: stands.abort(),
+            ..answer(stands, None)
         };
-        let mut same: Vec<_> = standing.iter().filter(is_same).collect();
-        if same.len() < SAME_IN_ALL {
-            // One whose lift is under way stops nothing for long.
-            same.retain(|row| matches!(self.store.get(&key::lift(row.id())), Ok(None)));
-        }
-        if let (SAME.., Some(last)) = (same.len(), same.last()) {
-            let what = format!("{} such aborts of {scope} stand already", same.len());
-            return Err(OpError::refused("abort.stands", &what).try_this(&format!(
-                "follow it: {}",
-                Command::flagship("describe").of("abort").of(last.id())
-            )));
-        }
-        let is_whole = matches!(scope, Scope::Fleet | Scope::Project(_));
-        if !is_whole && standing.len() >= MOST_STANDING {
-            let what = format!("{} aborts stand, and no more fit", standing.len());
-            return Err(OpError::refused("abort.tooMany", &what).try_this(
-                "stop all at once with --project or --fleet, or lift one that is not needed",
-            ));
-        }
-        let author = &new.unplaced().actor;
-        let is_theirs =
-            |row: &&&AbortRow| row.unplaced().actor == *author && row.narrowed_from.is_none();
-        if !is_whole && standing.iter().filter(is_theirs).count() >= MOST_OF_AUTHOR {
-            let what =
-                format!("{MOST_OF_AUTHOR} aborts of {author} stand, and no more of one author fit");
-            return Err(OpError::refused("abort.tooMany", &what).try_this(
-                "stop all at once by a label that all have, with --project or with --fleet, or have one lifted that is not needed",
-            ));
-        }
-        Ok(())
+        let txn = Txn::new()
+            .unchanged(stands)
+            .absent(key::lift(stands.id()))
+            .urgent();
+        Ok(Prepared::new(txn, answer, object))
     }
 
     /// Refuses an abort that could not be stored where it finds no room beside those that stand, stored or
@@ -197,7 +171,14 @@ impl Ops {
             .filter(|row| stored.iter().all(|known| known.id() != row.id()));
         let standing = stored.iter().map(|row| &*row.value).chain(unstored);
         let others: Vec<&AbortRow> = standing.filter(|row| row.id() != new.id()).collect();
-        self.has_room(&new, &others)
+        let Room::Stands(last) = self.room_for(&new, &others)? else {
+            return Ok(());
+        };
+        let what = format!("such aborts of {} stand already", new.unplaced().scope);
+        Err(OpError::refused("abort.stands", &what).try_this(&format!(
+            "follow it: {}",
+            Command::flagship("describe").of("abort").of(&last)
+        )))
     }
 
     /// Whom a scope means, to who may stop all of it.

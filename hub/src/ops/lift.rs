@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AbortOrder, Caller, OpError, Ops, Prepared,
-    abort::{MOST_STANDING, bound_from, cut},
+    abort::{bound_from, cut},
     error::named,
+    room::MOST_STANDING,
     scope::Otherwise,
     standing_aborts,
 };
@@ -244,9 +245,14 @@ impl Ops {
                 .in_field("except")
                 .try_this("name each part once"));
         }
-        let standing = standing_aborts(&self.store, now.wall)?.len();
+        let all = standing_aborts(&self.store, now.wall)?;
+        let standing = all.len();
+        let ends =
+            |row: &&Stored<AbortRow>| !matches!(self.store.get(&key::lift(row.id())), Ok(None));
         let most = match parts {
-            [_] => MOST_STANDING * 5 / 4,
+            [_] => {
+                MOST_STANDING.max(standing - all.iter().filter(ends).count()) + MOST_STANDING / 4
+            }
             _ => MOST_STANDING,
         };
         if !parts.is_empty() && standing.saturating_sub(1) + parts.len() > most {

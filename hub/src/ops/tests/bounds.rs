@@ -1,15 +1,18 @@
 //! What a right does not reach: stops that would shut the fleet out, a way back that is a release, the
 //! workload of another project, clusters beyond a label.
 
-use flagship_proto::model::{
-    AbortMode, Scope, Selector,
-    scope::{Expression, Operator},
+use flagship_proto::{
+    digest::canonical,
+    model::{
+        AbortMode, Scope, Selector,
+        scope::{Expression, Operator},
+    },
 };
 
 use super::*;
 use crate::{
     auth::{Binding, Grants, Role},
-    ops::abort::MOST_OF_AUTHOR,
+    ops::room::{ASSURED, MOST_BYTES, MOST_OF_AUTHOR},
     records::{GoodVersion, LastGoodRow},
 };
 
@@ -89,10 +92,57 @@ fn so_many_aborts_stand_as_one_hello_shows_and_a_whole_project_is_stopped_all_th
     for mode in [AbortMode::Hold, AbortMode::Return, AbortMode::Return] {
         abort(&hub, project(), mode).unwrap();
     }
-    let again = abort(&hub, project(), AbortMode::Return);
-    let error = refused(again, OpErrorKind::Refused, "abort.stands");
-    assert!(error.remedy.contains("describe abort"), "{}", error.remedy);
+    let standing = || standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
+    let (before, written) = (standing().len(), hub.ops.store.audit_head().count);
+    let again = abort_by(&hub, "dora", project(), AbortMode::Return).unwrap();
+    let stands = |row: &Stored<AbortRow>| row.abort() == again.abort;
+    assert!(standing().iter().any(stands), "it is one that stands");
+    assert_eq!(standing().len(), before, "a third lift is not needed");
+    assert_eq!(hub.ops.store.audit_head().count, written + 1);
     abort(&hub, Scope::Fleet, AbortMode::Return).unwrap();
+}
+
+#[test]
+fn nobody_is_refused_a_stop_because_others_have_stopped() {
+    let hub = Hub::new();
+    let stop = |who: &str, number: usize| {
+        let scope = not_in(&format!("{who}-{number}"));
+        abort_by(&hub, who, scope, AbortMode::Return)
+    };
+    for who in ["reg", "rex"] {
+        let stored = (0..).take_while(|number| stop(who, *number).is_ok());
+        assert_eq!(stored.count(), MOST_OF_AUTHOR, "{who}");
+    }
+    for number in 0..50 {
+        let who = format!("third{number}");
+        for number in 0..ASSURED {
+            stop(&who, number).unwrap();
+        }
+        let error = refused(stop(&who, ASSURED), OpErrorKind::Refused, "abort.tooMany");
+        assert!(
+            error.message.contains(&format!("4 of them of {who}")),
+            "{error}"
+        );
+    }
+    // They are no longer than one message holds, whoever stops.
+    let values: Vec<String> = (0..90).map(|number| format!("{number:0>40}")).collect();
+    let long = |who: usize| {
+        let mut scope = not_in("x");
+        let Scope::Selector(selector) = &mut scope else {
+            panic!("it is a selector");
+        };
+        selector.match_expressions[0].values = values.clone();
+        selector.match_expressions[0].values.push(who.to_string());
+        abort_by(&hub, &format!("long{who}"), scope, AbortMode::Return)
+    };
+    let stored = (0..).take_while(|who| long(*who).is_ok()).count();
+    assert!(stored > 50, "{stored}");
+    let standing = standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
+    let bodies = standing
+        .iter()
+        .map(|row| canonical(&row.abort()).unwrap().len());
+    assert!(bodies.sum::<usize>() < MOST_BYTES * 11 / 10);
+    abort_by(&hub, "last", Scope::Fleet, AbortMode::Return).unwrap();
 }
 
 #[test]
