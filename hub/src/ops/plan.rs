@@ -4,7 +4,7 @@ use flagship_proto::{
     digest::Digest,
     model::{PlanRef, Tick, WorkloadRef},
 };
-use flagship_waves::{Candidate, Finding, has_errors, lint_members, lint_offline, parse_plan};
+use flagship_waves::{Candidate, Finding, Plan, check_plan, has_errors, lint_members};
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, once::Once};
@@ -63,13 +63,15 @@ impl Ops {
         if let Some(first) = once.replay(&self.store)? {
             return Ok(first);
         }
-        let prepared = self.prepare_plan(caller, &args, now)?;
+        // Once: what a text says does not change, however often it is decided.
+        let checked = check_plan(&args.source);
+        let prepared = self.prepare_plan(caller, &args, &checked, now)?;
         if args.dry_run || prepared.answer.outcome == ApplyOutcome::Unchanged {
             self.check(caller, &prepared)?;
             return Ok(prepared.answer);
         }
         self.transact(caller, "plan.apply", &args, now, || {
-            self.prepare_plan(caller, &args, now)
+            self.prepare_plan(caller, &args, &checked, now)
         })
         .await
     }
@@ -78,13 +80,11 @@ impl Ops {
         &self,
         caller: &Caller,
         args: &ApplyPlan,
+        checked: &(Option<Plan>, Vec<Finding>),
         now: Tick,
     ) -> Result<Prepared<Applied>, OpError> {
-        let mut findings = lint_offline(&args.source);
-        let plan = match parse_plan(&args.source) {
-            Ok(plan) if !has_errors(&findings) => plan,
-            Ok(_) => return Err(invalid(findings)),
-            Err(errors) => return Err(invalid(errors)),
+        let (Some(plan), mut findings) = checked.clone() else {
+            return Err(invalid(checked.1.clone()));
         };
         let id = plan.id();
         let before: Option<Stored<PlanRow>> = self.store.read(&key::plan(&id))?;

@@ -11,6 +11,9 @@ use flagship_proto::model::{
 use super::Finding;
 use crate::plan::{OnUnreachable, Plan, Then, Wave, WhenDisconnected, source::Node};
 
+/// More waves than any release has: each waits for all before it.
+const MOST_WAVES: usize = 200;
+
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
@@ -52,6 +55,16 @@ fn waves(plan: &Plan, node: &Node, findings: &mut Vec<Finding>) {
             Finding::error("spec.waves", "there is no wave")
                 .remedy("add one: - {name: all, clusters: {}}"),
         );
+    }
+    if waves.len() > MOST_WAVES {
+        findings.push(
+            Finding::error(
+                "spec.waves",
+                format!("{} waves are more than {MOST_WAVES}", waves.len()),
+            )
+            .remedy("select clusters by labels, so that one wave takes several; maxConcurrent says how many at once"),
+        );
+        return;
     }
     let mut names = BTreeMap::new();
     let mut clusters = BTreeMap::new();

@@ -210,3 +210,25 @@ fn what_comes_later_is_refused_and_never_ignored() {
         assert!(parse_plan(&text).is_err(), "{new}");
     }
 }
+
+#[test]
+fn more_waves_than_any_release_has_are_refused_in_one_line_that_says_what_to_do() {
+    let plan = |count: usize| {
+        let wave =
+            |number| format!("    - {{name: w{number}, clusters: {{names: [c{number}]}}}}\n");
+        let more: String = (3..count).map(wave).collect();
+        with("    - name: pilot\n", &format!("{more}    - name: pilot\n"))
+    };
+    assert!(parse_plan(&plan(200)).is_ok(), "{}", printed(&plan(200)));
+    let found = printed(&plan(2_500));
+    let errors: Vec<&str> = found
+        .lines()
+        .filter(|line| line.contains("error: "))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "20:3: error: spec.waves: 2500 waves are more than 200 (select clusters by labels, so that one wave takes several; maxConcurrent says how many at once)"
+        ]
+    );
+}
