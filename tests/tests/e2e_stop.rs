@@ -2,8 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use flagship_hub::api::types::{AbortView, FreezeView, List};
+use flagship_hub::api::types::{AbortOutcome, AbortState, AbortView, FreezeView, List};
 use flagship_tests::{
+    cut::Cable,
     fleet::Answer,
     play::{LONG, Play, quick_plan},
     process::until,
@@ -114,6 +115,103 @@ async fn a_freeze_holds_every_weight_while_users_are_served_and_its_end_lets_the
         assert_eq!(play.seen(cluster).failed, 0, "{cluster}");
     }
     play.both_ends_agree().await;
+}
+
+/// The quickstart's plan as one wave of all, slow enough to be stopped in the middle.
+fn one_wave() -> String {
+    let plan = quick_plan("").replace("interval: 1s", "interval: 5s");
+    let (before, rest) = plan.split_once("    - name: pilot").expect("a pilot wave");
+    let (_, rest) = rest
+        .split_once("    - name: rest")
+        .expect("a wave of the rest");
+    format!("{before}    - name: rest{rest}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_of_one_cluster_stops_it_alone_and_nobody_who_comes_later_until_it_is_lifted() {
+    let mut play = Play::start(&folder("one"), TWO, "", &one_wave()).await;
+    let lost = run(&play, &["abort", "--cluster", "us-9", "--reason", "e2e"]);
+    assert_ne!(lost.code, 0, "{lost}");
+    assert!(lost.err.contains("there is no cluster us-9"), "{lost}");
+
+    let rollout = play.release("1.1.0");
+    for cluster in ["pilot-1", "us-1"] {
+        play.reaches_weight(&rollout, cluster, 10).await;
+    }
+    let stop = ["abort", "--cluster", "us-1", "--reason", "errors", "--wait"];
+    let said = play.ok(&stop);
+    assert!(
+        said.contains("us-1") && !said.contains("pilot-1 "),
+        "{said}"
+    );
+    play.serves("us-1", "1.0.0").await;
+    let abort = play.fleet.cli.newest_abort().unwrap();
+    let names: Vec<&str> = abort
+        .clusters
+        .iter()
+        .map(|one| one.cluster.as_str())
+        .collect();
+    assert_eq!(
+        (names, abort.outcome),
+        (vec!["us-1"], AbortOutcome::Stopped)
+    );
+    assert_eq!(abort.clusters[0].state, AbortState::Returned);
+    assert!(abort.clusters[0].receipt_at.is_some(), "it has answered");
+    assert!(play.weight(&rollout, "pilot-1") >= 10, "its weight stays");
+    let before = play.seen("pilot-1");
+    let served = async || play.seen("pilot-1").of("1.1.0") > before.of("1.1.0") + 5;
+    until("the other cluster serves the change", LONG, served).await;
+
+    let region = [("region".to_owned(), "us".to_owned())];
+    play.fleet.add("us-2", &region, "").unwrap();
+    play.fleet.settle().await;
+    let still = play.fleet.cli.newest_abort().unwrap();
+    assert_eq!(still.clusters.len(), 1, "{:?}", still.clusters);
+    let told = |cluster: &str| {
+        let log = std::fs::read_to_string(play.fleet.clusters[cluster].log());
+        log.unwrap().contains(&abort.id)
+    };
+    assert!(told("us-1") && !told("us-2") && !told("pilot-1"));
+
+    play.ok(&["lift", &abort.id, "--reason", "mended", "--yes"]);
+    play.ok(&["retry", &rollout, "--reason", "mended"]);
+    play.reaches(&rollout, "Succeeded").await;
+    for cluster in ["pilot-1", "us-1"] {
+        play.serves(cluster, "1.1.0").await;
+        assert_eq!(play.seen(cluster).failed, 0, "{cluster}");
+    }
+    play.load.take();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_whose_sessions_are_short_asks_less_and_less_often() {
+    let mut play = Play::start(&folder("short"), &TWO[..1], "", &one_wave()).await;
+    let cable = Cable::to(play.fleet.hub.agents()).await.unwrap();
+    let agent = play.fleet.at("pilot-1");
+    agent.reroute(cable.address).await.unwrap();
+    let log = agent.log();
+    let sessions = || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.matches("connected to the hub").count()
+    };
+    let mut seen = sessions();
+    let mut began = std::time::Instant::now();
+    for number in 0..7 {
+        until("it is welcome", LONG, async || {
+            let clusters = play.fleet.cli.clusters();
+            sessions() > seen && clusters.is_ok_and(|all| all[0].connected)
+        })
+        .await;
+        if number == 0 {
+            began = std::time::Instant::now();
+        }
+        seen = sessions();
+        cable.cut();
+        cable.mend();
+    }
+    // Six waits from 0.2 s on, each twice as long as the one before, at least half of it each.
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(6), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

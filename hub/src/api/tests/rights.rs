@@ -286,6 +286,8 @@ async fn events_of_another_project_are_not_told_and_a_revoked_token_is_told_noth
     let path = format!("/api/v1/tokens/{id}");
     let stream = api.open_events(&token, api.seq()).await;
     api.ask(&Method::DELETE, &path, &admin, "", &[]).await;
+    // A viewer is told of it at once: who is revoked is not, though the stream did not end yet.
+    api.post_with("/api/v1/freezes", &admin, body, &[]).await;
     let rest = tokio::time::timeout(LONG, stream.collect::<Vec<_>>()).await;
     assert!(rest.expect("the stream ends").is_empty());
 }
