@@ -1,6 +1,7 @@
 //! From a socket to a finished handshake, within limits: both ports of the hub let their peers in here.
 //!
-//! Handshakes run in tasks of their own with a deadline (trap 36). Until a certificate vouches for a
+//! Handshakes run in tasks of their own with a deadline (trap 36), and some at a time: whoever said nothing
+//! yet takes no turn, and who answers slowly goes on without one. Until a certificate vouches for a
 //! peer, it shares what its address is given; a member has a few connections of its own, so that
 //! neither a crowd without certificates nor one member gone wrong takes the room of the others. Where all
 //! room is taken, the oldest of those whom nobody knows yet makes some for who comes.
@@ -16,12 +17,12 @@ mod tests;
 use std::{io, sync::Arc, time::Duration};
 
 use flagship_proto::identity::{PeerId, peer_id};
-use rustls::{ServerConfig, pki_types::CertificateDer};
+use rustls::{ServerConfig, pki_types::CertificateDer, server::Acceptor};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc::Sender,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 pub use connection::Connection;
@@ -45,6 +46,8 @@ pub struct Limits {
     pub handshakes: usize,
     /// Those of them from one address; others of it wait.
     pub handshakes_per_address: usize,
+    /// How long a handshake counts as one of these: so many that are begun and left keep nobody waiting.
+    pub turn: Duration,
     /// How long a connection may wait for its handshake and be at it.
     pub handshake: Duration,
     /// How long a peer may take nothing of what is sent to it.
@@ -72,6 +75,7 @@ impl Limits {
         per_member: 8,
         handshakes: 256,
         handshakes_per_address: 128,
+        turn: Duration::from_millis(500),
         handshake: Duration::from_secs(10),
         stall: Duration::from_secs(20),
         strangers: Some(Strangers {
@@ -86,8 +90,9 @@ impl Limits {
         connections: 2_048,
         per_address: 512,
         per_member: 0,
-        handshakes: 64,
-        handshakes_per_address: 32,
+        handshakes: 256,
+        handshakes_per_address: 64,
+        turn: Duration::from_millis(100),
         handshake: Duration::from_secs(10),
         stall: Duration::from_secs(30),
         strangers: None,
@@ -115,7 +120,7 @@ pub async fn run(
     ready: Sender<io::Result<Connection>>,
     stop: CancellationToken,
 ) {
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let tls = Arc::new(tls);
     let gates = Arc::new(Gates::new(limits));
     let tasks = tokio_util::task::TaskTracker::new();
     while !stop.is_cancelled() {
@@ -132,9 +137,9 @@ pub async fn run(
                 continue;
             }
         };
-        let (acceptor, gates, ready) = (acceptor.clone(), gates.clone(), ready.clone());
+        let (tls, gates, ready) = (tls.clone(), gates.clone(), ready.clone());
         tasks.spawn(async move {
-            match admit(stream, Origin::of(from.ip()), &acceptor, &gates).await {
+            match admit(stream, Origin::of(from.ip()), tls, &gates).await {
                 Ok(connection) => {
                     // The server is gone: so is the connection.
                     let _ = ready.send(Ok(connection)).await;
@@ -150,7 +155,7 @@ pub async fn run(
 async fn admit(
     stream: TcpStream,
     origin: Origin,
-    acceptor: &TlsAcceptor,
+    tls: Arc<ServerConfig>,
     gates: &Gates,
 ) -> io::Result<Connection> {
     let limits = gates.limits;
@@ -158,10 +163,7 @@ async fn admit(
     let gone = guest.cut.clone().drop_guard();
     let waiting = gates.knock(origin, &guest).await?;
     stream.set_nodelay(true)?;
-    let handshake = async {
-        let _turn = gates.turn(origin).await?;
-        acceptor.accept(Socket::new(stream, limits.stall)).await
-    };
+    let handshake = shake_hands(Socket::new(stream, limits.stall), origin, tls, gates);
     let handshake = tokio::time::timeout(limits.handshake, handshake);
     let stream = tokio::select! {
         stream = handshake => stream??,
@@ -193,6 +195,22 @@ async fn admit(
         cut_after(strangers.stay, &peer.guest.cut);
     }
     Ok(Connection::new(stream, peer, place))
+}
+
+async fn shake_hands(
+    socket: Socket,
+    origin: Origin,
+    tls: Arc<ServerConfig>,
+    gates: &Gates,
+) -> io::Result<TlsStream<Socket>> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let turn = gates.turn(origin).await?;
+    let mut rest = std::pin::pin!(hello.into_stream(tls));
+    if let Ok(done) = tokio::time::timeout(gates.limits.turn, &mut rest).await {
+        return done;
+    }
+    drop(turn);
+    rest.await
 }
 
 fn cut_after(stay: Duration, cut: &CancellationToken) {

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use flagship_proto::command::{Command, OPEN};
+use jiff::Timestamp;
 
 use super::{
     ApiState,
@@ -127,7 +128,7 @@ fn standing(
     } else {
         OPEN
     };
-    let mut of_the_hub = of_the_hub(state, seen, data);
+    let mut of_the_hub = of_the_hub(state, seen, sight, data);
     of_the_hub.retain(|banner| sight.banner(banner));
     let mut banners = seen.banners(sight);
     banners.extend(open.iter().filter_map(|row| seen.serving_banner(row)));
@@ -137,7 +138,26 @@ fn standing(
     banners
 }
 
-fn of_the_hub(state: &ApiState, seen: &Seen, data: &str) -> Vec<Banner> {
+/// That the hub's store is older than what agents hold. Why names clusters and workloads, which only who
+/// sees all is told.
+fn behind_banner(why: &str, sees_all: bool, recover: &Command, since: Timestamp) -> Banner {
+    let cause = match sees_all {
+        true => why,
+        false => "its store lacks something that was ordered",
+    };
+    Banner {
+        kind: "behind".to_owned(),
+        id: "hub".to_owned(),
+        text: format!("the hub gives no orders and no leases: {cause}"),
+        since,
+        remedy: format!(
+            "stop the hub; put back a newer copy of its data folder if there is one, else: {recover}"
+        ),
+        about: About::Seen,
+    }
+}
+
+fn of_the_hub(state: &ApiState, seen: &Seen, sight: &Sight<'_>, data: &str) -> Vec<Banner> {
     let recover = Command::hub("recover").of("--data").of(data).because();
     let mut banners: Vec<Banner> = cluster::unconfirmed_banner(seen).into_iter().collect();
     banners.extend(cluster::local_banners(seen));
@@ -150,13 +170,27 @@ fn of_the_hub(state: &ApiState, seen: &Seen, data: &str) -> Vec<Banner> {
         remedy: format!("keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; what goes on above all that was seen: {recover}"),
         about: About::Fleet,
     }));
-    banners.extend(state.fleet.behind().map(|why| Banner {
-        kind: "behind".to_owned(),
-        id: "hub".to_owned(),
-        text: format!("the hub gives no orders and no leases: {why}"),
-        since: seen.now.wall,
-        remedy: format!("stop the hub; put back a newer copy of its data folder if there is one, else: {recover}"),
-        about: About::Seen,
-    }));
+    let behind = state.fleet.behind();
     banners
+        .extend(behind.map(|why| behind_banner(&why, sight.is_whole(), &recover, seen.now.wall)));
+    banners
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_lacks_is_told_to_who_sees_all_and_that_it_lacks_something_to_everybody() {
+        let why = "cluster eu-1 holds a signed order for pay/Deployment/ledger";
+        let recover = Command::hub("recover");
+        let text = |sees_all| behind_banner(why, sees_all, &recover, Timestamp::UNIX_EPOCH).text;
+        assert!(text(true).ends_with(why), "{}", text(true));
+        let cut = text(false);
+        assert!(
+            cut.starts_with("the hub gives no orders and no leases: "),
+            "{cut}"
+        );
+        assert!(!cut.contains("eu-1") && !cut.contains("ledger"), "{cut}");
+    }
 }

@@ -211,7 +211,9 @@ impl Ops {
     /// one abort. One that was stored once is another: it may have been lifted, and is dead then (P7).
     fn drawn_by_key(&self, caller: &Caller, args: &AbortOrder) -> Option<AbortId> {
         let key = caller.idempotency_key.as_ref()?;
-        let drawn = Digest::of_document(&(&caller.actor, key, args)).ok()?;
+        // Two credentials of one name share no key: one may stop what the other may not.
+        let via = caller.via.as_ref().map(ToString::to_string);
+        let drawn = Digest::of_document(&(&caller.actor, via, key, args)).ok()?;
         let id: AbortId = format!("a-{}", drawn.short()).parse().ok()?;
         let is_new = |key| matches!(self.store.get(&key), Ok(None));
         (is_new(key::abort(&id)) && is_new(key::lift(&id))).then_some(id)

@@ -6,7 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use flagship_proto::{identity::Person, model::TokenId, words::moment};
+use flagship_proto::{
+    command::{Command, OPEN},
+    identity::Person,
+    model::TokenId,
+    words::moment,
+};
 use jiff::Timestamp;
 
 use super::{OpError, Ops};
@@ -60,9 +65,8 @@ impl Ops {
         let revoked = grants.iter().filter_map(|row| row.revoked).max();
         let made_since = revoked.is_none_or(|at| at < person.not_before);
         let refused = |message: String| OpError::unidentified("auth.certificate", &message);
-        let remedy = format!(
-            "an admin grants it: flagship token create --certificate --name {name} --role …"
-        );
+        let grant = Command::flagship("token create --certificate --name").of(name);
+        let remedy = format!("an admin grants it: {}", grant.of("--role").of(OPEN));
         match grants.iter().find(|row| row.is_live(now)) {
             Some(row) if made_since => {
                 let serial = Some(person.serial.clone());

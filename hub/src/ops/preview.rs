@@ -197,6 +197,9 @@ pub fn joins(scope: &Scope, reach: Option<&Reach>) -> Option<String> {
     match scope {
         Scope::Selector(_) => Some(match reach {
             None => "clusters that match and join later are in it too".to_owned(),
+            Some(reach) if reach.selectors().is_empty() => {
+                "clusters that match and join later are not in it".to_owned()
+            }
             Some(reach) => {
                 format!(
                     "of clusters that match and join later, those labelled {reach} are in it too"

@@ -35,8 +35,8 @@ pub(super) enum Room {
 }
 
 impl Ops {
-    /// Whether a new abort finds room beside those that stand. What stops all of a project or of the fleet finds it always, but not
-    /// again and again.
+    /// Whether a new abort finds room beside those that stand. What stops all of a project or of the fleet
+    /// finds it always, but not again and again.
     pub(super) fn room_for(&self, new: &AbortRow, standing: &[&AbortRow]) -> Result<Room, OpError> {
         let scope = &new.unplaced().scope;
         if let Some(same) = self.stands_already(new, standing)? {

@@ -69,3 +69,20 @@ async fn aborts_that_wait_to_be_stored_take_room_like_those_that_are() {
         serde_json::from_str(&api.get("/api/v1/aborts", &token).await).unwrap();
     assert_eq!(list.items.len(), 3, "{list:?}");
 }
+
+#[tokio::test]
+async fn two_credentials_of_one_name_share_no_key_while_nothing_can_be_stored_either() {
+    let memory = MemoryStore::new(1);
+    let api = Api::on(Store::Memory(memory.clone())).await;
+    let tokens = [api.token(Role::Admin).await, api.token(Role::Admin).await];
+    memory.set_broken(true);
+    let body = r#"{"scope": {"kind": "fleet"}}"#;
+    let key = [("idempotency-key", "one-decision")];
+    let mut ids = std::collections::BTreeSet::new();
+    for token in &tokens {
+        let ordered = api.post_with("/api/v1/aborts", token, body, &key).await;
+        let made: AbortView = serde_json::from_str(&ordered.body).unwrap();
+        ids.insert(made.id);
+    }
+    assert_eq!(ids.len(), 2, "one may stop what the other may not");
+}

@@ -14,8 +14,7 @@ use crate::{
 };
 
 /// What is said, and what to do, where no cluster is a member.
-pub const NO_CLUSTER: &str =
-    "No cluster is enrolled; `flagship token create --cluster NAME` makes a token for one.";
+pub const NO_CLUSTER: &str = "No cluster that you may see is enrolled; `flagship token create --cluster NAME` makes a token for one.";
 
 /// The fleet at a glance.
 pub fn status(look: Look, view: &StatusView, now: Timestamp) -> String {

@@ -1,7 +1,7 @@
 //! What somebody who is bound to labels or projects stops, now and later, and what he is told of the rest:
 //! what he may not see is answered like what is not there.
 
-use flagship_proto::model::{AbortMode, FreezeId, Labels, Scope, Selector};
+use flagship_proto::model::{AbortMode, FreezeId, Labels, Reach, Scope, Selector};
 
 use super::{
     bounds::{bound, not_in},
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     auth::{Grants, Role, is_joined_by},
     fleet::Unstored,
+    ops::joins,
     records::FreezeRow,
 };
 
@@ -94,6 +95,8 @@ fn p09_a_stop_by_labels_is_joined_later_only_where_its_author_could_stop() {
     }
     let said = preview(&hub, &responder, not_in("mars")).unwrap().joins;
     assert!(said.unwrap().contains("those labelled region=eu"));
+    let nobody = joins(&not_in("mars"), Some(&Reach::new(Vec::new()))).unwrap();
+    assert!(nobody.ends_with("join later are not in it"), "{nobody}");
     let said = preview(&hub, &caller(), not_in("mars")).unwrap().joins;
     assert!(
         said.unwrap()

@@ -198,6 +198,23 @@ fn no_token_has_the_products_own_name_or_one_that_hides_what_it_is() {
 }
 
 #[test]
+fn the_command_that_grants_a_certificate_something_takes_its_name_as_one_word() {
+    let hub = Hub::empty();
+    let person = Person {
+        name: "x; touch $(id) #".to_owned(),
+        serial: "01".to_owned(),
+        not_before: hub.now().wall,
+        not_after: hub.now().wall + Duration::from_secs(86_400),
+    };
+    let refused = hub.ops.certified(&person, hub.now().wall).unwrap_err();
+    let remedy = refused.remedy;
+    assert!(
+        remedy.contains("--name 'x; touch $(id) #' --role"),
+        "{remedy}"
+    );
+}
+
+#[test]
 fn a_grant_for_certificates_is_found_as_soon_as_it_is_made_and_only_by_certificates_made_since() {
     let mut hub = Hub::empty();
     let made = |hub: &Hub| Person {
