@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use flagship_proto::{
-    model::{AbortMode, ClusterName, Scope, Selector},
+    model::{AbortMode, ClusterName, ClusterUid, Scope, Selector},
     words::count,
 };
 
@@ -50,6 +50,13 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
     let (here, away): (Vec<_>, Vec<_>) = found.stops.iter().partition(is_here);
     let names = |some: Vec<&PreviewCluster>| some.into_iter().map(at).collect();
     let unheard = |one: &&PreviewCluster| format!("{}: {}", at(one), silence(seen, one));
+    let done_stays = found.mode != AbortMode::RetreatDone;
+    let done_away = found.done.iter().filter(|one| !done_stays && !is_here(one));
+    let done_away: Vec<String> = done_away.map(|one| back_when_heard(seen, one)).collect();
+    let then_heard = match done_away.len() {
+        0 => String::new(),
+        away => format!(" ({away} of them not before it is heard again)"),
+    };
     let outside = |cluster: &PreviewCluster| {
         format!(
             "{}: its plan lets it go on until {} while it is not heard",
@@ -79,15 +86,15 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         bound_ms: found.bound_ms,
         bound_at: found.nothing_advances_after,
         connected: names(here),
-        not_heard: away.iter().map(unheard).collect(),
+        not_heard: away.iter().map(unheard).chain(done_away).collect(),
         outside: found.outside.iter().map(outside).collect(),
         done: found.done.iter().map(|one| done(one, Some(100))).collect(),
-        done_stays: found.mode != AbortMode::RetreatDone,
+        done_stays,
         left: found.left.iter().map(|one| done(one, None)).collect(),
         rollouts: found.rollouts.iter().map(ToString::to_string).collect(),
         taken_back: found.taken_back.iter().map(ToString::to_string).collect(),
         summary: format!(
-            "{} unfinished {verb}{}; {} Done {then}; {} with nothing in flight{}",
+            "{} unfinished {verb}{}; {} Done {then}{then_heard}; {} with nothing in flight{}",
             found.stops.len(),
             match found.left.len() {
                 0 => String::new(),
@@ -103,18 +110,37 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
     }
 }
 
+/// A cluster that is Done, goes back, and is not heard now.
+fn back_when_heard(seen: &Seen, found: &PreviewCluster) -> String {
+    let row = seen.named(&found.cluster);
+    let since = row.map_or_else(gone, |row| unheard_since(seen, &row.uid));
+    let (cluster, change) = (&found.cluster, &found.change);
+    format!("{cluster}: {since}; Done on {change}, goes back when it is heard again")
+}
+
+fn gone() -> String {
+    "not a member any more".to_owned()
+}
+
+fn clock(at: jiff::Timestamp) -> impl std::fmt::Display {
+    at.strftime("%H:%M:%SZ")
+}
+
+fn unheard_since(seen: &Seen, uid: &ClusterUid) -> String {
+    match (seen.unheard_since(uid), seen.last_heard(uid)) {
+        (Some(began), _) => format!("not heard since the hub started at {}", clock(began)),
+        (None, Some(last)) => format!("not heard since {}", clock(last)),
+        (None, None) => "never heard".to_owned(),
+    }
+}
+
 /// Since when a cluster that would be stopped is not heard, and what it may do meanwhile.
 fn silence(seen: &Seen, cluster: &PreviewCluster) -> String {
     let row = seen.named(&cluster.cluster);
     let Some(uid) = row.map(|row| &row.uid) else {
-        return "not a member any more".to_owned();
+        return gone();
     };
-    let clock = |at: jiff::Timestamp| at.strftime("%H:%M:%SZ");
-    let since = match (seen.unheard_since(uid), seen.last_heard(uid)) {
-        (Some(began), _) => format!("not heard since the hub started at {}", clock(began)),
-        (None, Some(last)) => format!("not heard since {}", clock(last)),
-        (None, None) => "never heard".to_owned(),
-    };
+    let since = unheard_since(seen, uid);
     match seen.may_advance_until(uid) {
         Some(until) => format!(
             "{since}; may serve {} and advance under its lease until {}",

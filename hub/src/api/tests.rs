@@ -12,6 +12,7 @@ mod rights;
 mod serving;
 mod sight;
 mod standing;
+mod stays;
 mod stopped;
 mod turns;
 mod unstored;

@@ -7,6 +7,7 @@ pub mod heard;
 pub mod plain;
 pub mod rollout;
 mod serving;
+mod stays;
 pub mod stopped;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

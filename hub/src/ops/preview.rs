@@ -33,8 +33,8 @@ pub struct AbortPreview {
     pub joins: Option<String>,
     /// In flight: these go back (or stay, under `--hold`).
     pub stops: Vec<PreviewCluster>,
-    /// Done in a rollout that has not ended: these stay on the version. Under `--retreat` all that
-    /// succeeded last, also in a rollout that has ended: these go back.
+    /// What succeeded last, also in a rollout that has ended: these stay on the version, and go back
+    /// under `--retreat`.
     pub done: Vec<PreviewCluster>,
     /// Done by a rollout that goes back under `--retreat`, where a later one is in flight: that one gives up
     /// what it brought, and these stay with what they had before.
@@ -187,7 +187,9 @@ impl Ops {
                 preview.idle.push(cluster.name.clone());
             }
         }
-        survey.name_the_settled(&meant, &mut preview);
+        if args.mode == AbortMode::RetreatDone {
+            survey.name_the_settled(&meant, &mut preview);
+        }
         preview
     }
 }
@@ -322,7 +324,7 @@ impl Survey {
         }
     }
 
-    /// Whether anything of the cluster is in flight, or done in a rollout that has not ended.
+    /// Whether anything of the cluster is in flight, or done.
     fn look(&self, cluster: &ClusterRow, scope: &Scope, preview: &mut AbortPreview) -> bool {
         let mut any = false;
         for order in self.orders_in(cluster, scope) {
@@ -344,10 +346,9 @@ impl Survey {
             match doing(order, last) {
                 Doing::Nothing => continue,
                 Doing::Done => {
-                    // An agent takes back whatever succeeded last, its rollout ended or not.
-                    let goes_back = preview.mode == AbortMode::RetreatDone;
-                    let is_open = self.rollouts.contains_key(&found.rollout);
-                    if !self.named.contains(&found.rollout) || !goes_back && !is_open {
+                    // An agent takes back whatever succeeded last, its rollout ended or not: what it
+                    // would take back is what stays without `--retreat`.
+                    if !self.named.contains(&found.rollout) {
                         continue;
                     }
                     preview.done.push(found);

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use flagship_proto::{
     command::Command,
-    model::{ClusterUid, Order, Scope, Selector, Tick, WorkloadRef},
+    model::{ClusterUid, Order, ReturnTo, Scope, Selector, Tick, WorkloadRef},
 };
+use flagship_waves::{Wish, allowed};
 
 use super::{Caller, OpError, Ops, RolloutName, error::named};
 use crate::records::{
@@ -139,8 +140,18 @@ impl Ops {
         });
         let open: Vec<String> = open.map(|row| row.full_name()).collect();
         Ok(if open.is_empty() {
-            let back = Command::flagship("retreat").of(ended.full_name()).because();
-            format!("what it released goes back with: {back}")
+            let name = ended.full_name();
+            let back = Wish::Retreat {
+                to: ReturnTo::LastPromoted,
+                now: false,
+            };
+            if allowed(&ended.state, &back, false).is_ok() {
+                let back = Command::flagship("retreat").of(name).because();
+                format!("what it released goes back with: {back}")
+            } else {
+                let explain = Command::flagship("explain").of(name);
+                format!("nothing of it is left to stop; how it ended: {explain}")
+            }
         } else {
             format!("under way there: {}", open.join(", "))
         })

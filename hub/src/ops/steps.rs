@@ -80,6 +80,23 @@ fn stuck(row: &RolloutRow) -> Vec<String> {
     ]
 }
 
+/// When a rollout ends that goes back and is not back everywhere.
+fn ends_when_back(row: &RolloutRow) -> String {
+    let late: Vec<&str> = row
+        .state
+        .waiting
+        .iter()
+        .filter_map(|wait| {
+            let Reason::CannotReturn { cluster, .. } = &wait.reason else {
+                return None;
+            };
+            Some(cluster.as_str())
+        })
+        .collect();
+    let late = late.join(", ");
+    format!("it ends once all its clusters are heard and back, not yet: {late}; before that:")
+}
+
 /// What can be done about a rollout that holds clusters of the plan that is to be started.
 pub(super) fn ways_out(args: &StartRollout, holder: &RolloutRow, aborts: &[&AbortId]) -> String {
     let name = holder.full_name();
@@ -88,6 +105,8 @@ pub(super) fn ways_out(args: &StartRollout, holder: &RolloutRow, aborts: &[&Abor
         let back = Command::flagship("retreat").of(&name).because();
         ways.push(back.that("takes every cluster back, Done ones too"));
         "wait for its end, or:"
+    } else if holder.state.phase == RolloutPhase::Retreating {
+        &ends_when_back(holder)
     } else {
         "it does not end by itself:"
     };

@@ -37,7 +37,10 @@ impl Ops {
         if is_known {
             return Ok(());
         }
-        let what = format!("{named} was never promoted and soaked in {}", row.workload);
+        let what = match self.taken_back(row, to)? {
+            Some(by) => format!("{named} was taken back by {by} in {}", row.workload),
+            None => format!("{named} was never promoted and soaked in {}", row.workload),
+        };
         let versions: Vec<&str> = promoted.versions.iter().map(String::as_str).collect();
         let known = if versions.is_empty() {
             "none".to_owned()
@@ -50,6 +53,31 @@ impl Ops {
         Err(OpError::refused("retreat.to", &what)
             .in_field("to")
             .try_this(&remedy))
+    }
+
+    /// Who took back what a rollout had released of a version, where one did.
+    fn taken_back(&self, row: &RolloutRow, to: &ReturnTo) -> Result<Option<String>, OpError> {
+        let ReturnTo::Version(wanted) = to else {
+            return Ok(None);
+        };
+        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+        let mut of_it: Vec<&Stored<RolloutRow>> = rollouts
+            .iter()
+            .filter(|of| {
+                of.workload == row.workload && version(&of.change).as_ref() == Some(wanted)
+            })
+            .collect();
+        of_it.sort_by_key(|of| std::cmp::Reverse(of.started));
+        Ok(of_it.into_iter().find_map(|of| {
+            let retreat = of.state.retreat.as_ref()?;
+            // A reader of this plan need not see another's.
+            let whose =
+                (of.plan_ref() == row.plan_ref()).then(|| format!(" (rollout {})", of.full_name()));
+            match whose {
+                Some(whose) => Some(retreat.why() + &whose),
+                None => Some("others".to_owned()),
+            }
+        }))
     }
 
     /// By rollouts that succeeded and were not taken back, and by what the clusters serve that no

@@ -228,6 +228,9 @@ pub struct AbortView {
     pub clusters: Vec<AbortCluster>,
     /// Who still serves the aborted version.
     pub not_fixed: Vec<NotFixed>,
+    /// What had succeeded and stays as it is, and the command that takes it back too, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
     /// The store sequence that this view shows.
     pub seq: u64,
 }
@@ -269,11 +272,12 @@ pub struct AbortPreview {
     pub bound_at: Timestamp,
     /// Clusters with a canary in flight that would stop at once, by push, and its weight.
     pub connected: Vec<String>,
-    /// Clusters with a canary in flight that are not heard: nothing advances there after the bound.
+    /// Clusters with a canary in flight that are not heard: nothing advances there after the bound. Under
+    /// `RetreatDone` also those that are Done: they go back when they are heard again.
     pub not_heard: Vec<String>,
     /// Clusters outside the bound, and why.
     pub outside: Vec<String>,
-    /// Clusters that are Done in a rollout that has not ended; under `RetreatDone` in one that has, too.
+    /// Clusters that are Done, also in a rollout that has ended.
     pub done: Vec<NotFixed>,
     /// Whether these stay as they are.
     pub done_stays: bool,

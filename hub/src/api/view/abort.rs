@@ -8,13 +8,14 @@ use std::{
 
 use flagship_proto::{
     model::{
-        AbortId, AbortMode, ClusterUid, Position, ReceiptState, Scope, SignedReceipt, lease::Bound,
+        AbortId, AbortMode, ClusterUid, Order, Position, ReceiptState, Scope, SignedReceipt,
+        lease::Bound,
     },
     words::count,
 };
 use jiff::Timestamp;
 
-use super::{Seen, stopped::Stopped};
+use super::{Seen, stays::Stays, stopped::Stopped};
 use crate::{
     api::{
         ApiState,
@@ -74,9 +75,16 @@ pub fn view(
     }
     let not_fixed = not_fixed(state, seen, sight, row)?;
     let mut taken_back = taken_back(state, sight, row)?;
-    let mut clusters = Vec::new();
+    let standing = lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall));
+    let (mut clusters, mut stays) = (Vec::new(), Stays::default());
     for (uid, orders, is_told) in concerned(state, seen, sight, row, &receipts)? {
-        taken_back.extend(settled(seen, sight, row, &uid, &orders));
+        let done = done(seen, &uid, &orders);
+        if order.mode == AbortMode::RetreatDone {
+            let names = done.map(RolloutName::of);
+            taken_back.extend(names.filter(|name| sight.has_ended(name)));
+        } else if standing {
+            done.for_each(|order| stays.add(order));
+        }
         let stopped = Stopped {
             seen,
             abort: order,
@@ -91,6 +99,7 @@ pub fn view(
         sight.cut_stopped(&mut line);
         clusters.push(line);
     }
+    stays.retain(|name| sight.is_whole() || sight.rollout_named(name));
     clusters.sort_by(|a, b| (a.state, &a.cluster).cmp(&(b.state, &b.cluster)));
     let totals = totals(&clusters);
     let past = seen.now.wall >= bound_at;
@@ -104,7 +113,7 @@ pub fn view(
         at: order.at,
         actor: order.actor.clone(),
         reason: order.reason.clone(),
-        standing: lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall)),
+        standing,
         durable,
         lifted: lift.map(|lift| LiftView {
             at: lift.effective,
@@ -125,6 +134,7 @@ pub fn view(
         totals,
         clusters,
         not_fixed,
+        stays: stays.said(&order.scope),
         seq: seen.seq,
     })
 }
@@ -225,23 +235,17 @@ fn is_taken_back(rollout: &RolloutRow, by: &AbortId) -> bool {
     retreat.is_some_and(|back| back.abort.as_ref() == Some(by))
 }
 
-/// Those of one cluster that go back although the engine has not looked yet.
-fn settled(
-    seen: &Seen,
-    sight: &Sight<'_>,
-    row: &AbortRow,
-    uid: &ClusterUid,
-    orders: &Orders,
-) -> Vec<RolloutName> {
-    if row.unplaced().mode != AbortMode::RetreatDone {
-        return Vec::new();
-    }
+/// What has succeeded in one cluster: it goes back or stays, although the engine has not looked yet.
+fn done<'a>(
+    seen: &'a Seen,
+    uid: &'a ClusterUid,
+    orders: &'a Orders,
+) -> impl Iterator<Item = &'a Order> {
     let done = orders.iter().filter(|stored| {
         let report = seen.report(uid, &stored.unplaced().workload);
         doing(&stored.order(), report.map(|report| &report.status)) == Doing::Done
     });
-    let named = done.map(|stored| RolloutName::of(stored.unplaced()));
-    named.filter(|name| sight.has_ended(name)).collect()
+    done.map(|stored| stored.unplaced())
 }
 
 /// Who still serves what was aborted, in rollouts that this abort stopped.

@@ -172,7 +172,13 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
             view.id
         );
     }
-    text
+    text + &stays(view)
+}
+
+/// What had succeeded and stays, and the command that takes it back too.
+pub fn stays(view: &AbortView) -> String {
+    let line = |stays: &String| format!("{stays}\n");
+    view.stays.as_ref().map_or_else(String::new, line)
 }
 
 /// How the commands are typed that stop a cluster without the hub.

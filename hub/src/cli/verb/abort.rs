@@ -187,9 +187,10 @@ impl Abort {
         }
         show(session.format, &view, || {
             format!(
-                "{}follow it: flagship describe abort {}\n",
+                "{}follow it: flagship describe abort {}\n{}",
                 text::head(session.look, &view, session.now()),
-                view.id
+                view.id,
+                text::stays(&view)
             )
         })?;
         Ok(if view.durable {

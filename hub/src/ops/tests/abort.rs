@@ -224,7 +224,7 @@ fn a_preview_says_who_stops_who_is_done_and_who_is_outside_the_bound() {
 }
 
 #[test]
-fn a_preview_of_retreat_lists_what_succeeded_in_rollouts_that_have_ended_too() {
+fn a_preview_lists_what_succeeded_in_rollouts_that_have_ended_too_whether_it_goes_back_or_stays() {
     let hub = Hub::new();
     hub.start("1.1.0").unwrap();
     let succeeded = Some(Phase::Succeeded);
@@ -232,7 +232,7 @@ fn a_preview_of_retreat_lists_what_succeeded_in_rollouts_that_have_ended_too() {
     hub.alter("checkout-1", |row| {
         row.state.phase = flagship_waves::RolloutPhase::Succeeded;
     });
-    for (mode, done) in [(AbortMode::Return, 0), (AbortMode::RetreatDone, 1)] {
+    for (mode, taken_back) in [(AbortMode::Return, 0), (AbortMode::RetreatDone, 1)] {
         let scope = Scope::Fleet;
         let preview = hub.ops.preview_abort(
             &Grants::everything(),
@@ -240,8 +240,8 @@ fn a_preview_of_retreat_lists_what_succeeded_in_rollouts_that_have_ended_too() {
             hub.now(),
         );
         let preview = preview.unwrap();
-        assert_eq!(preview.done.len(), done, "{mode}");
-        assert_eq!(preview.taken_back.len(), done, "{mode}");
+        assert_eq!(preview.done.len(), 1, "{mode}");
+        assert_eq!(preview.taken_back.len(), taken_back, "{mode}");
     }
 }
 

@@ -64,6 +64,25 @@ fn what_is_aborted_does_not_end_by_itself_and_each_way_out_is_a_whole_command() 
     );
 }
 
+#[test]
+fn what_waits_for_its_last_clusters_on_the_way_back_ends_when_they_are_back() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| {
+        row.state.phase = RolloutPhase::Retreating;
+        row.state.waiting = vec![flagship_waves::Waiting {
+            since: Timestamp::UNIX_EPOCH,
+            reason: flagship_waves::Reason::CannotReturn {
+                cluster: cluster("us-1"),
+                why: "it is not heard".to_owned(),
+            },
+        }];
+    });
+    let error = refused(hub.start("1.2.0"), OpErrorKind::Refused, "claim.held");
+    let said = "it ends once all its clusters are heard and back, not yet: us-1; before that:\n";
+    assert!(error.remedy.starts_with(said), "{}", error.remedy);
+}
+
 /// A moment as sentences have it.
 fn whole_second(now: Tick) -> String {
     moment(now.wall)

@@ -146,3 +146,61 @@ fn on_a_nearly_full_disk_pause_and_retreat_go_through_and_resume_does_not() {
     let resumed = ready(hub.ops.resume(&caller(), name("checkout-1"), hub.now()));
     refused(resumed, OpErrorKind::Unavailable, "store.diskLow");
 }
+
+#[test]
+fn a_rollout_that_went_back_is_not_offered_to_be_taken_back() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| {
+        row.state.phase = RolloutPhase::RolledBack;
+    });
+    let order = AbortOrder {
+        scope: Scope::Rollout {
+            project: "shop".parse().unwrap(),
+            id: "checkout-1".parse().unwrap(),
+        },
+        mode: AbortMode::Return,
+    };
+    let stop = || ready(hub.ops.abort(&caller(), order.clone(), hub.now()));
+    let error = refused(stop(), OpErrorKind::NotFound, "scope.nothing");
+    assert!(
+        !error.remedy.contains("flagship retreat"),
+        "{}",
+        error.remedy
+    );
+    hub.alter("checkout-1", |row| {
+        row.state.phase = RolloutPhase::Succeeded
+    });
+    let error = refused(stop(), OpErrorKind::NotFound, "scope.nothing");
+    assert!(
+        error.remedy.contains("flagship retreat"),
+        "{}",
+        error.remedy
+    );
+}
+
+#[test]
+fn a_way_back_to_what_was_taken_back_says_by_whom() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| {
+        row.state.phase = RolloutPhase::RolledBack;
+        row.state.retreat = Some(flagship_waves::Retreat {
+            scope: flagship_waves::RetreatScope::All,
+            to: ReturnTo::LastPromoted,
+            now: false,
+            actor: Some("ann".to_owned()),
+            reason: "wrong prices".to_owned(),
+            abort: None,
+        });
+    });
+    hub.start("1.2.0").unwrap();
+    let to = ReturnTo::Version("1.1.0".to_owned());
+    let back = ready(
+        hub.ops
+            .retreat(&caller(), name("checkout-2"), to, false, hub.now()),
+    );
+    let error = refused(back, OpErrorKind::Refused, "retreat.to");
+    let said = "was taken back by ann: wrong prices (rollout shop/checkout-1)";
+    assert!(error.message.contains(said), "{error}");
+}

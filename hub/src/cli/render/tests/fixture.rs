@@ -210,6 +210,7 @@ pub(super) fn held_up() -> AbortView {
             unheard: None,
             command: "flagship retreat shop/checkout-3 --reason …".into(),
         }],
+        stays: None,
         seq: 43,
     }
 }

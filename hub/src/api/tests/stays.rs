@@ -1,0 +1,88 @@
+//! What is said of clusters where a release has succeeded: what goes back later, and what stays.
+
+use flagship_proto::model::{OnDisconnect, Phase};
+use serde_json::Value;
+
+use super::{fixture::Api, stopped::in_flight};
+use crate::{
+    auth::Role,
+    records::{ReportRow, key},
+    store::Txn,
+};
+
+/// A cluster that is not heard, where checkout-1 has succeeded and has ended.
+async fn done(api: &Api, name: &str) {
+    in_flight(api, name, OnDisconnect::Hold).await;
+    let uid = format!("uid-{name}").parse().unwrap();
+    let workload = "shop/Deployment/checkout".parse().unwrap();
+    let report = api.read::<ReportRow>(&key::report(&uid, &workload));
+    let mut report = report.into_value();
+    report.status.phase = Phase::Succeeded;
+    api.commit(Txn::new().put(&report)).await;
+}
+
+async fn asked(api: &Api, path: &str, body: &str) -> Value {
+    let token = api.token(Role::Responder).await;
+    let answer = api.post_with(path, &token, body, &[]).await;
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn a_dry_run_of_retreat_names_the_done_clusters_that_are_not_heard() {
+    let api = Api::new().await;
+    done(&api, "us-1").await;
+    let body = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
+    let dry = asked(&api, "/api/v1/abort-preview", body).await;
+    let silent = dry["notHeard"][0].as_str().unwrap_or_default();
+    assert!(silent.starts_with("us-1"), "{dry}");
+    assert!(
+        silent.ends_with("Done on 1.1.0, goes back when it is heard again"),
+        "{silent}"
+    );
+    let summary = dry["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("1 Done go back too (1 of them not before it is heard again)"),
+        "{summary}"
+    );
+    assert_eq!(dry["done"][0]["cluster"], "us-1", "{dry}");
+}
+
+#[tokio::test]
+async fn an_abort_says_what_had_succeeded_and_stays_and_what_takes_it_back_too() {
+    let api = Api::new().await;
+    for name in ["us-1", "eu-1"] {
+        done(&api, name).await;
+    }
+    let body = r#"{"scope":{"kind":"fleet"}}"#;
+    let dry = asked(&api, "/api/v1/abort-preview", body).await;
+    let summary = dry["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("2 Done stay as they are; 0 with nothing in flight"),
+        "{summary}"
+    );
+    assert_eq!(dry["done"][0]["rollout"], "shop/checkout-1", "{dry}");
+    let abort = asked(&api, "/api/v1/aborts", body).await;
+    assert_eq!(
+        abort["stays"],
+        "what had succeeded stays as it is: eu-1, us-1 serve 1.1.0 of shop/checkout-1; \
+         to take it back too: flagship abort --fleet --retreat --reason …",
+        "{abort}"
+    );
+    for name in ["a-1", "a-2", "a-3", "a-4", "a-5"] {
+        done(&api, name).await;
+    }
+    let scope = r#"{"scope":{"kind":"selector","of":{"names":["us-1","a-1"]}}}"#;
+    let abort = asked(&api, "/api/v1/aborts", scope).await;
+    let stays = abort["stays"].as_str().unwrap_or_default();
+    assert!(stays.contains("a-1, us-1 serve 1.1.0"), "{stays}");
+    assert!(
+        stays.ends_with("flagship abort --cluster us-1 --cluster a-1 --retreat --reason …"),
+        "{stays}"
+    );
+    let many = asked(&api, "/api/v1/aborts", body).await;
+    let stays = many["stays"].as_str().unwrap_or_default();
+    assert!(stays.contains("7 clusters serve 1.1.0 of"), "{stays}");
+    let back = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
+    let back = asked(&api, "/api/v1/aborts", back).await;
+    assert!(back["stays"].is_null(), "{back}");
+}
