@@ -72,7 +72,8 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         done: true,
         soaked: false,
         share,
-        unheard: None,
+        unheard: seen.silence_of(cluster),
+        stuck: None,
         command: seen.retreat_of(cluster),
     };
     let (verb, then) = match found.mode {

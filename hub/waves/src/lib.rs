@@ -41,4 +41,4 @@ pub use state::{
     Aborted, Accepted, Activity, CatchUp, ClusterPhase, ClusterState, FORMAT, Failure, FrozenBy,
     Paused, Retreat, RetreatScope, RolloutPhase, RolloutState, Stage, Times, Waiting, WaveState,
 };
-pub use step::{observe::is_served, step};
+pub use step::{back::cannot_return, observe::is_served, step};

@@ -5,7 +5,7 @@
 
 mod aborts;
 mod account;
-mod back;
+pub(crate) mod back;
 mod explain;
 mod freezes;
 mod lane;

@@ -164,6 +164,9 @@ pub struct NotFixed {
     /// Where its agent is not heard: that, and until when more of it may be served there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unheard: Option<String>,
+    /// Where its agent says that it cannot take it back: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// The command that takes it back, as a shell takes it; where it is typed stands in its comment.
     pub command: String,
 }

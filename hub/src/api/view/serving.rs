@@ -3,12 +3,15 @@
 
 use flagship_proto::{
     command::Command,
-    model::{AbortMode, ClusterUid, Intent, OnDisconnect, WorkloadStatus},
+    model::{AbortMode, ClusterUid, Intent, OnDisconnect, Phase, WorkloadStatus, lease::Bound},
 };
-use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, is_served};
+use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, cannot_return, is_served};
 use jiff::Timestamp;
 
-use super::{Seen, abort::bound_at};
+use super::{
+    Seen,
+    abort::{bound_at, later},
+};
 use crate::{
     api::types::{About, Banner, NotFixed},
     ops::{PreviewCluster, RolloutName},
@@ -54,16 +57,31 @@ impl Seen {
                     let share = share(status);
                     if own { share } else { 100 - share.min(100) }
                 }),
-                unheard: None,
+                unheard: self.silent(uid),
+                stuck: stuck(status),
                 command: self.retreat_from(uid, rollout),
             }
         })
         .collect()
     }
 
+    /// What is said of a Done cluster that is not heard: nothing advances there any more.
+    fn silent(&self, uid: &ClusterUid) -> Option<String> {
+        (!self.connected(uid)).then(|| "not heard".to_owned())
+    }
+
+    /// The same of what an abort would meet.
+    pub fn silence_of(&self, found: &PreviewCluster) -> Option<String> {
+        self.silent(&self.named(&found.cluster)?.uid)
+    }
+
     /// What goes back first in a cluster of a rollout: it, or a later one of the same plan that holds the
-    /// cluster; a retreat of the earlier one is refused as long as it does.
+    /// cluster; a retreat of the earlier one is refused as long as it does, and comes after. One that is not
+    /// heard goes back by its own machine's command.
     fn retreat_from(&self, uid: &ClusterUid, rollout: &RolloutRow) -> String {
+        if !self.connected(uid) {
+            return self.there(uid, rollout);
+        }
         let claim = key::claim(&rollout.workload, uid);
         let claim = self.store.read::<ClaimRow>(&claim).ok().flatten();
         let holder = claim.and_then(|claim| {
@@ -74,9 +92,23 @@ impl Seen {
         let is_alike = |holder: &Stored<RolloutRow>| {
             holder.plan_ref() == rollout.plan_ref() && holder.labels() == rollout.labels()
         };
-        let first = holder.filter(is_alike);
-        let first = first.as_deref().unwrap_or(rollout);
-        retreat(first.full_name()).into()
+        let own = retreat(rollout.full_name());
+        match holder.filter(is_alike) {
+            Some(first) if first.id != rollout.id => {
+                retreat(first.full_name()).that(&format!("then {own}"))
+            }
+            Some(_) | None => own.into(),
+        }
+    }
+
+    /// The command that takes a workload back in a cluster that is not heard, and where it is typed.
+    fn there(&self, uid: &ClusterUid, rollout: &RolloutRow) -> String {
+        let name = match self.clusters.get(uid) {
+            Some(row) => row.name.to_string(),
+            None => uid.to_string(),
+        };
+        let there = Command::agent("retreat").of(&rollout.workload).because();
+        there.that(&format!("on the machine of {name}, which is not heard"))
     }
 
     /// The same of what an abort would meet.
@@ -89,8 +121,8 @@ impl Seen {
         }
     }
 
-    /// Clusters of a rollout where some users get its change and go on getting it: its canary was held,
-    /// or does not go back.
+    /// Clusters of a rollout that are not Done, where some users get its change and go on getting it: its
+    /// canary was held, or it does not go back. Until one is known to be back, what was last known counts.
     pub fn in_flight_and_serving(
         &self,
         rollout: &RolloutRow,
@@ -99,15 +131,24 @@ impl Seen {
         let clusters = rollout.state.clusters.iter().filter(|(uid, _)| meant(uid));
         let serving = clusters.filter_map(|(uid, cluster)| {
             let status = &self.report(uid, &rollout.workload)?.status;
-            let own = status.rollout.as_ref() == Some(&rollout.id) && status.phase.is_active();
-            if !own || share(status) == 0 || self.goes_back(rollout, uid, status) {
+            let is_known_back = cluster.returned || cluster.phase == ClusterPhase::RolledBack;
+            let is_left = !is_known_back && is_served(status, &rollout.change);
+            let own = status.rollout.as_ref() == Some(&rollout.id);
+            let serves = own && (status.phase.is_active() || is_left);
+            let is_done = cluster.phase.succeeded();
+            if is_done
+                || !serves
+                || share(status) == 0
+                || self.goes_back(rollout, cluster, uid, status)
+            {
                 return None;
             }
-            let unheard = self.unheard(rollout, uid);
-            let there = || {
-                let there = Command::agent("retreat").of(&rollout.workload);
-                let whose = format!("on the machine of {}, which is not heard", cluster.name);
-                there.because().that(&whose)
+            let was_done = status.phase == Phase::Succeeded;
+            let wave = rollout.state.waves.get(cluster.wave);
+            let unheard = if was_done {
+                self.silent(uid)
+            } else {
+                self.unheard(rollout, uid)
             };
             Some(NotFixed {
                 cluster: cluster.name.to_string(),
@@ -117,14 +158,15 @@ impl Seen {
                     .clone()
                     .or_else(|| Some(rollout.change.to_string())),
                 rollout: Some(rollout.full_name()),
-                done: false,
-                soaked: false,
+                done: was_done,
+                soaked: was_done && wave.is_some_and(|wave| wave.finished.is_some()),
                 share: Some(share(status)),
                 command: match unheard {
                     None => retreat(rollout.full_name()).into(),
-                    Some(_) => there(),
+                    Some(_) => self.there(uid, rollout),
                 },
                 unheard,
+                stuck: stuck(Some(status)),
             })
         });
         serving.collect()
@@ -149,17 +191,29 @@ impl Seen {
     }
 
     /// Whether a cluster that is heard is on its way back, and there is time left for that.
-    fn goes_back(&self, rollout: &RolloutRow, uid: &ClusterUid, status: &WorkloadStatus) -> bool {
+    fn goes_back(
+        &self,
+        rollout: &RolloutRow,
+        cluster: &ClusterState,
+        uid: &ClusterUid,
+        status: &WorkloadStatus,
+    ) -> bool {
         let aborts: Vec<_> = self
             .covering(rollout)
             .filter(|abort| abort.concerns(uid))
             .collect();
         let in_time = |abort: &AbortRow| self.now.wall < bound_at(abort);
-        let is_told = status.intent == Some(Intent::Retreat);
+        // One that failed goes back by itself; one that is told so now has not answered yet.
+        let asked = later(cluster.since, Bound { lease: self.lease }.length());
+        let is_asked =
+            matches!(cluster.phase, ClusterPhase::Retreating { .. }) && self.now.wall < asked;
+        let is_told =
+            status.intent == Some(Intent::Retreat) || status.phase == Phase::Failed || is_asked;
         let returns = aborts
             .iter()
             .any(|abort| abort.unplaced().mode != AbortMode::Hold && in_time(abort));
-        self.connected(uid) && (returns || is_told && aborts.is_empty())
+        let is_late = aborts.iter().any(|abort| !in_time(abort));
+        self.connected(uid) && !cannot_return(status) && (returns || is_told && !is_late)
     }
 
     /// What is not fixed of a rollout that was stopped, or is frozen in mid-canary, as a banner.
@@ -182,6 +236,8 @@ impl Seen {
                 "is being stopped"
             };
             (why, self.done_and_serving(rollout, |_| true))
+        } else if state.phase == RolloutPhase::Retreating {
+            ("is going back", Vec::new())
         } else if state.phase == RolloutPhase::Failed {
             ("has Failed", self.done_and_serving(rollout, |_| true))
         } else if self.freezing(rollout).next().is_some() {
@@ -229,21 +285,27 @@ fn retreat(rollout: impl std::fmt::Display) -> Command {
     Command::flagship("retreat").of(rollout).because()
 }
 
+/// Why a cluster cannot go back, as its agent says it.
+pub(super) fn stuck(status: Option<&WorkloadStatus>) -> Option<String> {
+    let status = status.filter(|status| cannot_return(status) && share(status) > 0)?;
+    Some(status.message.clone())
+}
+
 fn share(status: &WorkloadStatus) -> u8 {
     status.observed.unwrap_or(status.weight).get()
 }
 
 /// `pilot-1 (done, 100%), eu-1 (30%)`, those with all traffic first.
 fn named(serving: &[NotFixed]) -> String {
-    let one = |one: &NotFixed| match (one.done, one.share) {
-        (true, Some(share)) => format!("{} (done, {share}% of its traffic)", one.cluster),
-        (true, None) => format!("{} (done)", one.cluster),
-        (false, Some(share)) => {
-            let unheard = one.unheard.as_ref().map(|what| format!(", {what}"));
-            let unheard = unheard.unwrap_or_default();
-            format!("{} ({share}% of its traffic{unheard})", one.cluster)
+    let one = |one: &NotFixed| {
+        let done = one.done.then(|| "done".to_owned());
+        let share = one.share.map(|share| format!("{share}% of its traffic"));
+        let more = [one.unheard.clone(), one.stuck.clone()];
+        let said: Vec<String> = [done, share].into_iter().chain(more).flatten().collect();
+        match said.as_slice() {
+            [] => one.cluster.clone(),
+            said => format!("{} ({})", one.cluster, said.join(", ")),
         }
-        (false, None) => one.cluster.clone(),
     };
     let names: Vec<String> = serving.iter().take(NAMED).map(one).collect();
     let more = match serving.len().saturating_sub(NAMED) {

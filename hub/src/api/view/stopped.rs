@@ -3,14 +3,17 @@
 use flagship_proto::{
     command::Command,
     model::{
-        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, OnDisconnect, ReceiptState, Scope, Weight,
-        WorkloadReceipt, WorkloadRef,
+        ACTION_DEADLINE, Abort, AbortMode, ClusterUid, Intent, OnDisconnect, ReceiptState, Scope,
+        Weight, WorkloadReceipt, WorkloadRef,
     },
     words::count,
 };
 use jiff::Timestamp;
 
-use super::{Seen, serving::frozen};
+use super::{
+    Seen,
+    serving::{frozen, stuck},
+};
 use crate::{
     api::types::{AbortCluster, AbortState, NotFixed},
     ops::{Doing, doing},
@@ -114,8 +117,14 @@ impl Stopped<'_> {
     fn workload(&self, receipt: &WorkloadReceipt, received: Timestamp) -> AbortCluster {
         let read = read_back(receipt);
         let waited = self.seen.now.wall.duration_since(received);
+        // The first answer may be older than what its agent found on the way.
+        let report = self.seen.report(self.uid, &receipt.workload);
+        let why = stuck(report.map(|report| &report.status));
+        let returns = matches!(receipt.state, ReceiptState::Returning { .. });
+        let found = why.filter(|_| returns).map(ReceiptState::not_stopped);
+        let said = found.as_ref().unwrap_or(&receipt.state);
         let is_told = receipt.state.is_untold() && waited.unsigned_abs() < ACTION_DEADLINE;
-        let (state, text) = match &receipt.state {
+        let (state, text) = match said {
             ReceiptState::Returned => (AbortState::Returned, format!("traffic is back{read}")),
             ReceiptState::Returning { capacity } => (
                 AbortState::Returning,
@@ -134,10 +143,10 @@ impl Stopped<'_> {
         let mut line = self.line(state, text);
         line.workload = Some(receipt.workload.to_string());
         line.weight = receipt.read_back.map(Weight::get);
-        if let ReceiptState::Returning { capacity } = receipt.state {
+        if let ReceiptState::Returning { capacity } = said {
             line.capacity = Some(capacity.get());
         }
-        if let ReceiptState::NotStopped { reason, .. } = &receipt.state
+        if let ReceiptState::NotStopped { reason, .. } = said
             && !is_told
         {
             line.reason = Some(reason.clone());
@@ -162,8 +171,24 @@ impl Stopped<'_> {
                     format!("done before the abort{soaked}; still serves {version}"),
                 )
             }
+            None if self.is_taken_back(receipt) => (
+                AbortState::Returning,
+                "done before the abort; on the way back since, by a later retreat".to_owned(),
+            ),
             None => (AbortState::Idle, "nothing in flight".to_owned()),
         }
+    }
+
+    /// Whether what was Done is told to go back and was not seen to be there.
+    fn is_taken_back(&self, receipt: &WorkloadReceipt) -> bool {
+        let report = self.seen.report(self.uid, &receipt.workload);
+        let status = report.map(|report| &report.status);
+        self.orders.iter().any(|stored| {
+            let order = stored.order();
+            order.workload == receipt.workload
+                && order.intent == Intent::Retreat
+                && doing(&order, status) == Doing::InFlight
+        })
     }
 
     fn unheard(&self) -> AbortCluster {

@@ -209,14 +209,14 @@ pub fn serving(look: Look, head: &str, what: &str, clusters: &[NotFixed]) -> Str
             (true, false) => ", done, not soaked",
             (false, _) => ", in flight",
         };
-        let unheard = cluster.unheard.as_ref().map(|what| format!(", {what}"));
-        let unheard = unheard.unwrap_or_default();
+        let more = cluster.unheard.iter().chain(&cluster.stuck);
+        let more: String = more.map(|what| format!(", {what}")).collect();
         let share = match cluster.share {
             Some(share) => format!(" with {share}% of its traffic"),
             None => String::new(),
         };
         text += &format!(
-            "  {:<16} serves {version} of {}{share}{how}{unheard}\n",
+            "  {:<16} serves {version} of {}{share}{how}{more}\n",
             cluster.cluster, cluster.workload
         );
     }
@@ -229,6 +229,12 @@ pub fn serving(look: Look, head: &str, what: &str, clusters: &[NotFixed]) -> Str
     let mut commands: Vec<&str> = clusters.iter().map(|c| c.command.as_str()).collect();
     commands.sort_unstable();
     commands.dedup();
+    // One that is said with what comes after it needs no line without that.
+    let all = commands.clone();
+    commands.retain(|one| {
+        let mut others = all.iter().filter(|other| *other != one);
+        !others.any(|other| other.starts_with(&format!("{one}   # then ")))
+    });
     for command in commands {
         text += &format!("  to take them back: {command}\n");
     }

@@ -1,7 +1,7 @@
 //! Who is on the way back, and what is in its way: said for as long as it lasts, as nothing claims that a
 //! cluster has gone back whose traffic was not seen there.
 
-use flagship_proto::model::ClusterUid;
+use flagship_proto::model::{ClusterUid, WorkloadStatus};
 
 use super::Turn;
 use crate::{reason::Reason, state::ClusterPhase};
@@ -11,6 +11,11 @@ const CANNOT_RETURN: &str = "CannotReturn";
 
 /// So many clusters are named with what is in their way.
 const NAMED: usize = 5;
+
+/// Whether an agent says that it cannot take the way back.
+pub fn cannot_return(status: &WorkloadStatus) -> bool {
+    status.reason == CANNOT_RETURN
+}
 
 impl Turn<'_> {
     /// Clusters that have to go back, or went by themselves, and were not seen there yet.
@@ -49,7 +54,7 @@ impl Turn<'_> {
             return Some(there.to_owned());
         }
         let status = member.status_under(&self.state.rollout)?;
-        if status.reason == CANNOT_RETURN {
+        if cannot_return(status) {
             return Some(format!("its agent says that it {}", status.message));
         }
         if status.version.is_none() && status.primary_version.is_none() {
