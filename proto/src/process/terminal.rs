@@ -38,7 +38,11 @@ pub fn wrap(text: &str, width: usize) -> String {
         } else {
             let begun = line.trim_start_matches(' ');
             let (indent, _) = line.split_at(line.len() - begun.len());
-            let below = " ".repeat(hang(line, indent.len()).min(width / 3));
+            let mut below = " ".repeat(hang(line, indent.len()).min(width / 3));
+            // Whoever copies all lines of a command and its comment copies no second command.
+            if line.contains(COMMENT) {
+                below += "# ";
+            }
             wrapped.push_str(&fill(begun, width, indent, &below));
         }
         wrapped.push_str(end);
@@ -69,6 +73,9 @@ pub fn unbroken(text: &str, fixed: &str) -> String {
     });
     lines.collect()
 }
+
+/// What stands between a command and what is said about it.
+const COMMENT: &str = "   # ";
 
 /// A label is not longer, with its indent.
 const LABEL: usize = 16;
@@ -185,7 +192,7 @@ STOPPED  the whole fleet by abort a-7 of
         let told = "  flagship lift a-1 --reason …   # moves nothing by itself";
         assert_eq!(
             wrap(told, 40),
-            "  flagship lift a-1 --reason …   # moves\n  nothing by itself"
+            "  flagship lift a-1 --reason …   # moves\n  # nothing by itself"
         );
         assert_eq!(
             unbroken("run `flagship init` once", "_"),
