@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fixture::Api;
 use crate::{
-    auth::Role,
+    auth::{Binding, Role},
     records::{ClusterRow, ClusterState, Enrolled, OrderRow, ReceiptRow, ReportRow, Stored, key},
     store::Txn,
 };
@@ -189,5 +189,25 @@ async fn a_canary_that_is_being_told_is_told_and_not_stopped_only_when_that_took
         let view: Value = serde_json::from_str(&view).unwrap();
         assert_eq!(view["clusters"][0]["state"], word, "{view}");
         assert_eq!(view["outcome"], outcome, "{view}");
+    }
+}
+
+#[tokio::test]
+async fn a_preview_tells_who_sees_a_cluster_that_it_moves_but_not_what_another_releases_there() {
+    let api = Api::new().await;
+    in_flight(&api, "us-1", OnDisconnect::Hold).await;
+    let bare = r#"{"matchExpressions":[{"key":"region","operator":"DoesNotExist"}]}"#;
+    let bound = Binding {
+        selector: Some(serde_json::from_str(bare).unwrap()),
+        ..Binding::of(Role::Viewer)
+    };
+    for (binding, is_told) in [(Binding::of(Role::Viewer), true), (bound, false)] {
+        let token = api.token_of(binding).await;
+        let body = r#"{"scope":{"kind":"fleet"}}"#;
+        let dry = api.post_with("/api/v1/abort-preview", &token, body, &[]);
+        let dry: Value = serde_json::from_str(&dry.await.body).unwrap();
+        let told = dry["notHeard"][0].as_str().unwrap();
+        assert!(told.starts_with("us-1 at 50%: "), "{told}");
+        assert_eq!(told.contains("1.1.0"), is_told, "{told}");
     }
 }
