@@ -157,6 +157,9 @@ reasons! {
     RetriedBy { actor: String, reason: String, attempt: u32, } => "attempt {attempt} by {actor}: {}", given(reason);
     /// A person took the mixed state as final.
     AcceptedBy { actor: String, reason: String, } => "accepted as it is by {actor}: {}", given(reason);
+    /// Clusters that were told to go back before it was accepted.
+    StillGoBack { clusters: String, }
+        => "the way back that was ordered goes on in {clusters}; who is not heard goes back when heard again";
     /// Another rollout took over.
     SupersededBy { rollout: RolloutId, actor: String, } => "superseded by {rollout} of {actor}; what is in flight goes back";
     /// A wish that was overtaken.

@@ -123,6 +123,7 @@ const CHAPTERS: &[&str] = &[
     "ResumedBy",
     "RetriedBy",
     "AcceptedBy",
+    "StillGoBack",
     "SupersededBy",
     "RetreatBegun",
 ];

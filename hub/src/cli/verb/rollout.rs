@@ -188,6 +188,17 @@ impl Accept {
     }
 }
 
+/// Accepting takes no order to go back away.
+fn still_go_back(view: &RolloutView) -> String {
+    let going = view.clusters.iter().filter(|one| one.state == "Retreating");
+    let names: Vec<&str> = going.map(|one| one.cluster.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = names.join(", ");
+    format!("still going back, where not heard when heard again: {names}\n")
+}
+
 impl Target {
     async fn ask<B: Serialize>(
         &self,
@@ -227,7 +238,11 @@ impl Target {
                 "accept" => format!("how it ended: flagship explain {name}"),
                 _ => format!("follow it: flagship watch {name}"),
             };
-            format!("{banners}rollout {name} {done}\n{next}\n")
+            let back = match verb {
+                "accept" => still_go_back(&view),
+                _ => String::new(),
+            };
+            format!("{banners}rollout {name} {done}\n{back}{next}\n")
         })?;
         Ok(view)
     }

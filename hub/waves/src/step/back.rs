@@ -1,7 +1,10 @@
 //! Who is on the way back, and what is in its way: said for as long as it lasts, as nothing claims that a
 //! cluster has gone back whose traffic was not seen there.
 
-use flagship_proto::model::{ClusterUid, WorkloadStatus};
+use flagship_proto::{
+    model::{ClusterUid, WorkloadStatus},
+    words::count,
+};
 
 use super::Turn;
 use crate::{reason::Reason, state::ClusterPhase};
@@ -45,6 +48,21 @@ impl Turn<'_> {
         });
         let found: Vec<Reason> = found.take(NAMED).collect();
         self.waiting.extend(found);
+    }
+
+    /// Accepting takes no order to go back away (P8).
+    pub(super) fn say_who_still_goes_back(&mut self) {
+        let going = self.going_back();
+        let names = going.iter().take(NAMED);
+        let names = names.filter_map(|uid| self.state.clusters.get(uid));
+        let mut names: Vec<String> = names.map(|cluster| cluster.name.to_string()).collect();
+        if going.len() > NAMED {
+            names.push(count(going.len() - NAMED, "more cluster"));
+        }
+        if !names.is_empty() {
+            let clusters = names.join(", ");
+            self.reasons.push(Reason::StillGoBack { clusters });
+        }
     }
 
     fn in_the_way(&self, uid: &ClusterUid) -> Option<String> {

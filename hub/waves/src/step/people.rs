@@ -72,6 +72,7 @@ impl Turn<'_> {
                     reason: reason.clone(),
                 });
                 self.reasons.push(Reason::AcceptedBy { actor, reason });
+                self.say_who_still_goes_back();
                 self.end();
             }
             Wish::Supersede { by } => {

@@ -101,6 +101,22 @@ fn a_retreat_that_cannot_end_is_ended_by_accepting_and_claims_nothing() {
 }
 
 #[test]
+fn who_accepts_is_told_which_clusters_still_go_back() {
+    let mut world = going_back(ReturnTo::LastPromoted);
+    for name in ["p", "b"] {
+        world.take(name);
+    }
+    world.cut("a", true);
+    world.settle();
+    world.ask(Wish::Accept);
+    let said = format!("{:?}", world.step());
+    assert!(
+        said.contains("StillGoBack") && said.contains("\"a\""),
+        "{said}"
+    );
+}
+
+#[test]
 fn who_is_not_heard_on_the_way_back_is_told_where_it_can_be_taken_back() {
     let mut world = going_back(ReturnTo::LastPromoted);
     for name in ["p", "b"] {
