@@ -55,7 +55,7 @@ Examples:
 /// Examples for the help.
 pub const ACCEPT_EXAMPLES: &str = "\
 Clusters stay as they are, some on the new version and some on the old; the rollout ends and lets go
-of its clusters. Those that were told to go back and are not heard still go back when they are heard.
+of its clusters. Those that were told to go back and are not heard still go back once they are.
 
 Examples:
   flagship accept shop/checkout-3 --reason 'eu keeps 1.8 until spring'
