@@ -17,6 +17,7 @@ use super::{
     view::Seen,
 };
 use crate::{
+    auth::Right,
     ops::{self, AbortOrder, PreviewCluster},
     records::{RolloutRow, Stored, key},
 };
@@ -221,6 +222,10 @@ pub async fn scopes(
             format!("--selector {key}={value}"),
             Scope::Selector(selector),
         );
+    }
+    // Who may stop something chooses among what he may stop; who may stop nothing reads them all.
+    if !sight.is_whole() && actor.grants.somewhere(Right::Stop).is_ok() {
+        known.retain(|(_, scope)| state.ops.stops_all_of(&actor.grants, scope));
     }
     let (options, scopes): (Vec<String>, Vec<Scope>) = known.into_iter().unzip();
     let orders: Vec<AbortOrder> = scopes

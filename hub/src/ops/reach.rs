@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use flagship_proto::model::{ClusterUid, Reach, Scope};
 
-use super::{Caller, OpError, Ops, scope::Otherwise};
+use super::{Caller, OpError, Ops, abort::NOT_STOPPED, scope::Otherwise};
 use crate::{
-    auth::{Actor, Object, Right, covers},
+    auth::{Actor, Grants, Object, Right, covers},
     records::{ClusterRow, PlanRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -28,6 +28,16 @@ impl Ops {
         let matched = self.evaluate(caller, scope, otherwise)?;
         self.may_in_scope(caller, right, scope, matched.as_ref())?;
         Ok(matched)
+    }
+
+    /// Whether somebody may stop all of a scope as it is now.
+    pub fn stops_all_of(&self, grants: &Grants, scope: &Scope) -> bool {
+        let caller = Caller {
+            grants: grants.clone(),
+            ..Caller::default()
+        };
+        let reached = self.reach(&caller, Right::Stop, scope, NOT_STOPPED);
+        reached.is_ok()
     }
 
     /// Refuses who has not this right over all that a scope covers; `matched` are the clusters of a

@@ -134,3 +134,24 @@ async fn access_names_no_labels_of_a_team_of_which_nothing_is_seen() {
             .contains("team=search")
     );
 }
+
+#[tokio::test]
+async fn who_stops_by_labels_chooses_among_scopes_that_he_may_stop_and_who_only_reads_sees_all() {
+    let api = Api::new().await;
+    api.members().await;
+    for (role, all) in [(Role::Responder, false), (Role::Viewer, true)] {
+        let token = bound(&api, role, "region", "eu").await;
+        let scopes = json(&api.get("/api/v1/abort-scopes", &token).await);
+        let items = scopes["items"].as_array().unwrap().iter();
+        let options: Vec<&str> = items.map(|one| one["option"].as_str().unwrap()).collect();
+        assert_eq!(options.contains(&"--fleet"), all, "{options:?}");
+        assert!(options.contains(&"--selector region=eu"), "{options:?}");
+        for option in options.iter().filter(|_| !all) {
+            let (_, label) = option.split_once(' ').unwrap();
+            let (key, value) = label.split_once('=').unwrap();
+            let body = stop("eu").replace("\"region\":\"eu\"", &format!("\"{key}\":\"{value}\""));
+            let answer = api.post_with("/api/v1/aborts", &token, &body, &[]).await;
+            assert_eq!(answer.status, StatusCode::OK, "{option}: {}", answer.body);
+        }
+    }
+}

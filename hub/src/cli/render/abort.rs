@@ -292,8 +292,23 @@ fn settled(one: &NotFixed) -> String {
     }
 }
 
+/// Columns that what a scope would hit needs beside it.
+const HITS: usize = 42;
+
 /// The scopes that there are, for one who named none.
 pub fn scopes(look: Look, scopes: &[ScopeHit]) -> String {
+    // An option is there to be copied: it is broken nowhere.
+    let widest = scopes
+        .iter()
+        .map(|scope| scope.option.chars().count())
+        .max();
+    if widest.unwrap_or(0) + HITS > look.width {
+        let below = |scope: &ScopeHit| {
+            let hits = look.wrap(&format!("    {}", scope.hits));
+            format!("{}\n{hits}\n", scope.option)
+        };
+        return scopes.iter().map(below).collect();
+    }
     let rows = scopes
         .iter()
         .map(|scope| vec![scope.option.clone(), scope.hits.clone()])

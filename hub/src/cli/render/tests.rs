@@ -169,3 +169,25 @@ fn rows_are_counted_as_they_are_broken() {
     assert_eq!(Look::plain(12).rows(text), 3, "not 23 columns in 2 rows");
     assert_eq!(Look::plain(12).sentence(text, 2), "aaaaaaa\nbbbbbbb …");
 }
+
+#[test]
+fn an_option_to_copy_is_whole_in_any_width() {
+    let hit: crate::api::types::ScopeHit = serde_json::from_value(serde_json::json!({
+        "option": "--workload shop/Deployment/checkout", "scope": "workload",
+        "hits": "3 clusters (eu-1, eu-2, us-1), 1 rollout (shop/checkout-1), 2 in flight (eu-1 at 5%, eu-2 at 20%)",
+        "clusters": 3, "rollouts": 1, "inFlight": 2,
+    }))
+    .unwrap();
+    for width in [20, 40, 60, 80, 120] {
+        let page = abort::scopes(Look::plain(width), std::slice::from_ref(&hit));
+        let is_whole = |line: &str| line.contains("--workload shop/Deployment/checkout");
+        assert!(page.lines().any(is_whole), "{width}\n{page}");
+    }
+    let page = abort::scopes(Look::plain(40), std::slice::from_ref(&hit));
+    let told = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(told, format!("{} {}", hit.option, hit.hits));
+    assert!(
+        page.lines().skip(1).all(|line| line.chars().count() <= 40),
+        "{page}"
+    );
+}

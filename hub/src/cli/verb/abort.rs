@@ -207,9 +207,11 @@ pub async fn no_scope(session: &Session, verb: &str, outcome: &str) -> Result<Ex
     show(session.format, &list, || {
         text::scopes(session.look, &list.items)
     })?;
+    let first = list.items.first().map(|one| one.option.as_str());
+    let first = first.unwrap_or("--cluster NAME");
     Err(
         CliError::bad(format!("{verb} needs a scope: {outcome}")).remedy(format!(
-            "add one of the above, as in `flagship {verb} --fleet --reason …`"
+            "add one of the above, as in `flagship {verb} {first} --reason …`"
         )),
     )
 }
