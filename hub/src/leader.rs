@@ -101,7 +101,8 @@ pub async fn found(
 }
 
 /// Takes leadership: one transaction raises the term's counter, names this hub's incarnation, and keeps
-/// the length of its leases where that is the longest that may be out. It goes through on a nearly full disk: a hub that cannot start can stop nothing.
+/// the length of its leases where that is the longest that may be out. It goes through on a nearly full
+/// disk: a hub that cannot start can stop nothing.
 pub async fn take(
     store: &Store,
     hub: HubIncarnation,

@@ -114,6 +114,14 @@ impl Caller {
         }
     }
 
+    /// Who only asks what such grants allow, and orders nothing.
+    pub(crate) fn asking(grants: &Grants) -> Self {
+        Self {
+            grants: grants.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Whether this caller may do something to an object; what may not be seen is answered as given,
     /// like what is not there.
     fn may(

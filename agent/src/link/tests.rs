@@ -320,6 +320,16 @@ impl Bench {
         bench
     }
 
+    /// The same a second later, when an abort that takes it back has come and is kept.
+    fn aborted() -> Self {
+        let mut bench = Self::running(secs(0));
+        bench
+            .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
+            .unwrap();
+        bench.sync(secs(1));
+        bench
+    }
+
     fn may(&self, now: Tick) -> Permission {
         self.link
             .permission(&workload(), now)

@@ -40,18 +40,11 @@ pub async fn preview(
     let mut found = state
         .ops
         .preview_abort(&actor.grants, &order, state.now())?;
-    // Where somebody sees a cluster, he sees that it moves, but not for whom.
     let sight = state.sight(&actor.grants);
-    let hidden = found.stops.iter_mut();
-    for one in hidden.filter(|one| !sight.workload(&one.workload)) {
-        UNSEEN.clone_into(&mut one.change);
-    }
+    found.stops.iter_mut().for_each(|one| sight.cut_met(one));
     let seen = Seen::read(&state)?;
     Ok(Json(previewed(&seen, &found)))
 }
-
-/// Stands for a change of a rollout that is not seen.
-const UNSEEN: &str = "a version that you do not see";
 
 fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
     let hears = |name: &ClusterName| seen.named(name).is_some_and(|row| seen.connected(&row.uid));

@@ -10,10 +10,13 @@ use super::{
 pub use crate::ops::Sight;
 use crate::{
     auth::{Binding, Grants},
-    ops::RolloutName,
+    ops::{PreviewCluster, RolloutName},
     records::{AbortRow, ClusterRow, FreezeRow, OrderRow, PlanRow, ReceiptRow, Stored, key},
     store::Key,
 };
+
+/// Stands for a change of a rollout that is not seen.
+const UNSEEN: &str = "a version that you do not see";
 
 impl ApiState {
     /// What a caller may see.
@@ -45,6 +48,14 @@ impl Sight<'_> {
         if line.workload.as_ref().is_some_and(|name| !self.names(name)) {
             line.workload = None;
             line.local_command = None;
+        }
+    }
+
+    /// Leaves out of what an abort would meet in a cluster what another releases there: where somebody sees
+    /// a cluster, he sees that it moves, but not for whom.
+    pub fn cut_met(&self, found: &mut PreviewCluster) {
+        if !self.workload(&found.workload) {
+            UNSEEN.clone_into(&mut found.change);
         }
     }
 

@@ -49,7 +49,7 @@ pub async fn status(
     let seen = Seen::read(&state)?;
     let sight = state.sight(&actor.grants);
     let term: Option<Stored<TermRow>> = state.store().read(&key::term())?;
-    let rollouts = open_rollouts(&state, &sight)?;
+    let rollouts = Rollouts::read(&state, &sight)?;
     let shown = || seen.clusters.values().filter(|row| sight.cluster(row));
     let members = shown().filter(|row| row.state.is_member());
     let (here, away): (Vec<_>, Vec<_>) = members.partition(|row| seen.connected(&row.uid));
@@ -77,6 +77,7 @@ pub async fn status(
         not_heard,
         pending: names(pending.map(|row| row.name.to_string()).collect()),
         rollouts: rollouts
+            .open
             .iter()
             .map(|row| rollout::view(&seen, row, false))
             .collect(),
@@ -93,35 +94,32 @@ pub async fn banners(
 ) -> Result<Json<List<Banner>>, ApiError> {
     let seen = Seen::read(&state)?;
     let sight = state.sight(&actor.grants);
-    let rollouts = open_rollouts(&state, &sight)?;
+    let rollouts = Rollouts::read(&state, &sight)?;
     let banners = standing(&state, &seen, &sight, &rollouts);
     Ok(Json(List::whole(banners, seen.seq)))
 }
 
-fn open_rollouts(
-    state: &ApiState,
-    sight: &Sight<'_>,
-) -> Result<Vec<Stored<RolloutRow>>, StoreError> {
-    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    rollouts.retain(|row| !row.state.is_over() && sight.rollout(row));
-    rollouts.sort_by_key(|row| std::cmp::Reverse(row.created));
-    Ok(rollouts)
+/// Rollouts of which people have to know, as far as they are seen.
+struct Rollouts {
+    /// Those that have not ended, the newest first.
+    open: Vec<Stored<RolloutRow>>,
+    /// Those that went back and left somebody behind.
+    left: Vec<Stored<RolloutRow>>,
 }
 
-/// Rollouts that went back and left somebody behind; a status is told without those that cannot be read.
-fn left_behind(state: &ApiState, sight: &Sight<'_>) -> Vec<Stored<RolloutRow>> {
-    let rollouts = state.store().read_all::<RolloutRow>(key::ROLLOUTS);
-    let mut rollouts = rollouts.unwrap_or_default();
-    rollouts.retain(|row| row.state.left_behind().next().is_some() && sight.rollout(row));
-    rollouts
+impl Rollouts {
+    fn read(state: &ApiState, sight: &Sight<'_>) -> Result<Self, StoreError> {
+        let rows: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+        let rows = rows.into_iter();
+        let (mut left, mut open): (Vec<_>, Vec<_>) = rows.partition(|row| row.state.is_over());
+        open.retain(|row| sight.rollout(row));
+        open.sort_by_key(|row| std::cmp::Reverse(row.created));
+        left.retain(|row| row.state.left_behind().next().is_some() && sight.rollout(row));
+        Ok(Self { open, left })
+    }
 }
 
-fn standing(
-    state: &ApiState,
-    seen: &Seen,
-    sight: &Sight<'_>,
-    open: &[Stored<RolloutRow>],
-) -> Vec<Banner> {
+fn standing(state: &ApiState, seen: &Seen, sight: &Sight<'_>, rollouts: &Rollouts) -> Vec<Banner> {
     // Where its data lie is one of its settings, which are not for everybody.
     let data = if sight.is_whole() {
         &state.settings.data
@@ -131,9 +129,8 @@ fn standing(
     let mut of_the_hub = of_the_hub(state, seen, sight, data);
     of_the_hub.retain(|banner| sight.banner(banner));
     let mut banners = seen.banners(sight);
-    banners.extend(open.iter().filter_map(|row| seen.serving_banner(row)));
-    let left = left_behind(state, sight).into_iter();
-    banners.extend(left.filter_map(|row| seen.serving_banner(&row)));
+    let rollouts = rollouts.open.iter().chain(&rollouts.left);
+    banners.extend(rollouts.filter_map(|row| seen.serving_banner(row)));
     banners.extend(of_the_hub);
     banners
 }

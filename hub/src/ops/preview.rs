@@ -128,10 +128,7 @@ impl Ops {
         args: &AbortOrder,
         now: Tick,
     ) -> Result<AbortPreview, OpError> {
-        let reader = Caller {
-            grants: grants.clone(),
-            ..Caller::default()
-        };
+        let reader = Caller::asking(grants);
         let matched = self.evaluate(&reader, &args.scope, NOT_STOPPED)?;
         let stops = grants.somewhere(Right::Stop).is_ok();
         let right = if stops { Right::Stop } else { Right::View };

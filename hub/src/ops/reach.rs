@@ -32,10 +32,7 @@ impl Ops {
 
     /// Whether somebody may stop all of a scope as it is now.
     pub fn stops_all_of(&self, grants: &Grants, scope: &Scope) -> bool {
-        let caller = Caller {
-            grants: grants.clone(),
-            ..Caller::default()
-        };
+        let caller = Caller::asking(grants);
         let reached = self.reach(&caller, Right::Stop, scope, NOT_STOPPED);
         reached.is_ok()
     }

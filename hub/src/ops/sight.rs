@@ -73,12 +73,6 @@ impl Sight<'_> {
         }
     }
 
-    /// Whether a rollout is, and has ended.
-    pub fn has_ended(&self, name: &RolloutName) -> bool {
-        let row = self.row::<RolloutRow>(&key::rollout(&name.project, &name.id));
-        row.is_some_and(|row| row.state.is_over() && self.rollout(&row))
-    }
-
     /// Whether something that is gone from a project was: nobody knows its labels.
     pub fn gone(&self, project: &ProjectName) -> bool {
         self.grants.sees_all_of(project)

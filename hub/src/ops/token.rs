@@ -92,12 +92,8 @@ impl Ops {
         }
     }
 
-    /// Whose token this is; none if it is unknown, wrong, revoked or outdated. Compares in constant time.
-    pub fn authenticate(&self, text: &str, now: Timestamp) -> Result<Option<TokenRow>, StoreError> {
-        Ok(self.token(text)?.filter(|row| row.is_live(now)))
-    }
-
-    /// Of which row this is the token, revoked and outdated ones too. Compares in constant time.
+    /// Of which row this is the token; none if it is unknown or wrong. It may be revoked or outdated: whom it
+    /// lets in says [`TokenRow::is_live`]. Compares in constant time.
     pub fn token(&self, text: &str) -> Result<Option<TokenRow>, StoreError> {
         let Some(presented) = Presented::parse(text) else {
             return Ok(None);

@@ -71,12 +71,11 @@ impl Ops {
         Ok(of_it.into_iter().find_map(|of| {
             let retreat = of.state.retreat.as_ref()?;
             // A reader of this plan need not see another's.
-            let whose =
-                (of.plan_ref() == row.plan_ref()).then(|| format!(" (rollout {})", of.full_name()));
-            match whose {
-                Some(whose) => Some(retreat.why() + &whose),
-                None => Some("others".to_owned()),
-            }
+            let is_own = of.plan_ref() == row.plan_ref();
+            Some(match is_own {
+                true => format!("{} (rollout {})", retreat.why(), of.full_name()),
+                false => "others".to_owned(),
+            })
         }))
     }
 

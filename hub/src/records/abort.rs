@@ -14,8 +14,8 @@ use crate::store::Key;
 /// So often an abort is narrowed one after the other, at most: nobody does it as often.
 pub(crate) const MOST_NARROWED: usize = 1_000;
 
-/// An abort without its position, which is where its row was created (P8), its reach beside it. It stands until there is
-/// a [`LiftRow`] for it that has taken effect.
+/// An abort without its position, which is where its row was created (P8), its reach beside it. It stands
+/// until there is a [`LiftRow`] for it that has taken effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbortRow {
     abort: Abort,

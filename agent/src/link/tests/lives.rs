@@ -88,11 +88,7 @@ fn p01_a_canary_that_no_order_speaks_for_is_not_said_to_be_idle() {
 
 #[test]
 fn p01_aborts_outlive_a_uid_but_aborts_and_terms_of_another_fleet_do_not_count() {
-    let mut bench = Bench::running(secs(0));
-    bench
-        .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
-        .unwrap();
-    bench.sync(secs(1));
+    let bench = Bench::aborted();
     let mut disk = bench.disk.clone();
     disk.record.bound = Some(Binding {
         term: term(9),

@@ -81,11 +81,7 @@ fn a_receipt_does_not_wait_for_a_slow_or_a_failing_disk() {
 
 #[test]
 fn a_receipt_is_sent_again_in_a_new_session() {
-    let mut bench = Bench::running(secs(0));
-    bench
-        .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
-        .unwrap();
-    bench.sync(secs(1));
+    let mut bench = Bench::aborted();
     assert_eq!(bench.receipts(secs(1)), [], "the canary is being told");
     let before = bench.receipts(at(1_100));
     bench.link.disconnected();
@@ -113,11 +109,7 @@ fn a_weight_of_zero_before_the_canary_was_told_proves_nothing() {
 
 #[test]
 fn a_canary_that_nothing_tells_passes_as_being_told_for_as_long_as_an_action_may_take() {
-    let mut bench = Bench::running(secs(0));
-    bench
-        .abort(abort("a1", Some(20), AbortMode::Return), secs(1))
-        .unwrap();
-    bench.sync(secs(1));
+    let mut bench = Bench::aborted();
     assert_eq!(bench.receipts(secs(1)), [], "the canary is being told");
     let told = bench.receipts(at(1_100));
     assert!(state(&told[0]).is_untold() && !told[0].could_not_stop());

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use flagship_proto::model::{
-    AbortMode, Fence, OnDisconnect, Phase, Receipt, ReceiptState, SignedReceipt, Weight,
-    WorkloadReceipt,
-};
+use flagship_proto::model::{AbortMode, OnDisconnect, Phase, ReceiptState, Weight};
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, Stage};
 use serde_json::Value;
 
-use super::{fixture::Api, stopped::in_flight};
+use super::{
+    fixture::Api,
+    stopped::{self, in_flight},
+};
 use crate::{
     api::view::Seen,
     auth::Role,
     fleet::Presence,
-    records::{ClaimRow, ReceiptRow, RolloutRow, Stored, key},
+    records::{ClaimRow, RolloutRow, Stored, key},
     store::Txn,
 };
 
@@ -259,30 +259,7 @@ async fn answered(api: &Api, token: &str, mode: AbortMode, state: ReceiptState) 
     let abort = api.post_with("/api/v1/aborts", token, &body, &[]).await;
     let abort: Value = serde_json::from_str(&abort.body).unwrap();
     let id = abort["id"].as_str().unwrap();
-    let receipt = Receipt {
-        abort: id.parse().unwrap(),
-        cluster: "us-1".parse().unwrap(),
-        uid: "uid-us-1".parse().unwrap(),
-        incarnation: Default::default(),
-        seq: 1,
-        at: api.now(),
-        durable: true,
-        workloads: vec![WorkloadReceipt {
-            workload: "shop/Deployment/checkout".parse().unwrap(),
-            fence: Fence::default(),
-            state,
-            read_back: Some(Weight::FULL),
-            proxies: 1,
-            digest: None,
-        }],
-    };
-    let signed = SignedReceipt {
-        body: Vec::new(),
-        signature: Vec::new(),
-        serial: String::new(),
-        receipt,
-    };
-    let row = ReceiptRow::new(signed, Vec::new(), api.now());
+    let row = stopped::answer(api, id, state, Weight::FULL, api.now());
     api.commit(Txn::new().put(&row)).await;
     let view = api.get(&format!("/api/v1/aborts/{id}"), token).await;
     serde_json::from_str(&view).unwrap()

@@ -88,6 +88,40 @@ pub(super) async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect
     api.commit(Txn::new().put(&report)).await;
 }
 
+/// What us-1 answers to an abort, with the weight that it read back, as it was received.
+pub(super) fn answer(
+    api: &Api,
+    abort: &str,
+    state: ReceiptState,
+    read_back: Weight,
+    received: jiff::Timestamp,
+) -> ReceiptRow {
+    let receipt = Receipt {
+        abort: abort.parse().unwrap(),
+        cluster: "us-1".parse().unwrap(),
+        uid: "uid-us-1".parse().unwrap(),
+        incarnation: Default::default(),
+        seq: 1,
+        at: api.now(),
+        durable: true,
+        workloads: vec![WorkloadReceipt {
+            workload: WORKLOAD.parse().unwrap(),
+            fence: Fence::default(),
+            state,
+            read_back: Some(read_back),
+            proxies: 1,
+            digest: None,
+        }],
+    };
+    let signed = SignedReceipt {
+        body: Vec::new(),
+        signature: Vec::new(),
+        serial: String::new(),
+        receipt,
+    };
+    ReceiptRow::new(signed, Vec::new(), received)
+}
+
 #[tokio::test]
 async fn who_is_not_heard_is_known_to_be_frozen_only_after_the_bound_and_has_the_command_that_stops_it()
  {
@@ -156,34 +190,9 @@ async fn a_canary_that_is_being_told_is_told_and_not_stopped_only_when_that_took
             "notStopped",
         ),
     ] {
-        let at = api.now();
-        let receipt = Receipt {
-            abort: id.parse().unwrap(),
-            cluster: "us-1".parse().unwrap(),
-            uid: "uid-us-1".parse().unwrap(),
-            incarnation: Default::default(),
-            seq: 1,
-            at,
-            durable: true,
-            workloads: vec![WorkloadReceipt {
-                workload: WORKLOAD.parse().unwrap(),
-                fence: Fence::default(),
-                state,
-                read_back: Some(Weight::saturating(50)),
-                proxies: 1,
-                digest: None,
-            }],
-        };
-        let signed = SignedReceipt {
-            body: Vec::new(),
-            signature: Vec::new(),
-            serial: String::new(),
-            receipt,
-        };
-        let came = at
-            .saturating_sub(std::time::Duration::from_secs(age))
-            .unwrap();
-        let row = ReceiptRow::new(signed, Vec::new(), came);
+        let age = std::time::Duration::from_secs(age);
+        let came = api.now().saturating_sub(age).unwrap();
+        let row = answer(&api, id, state, Weight::saturating(50), came);
         api.commit(Txn::new().put(&row)).await;
         let view = api.get(&format!("/api/v1/aborts/{id}"), &token).await;
         let view: Value = serde_json::from_str(&view).unwrap();

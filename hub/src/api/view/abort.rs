@@ -73,15 +73,15 @@ pub fn view(
             inside(uid) || !row.receipt.receipt.workloads.is_empty()
         });
     }
-    let not_fixed = not_fixed(state, seen, sight, row)?;
-    let mut taken_back = taken_back(state, sight, row)?;
+    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    let not_fixed = not_fixed(seen, sight, row, &rollouts);
     let standing = lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall));
     let (mut clusters, mut stays) = (Vec::new(), Stays::default());
-    for (uid, orders, is_told) in concerned(state, seen, sight, row, &receipts)? {
+    let mut go_back = BTreeSet::new();
+    for (uid, orders, is_told) in concerned(state, seen, sight, row, (&receipts, &rollouts))? {
         let done = done(seen, &uid, &orders);
         if order.mode == AbortMode::RetreatDone {
-            let names = done.map(RolloutName::of);
-            taken_back.extend(names.filter(|name| sight.has_ended(name)));
+            go_back.extend(done.map(RolloutName::of));
         } else if standing {
             done.for_each(|order| stays.add(order));
         }
@@ -100,6 +100,7 @@ pub fn view(
         clusters.push(line);
     }
     stays.retain(|name| sight.is_whole() || sight.rollout_named(name));
+    let taken_back = taken_back(sight, row, &rollouts, &go_back);
     clusters.sort_by(|a, b| (a.state, &a.cluster).cmp(&(b.state, &b.cluster)));
     let totals = totals(&clusters);
     let past = seen.now.wall >= bound_at;
@@ -184,14 +185,15 @@ fn concerned(
     seen: &Seen,
     sight: &Sight<'_>,
     row: &Stored<AbortRow>,
-    receipts: &BTreeMap<ClusterUid, Arc<ReceiptRow>>,
+    (receipts, rollouts): (
+        &BTreeMap<ClusterUid, Arc<ReceiptRow>>,
+        &[Stored<RolloutRow>],
+    ),
 ) -> Result<Vec<(ClusterUid, Orders, bool)>, StoreError> {
     let scope = &row.unplaced().scope;
     let mut found = Vec::new();
-    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    let open = rollouts.into_iter().filter(|row| !row.state.is_over());
-    let open: Vec<Arc<RolloutRow>> = open.map(|row| row.value).collect();
-    let open: Vec<&RolloutRow> = open.iter().map(Arc::as_ref).collect();
+    let open = rollouts.iter().filter(|row| !row.state.is_over());
+    let open: Vec<&RolloutRow> = open.map(|row| &*row.value).collect();
     for (uid, cluster) in &seen.clusters {
         let mut orders = super::orders_of(state, uid)?;
         let inside = sight.inside(cluster);
@@ -216,18 +218,23 @@ fn concerned(
     Ok(found)
 }
 
-/// Rollouts that had ended and that this abort takes back.
+/// Rollouts that had ended and that this abort takes back: the engine has said so, or what is Done by them
+/// (`go_back`) goes back.
 fn taken_back(
-    state: &ApiState,
     sight: &Sight<'_>,
     row: &AbortRow,
-) -> Result<BTreeSet<RolloutName>, StoreError> {
-    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    rollouts.retain(|rollout| is_taken_back(rollout, row.id()) && sight.rollout(rollout));
-    Ok(rollouts
-        .iter()
-        .map(|row| RolloutName::of_row(row))
-        .collect())
+    rollouts: &[Stored<RolloutRow>],
+    go_back: &BTreeSet<RolloutName>,
+) -> BTreeSet<RolloutName> {
+    let has_ended = |rollout: &RolloutRow| {
+        !go_back.is_empty()
+            && rollout.state.is_over()
+            && go_back.contains(&RolloutName::of_row(rollout))
+    };
+    let taken = rollouts.iter().filter(|rollout| {
+        (is_taken_back(rollout, row.id()) || has_ended(rollout)) && sight.rollout(rollout)
+    });
+    taken.map(|rollout| RolloutName::of_row(rollout)).collect()
 }
 
 fn is_taken_back(rollout: &RolloutRow, by: &AbortId) -> bool {
@@ -250,22 +257,21 @@ fn done<'a>(
 
 /// Who still serves what was aborted, in rollouts that this abort stopped.
 fn not_fixed(
-    state: &ApiState,
     seen: &Seen,
     sight: &Sight<'_>,
     row: &Stored<AbortRow>,
-) -> Result<Vec<NotFixed>, StoreError> {
-    let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    rollouts: &[Stored<RolloutRow>],
+) -> Vec<NotFixed> {
     let order = row.unplaced();
     let mut found = Vec::new();
-    for rollout in &rollouts {
+    for rollout in rollouts {
         if !stopped_by(rollout, &order.id, &order.scope, order.at) || !sight.rollout(rollout) {
             continue;
         }
         found.extend(seen.done_and_serving(rollout, |uid| row.concerns(uid)));
         found.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
     }
-    Ok(found)
+    found
 }
 
 fn stopped_by(rollout: &RolloutRow, id: &AbortId, scope: &Scope, at: Timestamp) -> bool {
