@@ -1,6 +1,7 @@
 //! Routes against rights, bad input, events, and the document.
 
 mod again;
+mod back;
 mod bad_input;
 mod fixture;
 mod freezes;

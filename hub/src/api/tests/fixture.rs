@@ -19,7 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::{
-    api::{ApiState, metrics::Metrics, router, types::Problem, view::Seen},
+    api::{
+        ApiState,
+        metrics::Metrics,
+        router,
+        types::{AbortView, Problem},
+        view::{self, Seen},
+    },
     auth::{Binding, Grants, Role},
     door::{Guest, Peer},
     fleet::{Config, Fleet, FleetHandle},
@@ -27,7 +33,7 @@ use crate::{
     leases::Leases,
     limit::Origin,
     ops::{Caller, CreateToken, Ops},
-    records::{ClusterRow, ClusterState, Enrolled, Record, Stored},
+    records::{ClusterRow, ClusterState, Enrolled, Record, Stored, key},
     store::{Key, Outcome, Store, Txn},
 };
 
@@ -122,6 +128,14 @@ impl Api {
     /// What its views are made from.
     pub(super) fn seen(&self) -> Seen {
         Seen::read(&self.state).unwrap()
+    }
+
+    /// An abort as somebody who sees everything is shown it, where this is seen of the fleet.
+    pub(super) fn shown(&self, abort: &str, seen: &Seen) -> AbortView {
+        let row = self.read(&key::abort(&abort.parse().unwrap()));
+        let everything = Grants::everything();
+        let sight = self.state.sight(&everything);
+        view::abort::view(&self.state, seen, &sight, &row).unwrap()
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use flagship_proto::model::{AbortMode, OnDisconnect, Phase, ReceiptState, Weight};
+use flagship_proto::model::{OnDisconnect, Phase, Weight};
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, Stage};
-use serde_json::Value;
 
-use super::{
-    fixture::Api,
-    stopped::{self, in_flight},
-};
+use super::{fixture::Api, stopped::in_flight};
 use crate::{
     api::view::Seen,
     auth::Role,
@@ -19,7 +15,7 @@ use crate::{
 };
 
 /// A rollout whose canary in us-1 has half of the traffic.
-async fn half_way(api: &Api, token: &str) -> Stored<RolloutRow> {
+pub(super) async fn half_way(api: &Api, token: &str) -> Stored<RolloutRow> {
     api.members().await;
     in_flight(api, "us-1", OnDisconnect::Hold).await;
     let plan = include_str!("../../../../deploy/example/plan.yaml");
@@ -51,7 +47,7 @@ async fn half_way(api: &Api, token: &str) -> Stored<RolloutRow> {
     api.read(&key)
 }
 
-fn hear(seen: &mut Seen) {
+pub(super) fn hear(seen: &mut Seen) {
     let presence = Presence {
         connected: true,
         last_heard: Some(seen.now),
@@ -225,120 +221,4 @@ async fn what_takes_a_done_cluster_back_is_the_retreat_of_the_rollout_that_holds
         command(api.seen()),
         "flagship retreat shop/checkout-2 --reason …   # then flagship retreat shop/checkout-1 --reason …"
     );
-}
-
-/// A cluster that was Done with all traffic on the change, and is told to go back: its last report.
-async fn told_to_go_back(
-    api: &Api,
-    token: &str,
-    phase: Phase,
-    message: &str,
-) -> Stored<RolloutRow> {
-    let mut rollout = half_way(api, token).await.to_value();
-    rollout.state.phase = RolloutPhase::Retreating;
-    for cluster in rollout.state.clusters.values_mut() {
-        cluster.phase = ClusterPhase::Retreating { weight: None };
-    }
-    let seen = api.seen();
-    let mut report = seen.reports.values().next().unwrap().as_ref().clone();
-    let status = &mut report.status;
-    (status.phase, status.weight) = (phase, Weight::FULL);
-    status.observed = Some(Weight::FULL);
-    status.message = message.to_owned();
-    if !message.is_empty() {
-        status.reason = "CannotReturn".to_owned();
-    }
-    api.commit(Txn::new().put(&rollout).put(&report)).await;
-    let key = key::rollout(&rollout.project, &rollout.id);
-    api.read(&key)
-}
-
-/// What an abort says that a cluster has answered it in a certain way.
-async fn answered(api: &Api, token: &str, mode: AbortMode, state: ReceiptState) -> Value {
-    let body = format!(r#"{{"scope":{{"kind":"fleet"}},"mode":"{mode:?}"}}"#);
-    let abort = api.post_with("/api/v1/aborts", token, &body, &[]).await;
-    let abort: Value = serde_json::from_str(&abort.body).unwrap();
-    let id = abort["id"].as_str().unwrap();
-    let row = stopped::answer(api, id, state, Weight::FULL, api.now());
-    api.commit(Txn::new().put(&row)).await;
-    let view = api.get(&format!("/api/v1/aborts/{id}"), token).await;
-    serde_json::from_str(&view).unwrap()
-}
-
-#[tokio::test]
-async fn a_silent_cluster_that_was_done_and_is_told_to_go_back_serves_until_it_is_known_to_be_back()
-{
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    let rollout = told_to_go_back(&api, &token, Phase::Succeeded, "").await;
-    let mut seen = api.seen();
-    let banner = seen.serving_banner(&rollout).unwrap();
-    assert_eq!(
-        banner.text,
-        "shop/checkout-1 is going back, and 1.1.0 is still served by us-1 \
-         (done, 100% of its traffic, not heard)"
-    );
-    let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
-    assert!(banner.remedy.starts_with(there), "{}", banner.remedy);
-    let view = answered(&api, &token, AbortMode::Return, ReceiptState::Done).await;
-    assert_eq!(view["notFixed"][0]["share"], 100, "{view}");
-    let mut lines = view["clusters"].as_array().unwrap().iter();
-    let line = lines.find(|line| line["cluster"] == "us-1").unwrap();
-    assert_eq!(line["state"], "done", "{view}");
-    let text = line["text"].as_str().unwrap();
-    assert!(text.ends_with("still serves 1.1.0"), "{text}");
-    seen = api.seen();
-    hear(&mut seen);
-    assert_eq!(seen.serving_banner(&rollout), None, "it is on its way");
-    let mut back = rollout.to_value();
-    for cluster in back.state.clusters.values_mut() {
-        cluster.phase = ClusterPhase::RolledBack;
-    }
-    let serving = api.seen().in_flight_and_serving(&back, |_| true);
-    assert!(serving.is_empty(), "it is known to be back");
-}
-
-#[tokio::test]
-async fn a_done_cluster_that_is_not_heard_is_said_to_be_so_with_the_command_of_its_machine() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    let mut rollout = told_to_go_back(&api, &token, Phase::Succeeded, "")
-        .await
-        .to_value();
-    for cluster in rollout.state.clusters.values_mut() {
-        cluster.phase = ClusterPhase::Done;
-    }
-    let serving = api.seen().done_and_serving(&rollout, |_| true);
-    let us = serving.iter().find(|one| one.cluster == "us-1").unwrap();
-    assert_eq!(us.unheard.as_deref(), Some("not heard"));
-    let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
-    assert!(us.command.starts_with(there), "{}", us.command);
-}
-
-#[tokio::test]
-async fn a_cluster_that_says_that_it_cannot_go_back_is_not_fixed_and_not_stopped_and_why() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    let why = "cannot return to 1.0.0: crashed 3 times";
-    let rollout = told_to_go_back(&api, &token, Phase::Failed, why).await;
-    let mut seen = api.seen();
-    hear(&mut seen);
-    let banner = seen.serving_banner(&rollout).unwrap();
-    assert!(
-        banner
-            .text
-            .ends_with(&format!("us-1 (100% of its traffic, {why})")),
-        "{}",
-        banner.text
-    );
-    let capacity = Weight::ZERO;
-    let returning = ReceiptState::Returning { capacity };
-    let view = answered(&api, &token, AbortMode::Return, returning).await;
-    let line = &view["clusters"][0];
-    assert_eq!(line["state"], "notStopped", "{view}");
-    assert_eq!(line["reason"], why, "{view}");
-    assert_eq!(view["outcome"], "notStopped", "{view}");
-    let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
-    assert_eq!(line["localCommand"], there, "{view}");
-    assert_eq!(view["notFixed"][0]["share"], 100, "{view}");
 }

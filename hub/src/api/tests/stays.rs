@@ -86,3 +86,17 @@ async fn an_abort_says_what_had_succeeded_and_stays_and_what_takes_it_back_too()
     let back = asked(&api, "/api/v1/aborts", back).await;
     assert!(back["stays"].is_null(), "{back}");
 }
+
+#[tokio::test]
+async fn a_done_cluster_that_does_not_answer_a_retreat_is_shown_with_its_share_and_its_command() {
+    let api = Api::new().await;
+    done(&api, "us-1").await;
+    for (mode, share) in [("RetreatDone", true), ("Return", false)] {
+        let body = format!(r#"{{"scope":{{"kind":"fleet"}},"mode":"{mode}"}}"#);
+        let abort = asked(&api, "/api/v1/aborts", &body).await;
+        let line = &abort["clusters"][0];
+        let text = line["text"].as_str().unwrap();
+        assert_eq!(text.contains("at 50% when last heard"), share, "{line}");
+        assert_eq!(line["localCommand"].is_string(), share, "{line}");
+    }
+}

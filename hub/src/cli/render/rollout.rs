@@ -97,6 +97,17 @@ pub fn steps(head: &str, steps: &[String]) -> String {
     format!("{head}:\n{}", steps.collect::<String>())
 }
 
+/// Who still goes back after a rollout was accepted: that takes no order to go back away.
+pub fn still_go_back(view: &RolloutView) -> String {
+    let going = view.clusters.iter().filter(|one| one.state == "Retreating");
+    let names: Vec<&str> = going.map(|one| one.cluster.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = names.join(", ");
+    format!("still going back, where not heard when heard again: {names}\n")
+}
+
 fn times(view: &RolloutView) -> String {
     let mut parts = Vec::new();
     if view.advancing_ms > 0 {

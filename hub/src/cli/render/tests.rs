@@ -191,3 +191,55 @@ fn an_option_to_copy_is_whole_in_any_width() {
         "{page}"
     );
 }
+
+#[test]
+fn what_is_not_fixed_says_who_is_silent_or_stuck_and_which_way_back_comes_after_which() {
+    let mut view = held_up();
+    let first = "flagship retreat shop/checkout-4 --reason …";
+    let fixed = view.not_fixed.remove(0);
+    let one = |cluster: &str, unheard: Option<&str>, stuck: Option<&str>, command: String| {
+        crate::api::types::NotFixed {
+            cluster: cluster.into(),
+            unheard: unheard.map(Into::into),
+            stuck: stuck.map(Into::into),
+            command,
+            ..fixed.clone()
+        }
+    };
+    let then = format!("{first}   # then {}", fixed.command);
+    view.not_fixed = vec![
+        one("eu-1", Some("not heard"), None, first.to_owned()),
+        one("eu-2", None, Some("crashed 3 times"), then.clone()),
+    ];
+    let page = abort::page(WIDE, &view, at(12));
+    assert!(
+        page.contains("with 100% of its traffic, done, not heard\n"),
+        "{page}"
+    );
+    assert!(
+        page.contains("with 100% of its traffic, done, crashed 3 times\n"),
+        "{page}"
+    );
+    let ways = page.lines().filter(|line| line.contains("take them back"));
+    let ways: Vec<&str> = ways.collect();
+    assert_eq!(ways, [format!("  to take them back: {then}")], "{page}");
+}
+
+#[test]
+fn what_stays_is_the_last_that_an_abort_says() {
+    let mut view = held_up();
+    let before = abort::page(WIDE, &view, at(12));
+    view.stays = Some("what had succeeded stays as it is: eu-1 serves 1.1.0".into());
+    let after = abort::page(WIDE, &view, at(12));
+    assert_eq!(after, format!("{before}{}\n", view.stays.unwrap()));
+}
+
+#[test]
+fn who_accepts_a_rollout_is_told_who_still_goes_back() {
+    let mut view = rolling();
+    assert_eq!(rollout::still_go_back(&view), "");
+    view.clusters[0].state = "Retreating".into();
+    let name = view.clusters[0].cluster.clone();
+    let told = format!("still going back, where not heard when heard again: {name}\n");
+    assert_eq!(rollout::still_go_back(&view), told);
+}

@@ -15,7 +15,7 @@ use crate::{
         exit::{CliError, Exit, Stop},
         output::show,
         refs,
-        render::words,
+        render::{rollout, words},
     },
 };
 
@@ -188,17 +188,6 @@ impl Accept {
     }
 }
 
-/// Accepting takes no order to go back away.
-fn still_go_back(view: &RolloutView) -> String {
-    let going = view.clusters.iter().filter(|one| one.state == "Retreating");
-    let names: Vec<&str> = going.map(|one| one.cluster.as_str()).collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    let names = names.join(", ");
-    format!("still going back, where not heard when heard again: {names}\n")
-}
-
 impl Target {
     async fn ask<B: Serialize>(
         &self,
@@ -239,7 +228,7 @@ impl Target {
                 _ => format!("follow it: flagship watch {name}"),
             };
             let back = match verb {
-                "accept" => still_go_back(&view),
+                "accept" => rollout::still_go_back(&view),
                 _ => String::new(),
             };
             format!("{banners}rollout {name} {done}\n{back}{next}\n")
