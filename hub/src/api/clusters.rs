@@ -74,7 +74,7 @@ pub async fn list(
     });
     page.pick(members.collect())?.show(seen.seq, |one| {
         let mut view = cluster::view(&seen, &one.row, one.quarantine.clone());
-        sight.cut_cluster(&mut view);
+        sight.cut_cluster(&one.row, &mut view);
         view
     })
 }
@@ -84,7 +84,7 @@ fn show(state: &ApiState, grants: &Grants, name: &ClusterName) -> Answer {
     let seen = Seen::read(state)?;
     let quarantine = state.fleet.quarantine(&row.uid);
     let mut view = cluster::view(&seen, &row, quarantine);
-    state.sight(grants).cut_cluster(&mut view);
+    state.sight(grants).cut_cluster(&row, &mut view);
     Ok(Tagged::new(view, row.modified))
 }
 

@@ -17,7 +17,6 @@ use super::{
     view::Seen,
 };
 use crate::{
-    auth::Right,
     ops::{self, AbortOrder, PreviewCluster},
     records::{RolloutRow, Stored, key},
 };
@@ -92,6 +91,7 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
         connected: names(here),
         not_heard: away.iter().map(unheard).chain(done_away).collect(),
         outside: found.outside.iter().map(outside).collect(),
+        held_with: found.held_with.iter().map(held_with).collect(),
         done: found.done.iter().map(|one| done(one, Some(100))).collect(),
         done_stays,
         left: found.left.iter().map(|one| done(one, None)).collect(),
@@ -163,6 +163,11 @@ pub fn at(cluster: &PreviewCluster) -> String {
     }
 }
 
+/// A cluster out of scope that stays where it is, as its rollout is stopped.
+fn held_with(cluster: &PreviewCluster) -> String {
+    format!("{} ({})", at(cluster), cluster.rollout)
+}
+
 /// Lists the scopes that there are, each with what an abort or a freeze of it would hit now.
 #[utoipa::path(get, path = "/api/v1/abort-scopes", tag = "aborts",
     responses((status = 200, description = "the scopes", body = List<ScopeHit>)))]
@@ -217,7 +222,7 @@ pub async fn scopes(
         );
     }
     // Who may stop something chooses among what he may stop; who may stop nothing reads them all.
-    if !sight.is_whole() && actor.grants.somewhere(Right::Stop).is_ok() {
+    if sight.stops_some() {
         known.retain(|(_, scope)| state.ops.stops_all_of(&actor.grants, scope));
     }
     let (options, scopes): (Vec<String>, Vec<Scope>) = known.into_iter().unzip();

@@ -6,6 +6,7 @@ use flagship_proto::model::WorkloadRef;
 use super::{
     ApiState,
     types::{AbortCluster, About, Banner, ClusterView},
+    view::cluster::QUARANTINED,
 };
 pub use crate::ops::Sight;
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
 
 /// Stands for a change of a rollout that is not seen.
 const UNSEEN: &str = "a version that you do not see";
+
+/// Stands for why a cluster is quarantined.
+const UNSAID: &str = "its agent and the hub are at odds: who sees all of the cluster is told why";
 
 impl ApiState {
     /// What a caller may see.
@@ -38,9 +42,12 @@ impl Sight<'_> {
         (seen.projects.is_empty() == binding.projects.is_empty()).then_some(seen)
     }
 
-    /// Leaves of a cluster's workloads those that are seen.
-    pub fn cut_cluster(&self, view: &mut ClusterView) {
+    /// Leaves of a cluster's workloads those that are seen; why it is quarantined may name others.
+    pub fn cut_cluster(&self, row: &ClusterRow, view: &mut ClusterView) {
         view.workloads.retain(|has| self.names(&has.workload));
+        if view.state == QUARANTINED && !self.inside(row) {
+            UNSAID.clone_into(&mut view.text);
+        }
     }
 
     /// Leaves out of a line about a stop whose work it was, where that is not seen.

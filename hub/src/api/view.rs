@@ -4,6 +4,7 @@ pub mod abort;
 pub mod cluster;
 pub mod freeze;
 pub mod heard;
+mod not_fixed;
 pub mod plain;
 pub mod rollout;
 mod serving;

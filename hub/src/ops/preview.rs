@@ -41,6 +41,8 @@ pub struct AbortPreview {
     pub left: Vec<PreviewCluster>,
     /// In flight and allowed to go on while cut off (P6): the bound does not hold for these.
     pub outside: Vec<PreviewCluster>,
+    /// In flight out of scope, in a rollout of which the scope meets some clusters: they stay as they are.
+    pub held_with: Vec<PreviewCluster>,
     /// Clusters in scope where nothing is in flight.
     pub idle: Vec<ClusterName>,
     /// Rollouts in scope that have not ended.
@@ -156,6 +158,7 @@ impl Ops {
             done: Vec::new(),
             left: Vec::new(),
             outside: Vec::new(),
+            held_with: Vec::new(),
             idle: Vec::new(),
             rollouts: Vec::new(),
             taken_back: Vec::new(),
@@ -183,6 +186,10 @@ impl Ops {
             if !is_named && counted && survey.seen.contains(&cluster.uid) {
                 preview.idle.push(cluster.name.clone());
             }
+        }
+        let beyond = survey.clusters.iter().filter(|row| !meant(&row.uid));
+        for cluster in beyond {
+            survey.look_beyond(cluster, &mut preview);
         }
         if args.mode == AbortMode::RetreatDone {
             survey.name_the_settled(&meant, &mut preview);
@@ -321,26 +328,43 @@ impl Survey {
         }
     }
 
+    /// What an order does in a cluster, as far as it was heard.
+    fn found(&self, cluster: &ClusterRow, order: &Order) -> (Doing, PreviewCluster) {
+        let known = (cluster.uid.clone(), order.workload.clone());
+        let last = self.reports.get(&known);
+        let answer = last.filter(|status| status.fence >= order.fence);
+        let found = PreviewCluster {
+            cluster: cluster.name.clone(),
+            workload: order.workload.clone(),
+            rollout: RolloutName::of(order),
+            change: order.change.to_string(),
+            phase: answer.map(|status| status.phase),
+            // What was told since may not have been heard there.
+            weight: last
+                .filter(|last| last.rollout.as_ref() == Some(&order.rollout))
+                .map(|last| last.observed.unwrap_or(last.weight)),
+            not_after: order.not_after,
+        };
+        (doing(order, last), found)
+    }
+
+    /// What is in flight in a cluster out of scope, in a rollout that stops as a whole.
+    fn look_beyond(&self, cluster: &ClusterRow, preview: &mut AbortPreview) {
+        let orders = self.orders.get(&cluster.uid).into_iter().flatten();
+        let found = orders.map(|order| self.found(cluster, order));
+        let held = found.filter(|(doing, found)| {
+            *doing == Doing::InFlight && preview.rollouts.contains(&found.rollout)
+        });
+        let held: Vec<PreviewCluster> = held.map(|(_, found)| found).collect();
+        preview.held_with.extend(held);
+    }
+
     /// Whether anything of the cluster is in flight, or done.
     fn look(&self, cluster: &ClusterRow, scope: &Scope, preview: &mut AbortPreview) -> bool {
         let mut any = false;
         for order in self.orders_in(cluster, scope) {
-            let known = (cluster.uid.clone(), order.workload.clone());
-            let last = self.reports.get(&known);
-            let answer = last.filter(|status| status.fence >= order.fence);
-            let found = PreviewCluster {
-                cluster: cluster.name.clone(),
-                workload: order.workload.clone(),
-                rollout: RolloutName::of(order),
-                change: order.change.to_string(),
-                phase: answer.map(|status| status.phase),
-                // What was told since may not have been heard there.
-                weight: last
-                    .filter(|last| last.rollout.as_ref() == Some(&order.rollout))
-                    .map(|last| last.observed.unwrap_or(last.weight)),
-                not_after: order.not_after,
-            };
-            match doing(order, last) {
+            let (what, found) = self.found(cluster, order);
+            match what {
                 Doing::Nothing => continue,
                 Doing::Done => {
                     // An agent takes back whatever succeeded last, its rollout ended or not: what it

@@ -41,6 +41,23 @@ impl Sight<'_> {
         self.store
     }
 
+    /// Whose it is.
+    pub fn grants(&self) -> &Grants {
+        self.grants
+    }
+
+    /// Whether this caller may stop anything.
+    pub fn stops_some(&self) -> bool {
+        self.grants.somewhere(Right::Stop).is_ok()
+    }
+
+    /// Whether this caller may stop, and take back, all of a rollout.
+    pub fn stops(&self, row: &RolloutRow) -> bool {
+        let plan = row.plan_ref();
+        let object = Object::Plan(&plan, row.labels());
+        self.grants.decide(Right::Stop, object).is_ok()
+    }
+
     /// Whether nothing is hidden.
     pub fn is_whole(&self) -> bool {
         self.grants.sees_everything()

@@ -64,20 +64,25 @@ pub fn next_steps(row: &RolloutRow, aborts: &[&AbortId]) -> Vec<String> {
 
 /// What ends a retreat that has something in its way; none where it goes its way, or was accepted.
 fn stuck(row: &RolloutRow) -> Vec<String> {
-    let mut waits = row.state.waiting.iter();
-    let is_stuck = waits.any(|wait| matches!(wait.reason, Reason::CannotReturn { .. }));
-    if !is_stuck || row.state.accepted.is_some() {
+    if row.state.accepted.is_some() {
         return Vec::new();
     }
+    let waits = |is: fn(&Reason) -> bool| row.state.waiting.iter().any(|wait| is(&wait.reason));
     let name = row.full_name();
-    let other = Command::flagship("retreat").of(&name).of("--to").of(OPEN);
-    let there = Command::agent("retreat").of(&row.workload).because();
-    let accept = Command::flagship("accept").of(&name).because();
-    vec![
-        other.because().that("sends them to another version"),
-        there.that("on the machine of a cluster that is not heard"),
-        accept.that("takes the mixed state as final"),
-    ]
+    let mut ways = Vec::new();
+    if waits(|reason| matches!(reason, Reason::ReturnNotHeard { .. })) {
+        let there = Command::agent("retreat").of(&row.workload).because();
+        ways.push(there.that("on the machine of a cluster that is not heard"));
+    }
+    if waits(|reason| matches!(reason, Reason::CannotReturn { .. })) {
+        let other = Command::flagship("retreat").of(&name).of("--to").of(OPEN);
+        ways.push(other.because().that("sends them to another version"));
+    }
+    if !ways.is_empty() {
+        let accept = Command::flagship("accept").of(&name).because();
+        ways.push(accept.that("takes the mixed state as final"));
+    }
+    ways
 }
 
 /// When a rollout ends that goes back and is not back everywhere.
@@ -87,7 +92,9 @@ fn ends_when_back(row: &RolloutRow) -> String {
         .waiting
         .iter()
         .filter_map(|wait| {
-            let Reason::CannotReturn { cluster, .. } = &wait.reason else {
+            let (Reason::CannotReturn { cluster, .. } | Reason::ReturnNotHeard { cluster }) =
+                &wait.reason
+            else {
                 return None;
             };
             Some(cluster.as_str())

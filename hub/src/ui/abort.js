@@ -117,6 +117,7 @@ function previewFacts(preview, reason) {
     ["ended, goes back:", preview.takenBack ?? []],
     ["stops at once:", preview.connected],
     ["not heard now:", preview.notHeard],
+    ["held, out of scope:", preview.heldWith ?? []],
     [preview.doneStays ? "Done, and stays so:" : "Done, goes back:", done],
     ["left on what was:", (preview.left ?? []).map(settled)],
   ];

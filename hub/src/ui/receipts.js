@@ -60,7 +60,12 @@ export class Receipts {
     sync(byId("receipts-clusters"), clusters.slice(0, WRITTEN), ({ uid }) => uid, makeCluster, updateCluster);
     const more = clusters.length - WRITTEN;
     sayOrHide(byId("receipts-more"), more > 0 ? `… and ${count(more, "more cluster")}` : "");
-    lines(byId("receipts-not-fixed"), "p", notFixed(view.notFixed));
+    const rest = [
+      ...serving("Stopped is not fixed", view.notFixed),
+      ...serving("Out of scope, held with its rollout", view.heldWith ?? []),
+    ];
+    if (view.stays) rest.push(view.stays);
+    lines(byId("receipts-not-fixed"), "p", rest);
   }
 }
 
@@ -92,16 +97,19 @@ function updateCluster(row, cluster) {
   sayOrHide(local, cluster.localCommand ? `to stop it there: ${cluster.localCommand}` : "");
 }
 
-/** Stopped is not fixed: who still serves what was aborted, and what takes it back. */
-function notFixed(clusters) {
+/** Who still serves what was aborted, and what takes it back. */
+function serving(title, clusters) {
   if (clusters.length === 0) return [];
   const serve = clusters.length === 1 ? "serves" : "serve";
-  const texts = [`Stopped is not fixed: ${count(clusters.length, "cluster")} still ${serve} what was aborted`];
+  const texts = [`${title}: ${count(clusters.length, "cluster")} still ${serve} what was aborted`];
   for (const one of clusters.slice(0, 20)) {
     const share = one.share === undefined ? "" : ` with ${one.share}% of its traffic`;
-    texts.push(`${one.cluster} serves ${one.version ?? "the change"} of ${one.workload}${share}${one.done ? (one.soaked ? ", done" : ", done, not soaked") : ", in flight"}`);
+    const how = [one.done ? (one.soaked ? "done" : "done, not soaked") : "in flight", one.unheard, one.stuck];
+    texts.push(`${one.cluster} serves ${one.version ?? "the change"} of ${one.workload}${share}, ${how.filter(Boolean).join(", ")}`);
   }
   if (clusters.length > 20) texts.push(`and ${clusters.length - 20} more`);
-  for (const command of [...new Set(clusters.map((one) => one.command))].sort()) texts.push(`to take them back: ${command}`);
+  const commands = [...new Set(clusters.map((one) => one.command))].sort();
+  const isSaid = (command) => commands.some((other) => other.startsWith(`${command}   # then `));
+  for (const command of commands) if (!isSaid(command)) texts.push(`to take them back: ${command}`);
   return texts;
 }

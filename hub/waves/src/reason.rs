@@ -188,6 +188,9 @@ reasons! {
     /// Waiting: what is in the way of a cluster that is to go back.
     CannotReturn { cluster: ClusterName, why: String, }
         => "{cluster} is not back: {why}; once that is mended it goes on by itself, or retreat elsewhere with --to, or accept it as it is";
+    /// Waiting: a cluster that is to go back is not heard.
+    ReturnNotHeard { cluster: ClusterName, }
+        => "{cluster} is not back: it is not heard; once it is heard it goes back by itself, flagship-agent ctl retreat takes it back there at once, or accept it as it is";
     /// Waiting: the soak.
     WaitingForSoak { wave: WaveName, period: String, } => "wave {wave} soaks for {period}";
     /// Waiting: each member must be heard after the soak (P31).

@@ -130,6 +130,15 @@ async fn a_cluster_that_says_that_it_cannot_go_back_is_not_fixed_and_not_stopped
     let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
     assert_eq!(line["localCommand"], there, "{view}");
     assert_eq!(view["notFixed"][0]["share"], 100, "{view}");
+    let elsewhere = "flagship retreat shop/checkout-1 --to … --reason …   # another version";
+    assert!(banner.remedy.starts_with(elsewhere), "{}", banner.remedy);
+    let mut done = rollout.to_value();
+    for cluster in done.state.clusters.values_mut() {
+        cluster.phase = ClusterPhase::Done;
+    }
+    let serving = seen.done_and_serving(&done, |_| true);
+    let us = serving.iter().find(|one| one.cluster == "us-1").unwrap();
+    assert!(us.command.starts_with(elsewhere), "{}", us.command);
 }
 
 #[tokio::test]

@@ -132,9 +132,13 @@ impl Api {
 
     /// An abort as somebody who sees everything is shown it, where this is seen of the fleet.
     pub(super) fn shown(&self, abort: &str, seen: &Seen) -> AbortView {
+        self.shown_to(&Grants::everything(), abort, seen)
+    }
+
+    /// The same as one with these rights is shown it.
+    pub(super) fn shown_to(&self, grants: &Grants, abort: &str, seen: &Seen) -> AbortView {
         let row = self.read(&key::abort(&abort.parse().unwrap()));
-        let everything = Grants::everything();
-        let sight = self.state.sight(&everything);
+        let sight = self.state.sight(grants);
         view::abort::view(&self.state, seen, &sight, &row).unwrap()
     }
 
@@ -201,9 +205,13 @@ impl Api {
     }
 
     pub(super) async fn token_of(&self, binding: Binding) -> String {
+        self.token_with(Grants(vec![binding])).await
+    }
+
+    pub(super) async fn token_with(&self, grants: Grants) -> String {
         let args = CreateToken {
-            name: format!("test-{}", binding.role),
-            grants: Grants(vec![binding]),
+            name: format!("test-{}", grants.role()),
+            grants,
             certificate: false,
             ttl: None,
         };

@@ -4,23 +4,40 @@
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
+use flagship_proto::model::OnDisconnect;
+
 use super::{
     fixture::Api,
     rights::names::{id, two_projects},
+    serving::{half_way, hear},
+    stopped::in_flight,
 };
-use crate::auth::{Binding, Role};
+use crate::{
+    auth::{Binding, Grants, Role},
+    records::{ClusterRow, ClusterState, key},
+    store::Txn,
+};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-async fn bound(api: &Api, role: Role, label: &str, value: &str) -> String {
+fn binding(role: Role, label: &str, value: &str) -> Binding {
     let selector = format!(r#"{{"matchLabels":{{"{label}":"{value}"}}}}"#);
-    let binding = Binding {
+    Binding {
         selector: Some(serde_json::from_str(&selector).unwrap()),
         ..Binding::of(role)
-    };
-    api.token_of(binding).await
+    }
+}
+
+async fn bound(api: &Api, role: Role, label: &str, value: &str) -> String {
+    api.token_of(binding(role, label, value)).await
+}
+
+/// Who stops clusters with a label, and sees everything.
+fn stops_and_sees(region: &str) -> Grants {
+    let stops = binding(Role::Responder, "region", region);
+    Grants(vec![stops, Binding::of(Role::Viewer)])
 }
 
 fn stop(region: &str) -> String {
@@ -140,7 +157,10 @@ async fn who_stops_by_labels_chooses_among_scopes_that_he_may_stop_and_who_only_
     let api = Api::new().await;
     api.members().await;
     for (role, all) in [(Role::Responder, false), (Role::Viewer, true)] {
-        let token = bound(&api, role, "region", "eu").await;
+        let token = match role {
+            Role::Responder => api.token_with(stops_and_sees("eu")).await,
+            _ => bound(&api, role, "region", "eu").await,
+        };
         let scopes = json(&api.get("/api/v1/abort-scopes", &token).await);
         let items = scopes["items"].as_array().unwrap().iter();
         let options: Vec<&str> = items.map(|one| one["option"].as_str().unwrap()).collect();
@@ -152,6 +172,102 @@ async fn who_stops_by_labels_chooses_among_scopes_that_he_may_stop_and_who_only_
             let body = stop("eu").replace("\"region\":\"eu\"", &format!("\"{key}\":\"{value}\""));
             let answer = api.post_with("/api/v1/aborts", &token, &body, &[]).await;
             assert_eq!(answer.status, StatusCode::OK, "{option}: {}", answer.body);
+        }
+    }
+}
+
+/// checkout-1 with half of the traffic in us-1 and in eu-1, both heard.
+async fn in_two_regions(api: &Api) {
+    let admin = api.token(Role::Admin).await;
+    let mut rollout = half_way(api, &admin).await.to_value();
+    in_flight(api, "eu-1", OnDisconnect::Hold).await;
+    for (name, region) in [("us-1", "us"), ("eu-1", "eu")] {
+        let row = api.read::<ClusterRow>(&key::cluster(&name.parse().unwrap()));
+        let mut row = row.to_value();
+        row.labels.insert("region".to_owned(), region.to_owned());
+        api.commit(Txn::new().put(&row)).await;
+    }
+    let us = rollout.state.clusters[&"uid-us-1".parse().unwrap()].clone();
+    let mut eu = us.clone();
+    eu.name = "eu-1".parse().unwrap();
+    rollout
+        .state
+        .clusters
+        .insert("uid-eu-1".parse().unwrap(), eu);
+    api.commit(Txn::new().put(&rollout)).await;
+}
+
+#[tokio::test]
+async fn an_abort_of_some_clusters_names_those_that_are_held_with_their_rollout() {
+    let api = Api::new().await;
+    in_two_regions(&api).await;
+    let token = api.token(Role::Responder).await;
+    let ask =
+        async |path: &str, body: &str| json(&api.post_with(path, &token, body, &[]).await.body);
+    let dry = ask("/api/v1/abort-preview", &stop("eu")).await;
+    assert_eq!(dry["connected"], json("[]"), "{dry}");
+    assert!(
+        dry["notHeard"][0].as_str().unwrap().starts_with("eu-1"),
+        "{dry}"
+    );
+    assert_eq!(
+        dry["heldWith"],
+        json(r#"["us-1 at 50% (shop/checkout-1)"]"#)
+    );
+    let abort = ask("/api/v1/aborts", &stop("eu")).await;
+    assert_eq!(abort["heldWith"][0]["cluster"], "us-1", "{abort}");
+    assert_eq!(abort["heldWith"][0]["share"], 50, "{abort}");
+    let fleet = r#"{"scope":{"kind":"fleet"}}"#;
+    let all = ask("/api/v1/abort-preview", fleet).await;
+    assert!(all["heldWith"].is_null(), "{all}");
+}
+
+#[tokio::test]
+async fn who_stops_by_labels_is_given_a_way_back_that_he_may_order() {
+    let api = Api::new().await;
+    in_two_regions(&api).await;
+    let token = api.token_with(stops_and_sees("us")).await;
+    let hold = stop("us").replacen('{', r#"{"mode":"Hold","#, 1);
+    let abort = api.post_with("/api/v1/aborts", &token, &hold, &[]).await;
+    let abort = json(&abort.body);
+    let id = abort["id"].as_str().unwrap();
+    let mut seen = api.seen();
+    hear(&mut seen);
+    let command = |view: &crate::api::types::AbortView| view.not_fixed[0].command.clone();
+    let retreat = "flagship retreat shop/checkout-1 --reason …";
+    let others = format!("{retreat}   # who may stop all of plan shop/checkout orders it");
+    let own = "flagship abort --selector region=us --retreat --reason …";
+    for (grants, expected) in [
+        (stops_and_sees("us"), own),
+        (stops_and_sees("eu"), &others),
+        (Grants::everything(), retreat),
+        (Grants(vec![Binding::of(Role::Viewer)]), retreat),
+    ] {
+        assert_eq!(command(&api.shown_to(&grants, id, &seen)), expected);
+    }
+    let back = stop("us").replacen('{', r#"{"mode":"RetreatDone","#, 1);
+    let back = api.post_with("/api/v1/aborts", &token, &back, &[]).await;
+    assert_eq!(back.status, StatusCode::OK, "{}", back.body);
+    let retreat = "/api/v1/projects/shop/rollouts/checkout-1/retreat";
+    let refused = api.post_with(retreat, &token, "{}", &[]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+}
+
+#[tokio::test]
+async fn why_a_cluster_is_quarantined_is_told_only_to_who_sees_all_of_it() {
+    let api = Api::new().await;
+    api.members().await;
+    let us = key::cluster(&"us-1".parse().unwrap());
+    let mut row = api.read::<ClusterRow>(&us).to_value();
+    let reason = "it claims an order for bank/Deployment/ledger that nothing proves".to_owned();
+    row.state = ClusterState::Quarantined { reason };
+    api.commit(Txn::new().put(&row)).await;
+    let whole = bound(&api, Role::Viewer, "region", "us").await;
+    let part = bound(&api, Role::Viewer, "app", "checkout").await;
+    for (token, tells) in [(&whole, true), (&part, false)] {
+        for path in ["/api/v1/clusters/us-1", "/api/v1/clusters"] {
+            let shown = api.send(&Method::GET, path, Some(token), "", "").await.body;
+            assert_eq!(shown.contains("bank/Deployment"), tells, "{shown}");
         }
     }
 }

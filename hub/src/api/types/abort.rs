@@ -231,6 +231,9 @@ pub struct AbortView {
     pub clusters: Vec<AbortCluster>,
     /// Who still serves the aborted version.
     pub not_fixed: Vec<NotFixed>,
+    /// For a selector: who serves it out of scope, and is held there as its rollout is aborted as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_with: Vec<NotFixed>,
     /// What had succeeded and stays as it is, and the command that takes it back too, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stays: Option<String>,
@@ -280,6 +283,9 @@ pub struct AbortPreview {
     pub not_heard: Vec<String>,
     /// Clusters outside the bound, and why.
     pub outside: Vec<String>,
+    /// For a selector: clusters out of scope that stay at their weight, as their rollout stops as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_with: Vec<String>,
     /// Clusters that are Done, also in a rollout that has ended.
     pub done: Vec<NotFixed>,
     /// Whether these stay as they are.

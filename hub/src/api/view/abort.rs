@@ -15,14 +15,17 @@ use flagship_proto::{
 };
 use jiff::Timestamp;
 
-use super::{Seen, stays::Stays, stopped::Stopped};
+use super::{
+    Seen,
+    not_fixed::{Serving, serving},
+    stays::Stays,
+    stopped::Stopped,
+};
 use crate::{
     api::{
         ApiState,
         sight::Sight,
-        types::{
-            AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, LiftView, NotFixed,
-        },
+        types::{AbortCluster, AbortOutcome, AbortState, AbortTotals, AbortView, LiftView},
     },
     fleet::Unstored,
     ops::{Doing, RolloutName, counts, doing, joins},
@@ -74,7 +77,10 @@ pub fn view(
         });
     }
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    let not_fixed = not_fixed(seen, sight, row, &rollouts);
+    let Serving {
+        not_fixed,
+        held_with,
+    } = serving(state, seen, sight, row, &rollouts);
     let standing = lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall));
     let (mut clusters, mut stays) = (Vec::new(), Stays::default());
     let mut go_back = BTreeSet::new();
@@ -135,6 +141,7 @@ pub fn view(
         totals,
         clusters,
         not_fixed,
+        held_with,
         stays: stays.said(&order.scope),
         seq: seen.seq,
     })
@@ -237,7 +244,7 @@ fn taken_back(
     taken.map(|rollout| RolloutName::of_row(rollout)).collect()
 }
 
-fn is_taken_back(rollout: &RolloutRow, by: &AbortId) -> bool {
+pub(super) fn is_taken_back(rollout: &RolloutRow, by: &AbortId) -> bool {
     let retreat = rollout.state.retreat.as_ref();
     retreat.is_some_and(|back| back.abort.as_ref() == Some(by))
 }
@@ -253,41 +260,6 @@ fn done<'a>(
         doing(&stored.order(), report.map(|report| &report.status)) == Doing::Done
     });
     done.map(|stored| stored.unplaced())
-}
-
-/// Who still serves what was aborted, in rollouts that this abort stopped.
-fn not_fixed(
-    seen: &Seen,
-    sight: &Sight<'_>,
-    row: &Stored<AbortRow>,
-    rollouts: &[Stored<RolloutRow>],
-) -> Vec<NotFixed> {
-    let order = row.unplaced();
-    let mut found = Vec::new();
-    for rollout in rollouts {
-        if !stopped_by(rollout, &order.id, &order.scope, order.at) || !sight.rollout(rollout) {
-            continue;
-        }
-        found.extend(seen.done_and_serving(rollout, |uid| row.concerns(uid)));
-        found.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
-    }
-    found
-}
-
-fn stopped_by(rollout: &RolloutRow, id: &AbortId, scope: &Scope, at: Timestamp) -> bool {
-    if is_taken_back(rollout, id) {
-        return true;
-    }
-    match &rollout.state.aborted {
-        Some(aborted) if aborted.id == *id => true,
-        Some(_) => false,
-        // The engine may not have looked yet.
-        None => {
-            !rollout.state.is_over()
-                && rollout.started < at
-                && scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id)
-        }
-    }
 }
 
 fn totals(clusters: &[AbortCluster]) -> AbortTotals {

@@ -11,6 +11,9 @@ use crate::{
     records::{ClusterRow, ClusterState, ReportRow},
 };
 
+/// The word for a cluster in which nothing advances until a person has looked.
+pub const QUARANTINED: &str = "Quarantined";
+
 /// The view.
 pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> ClusterView {
     let connected = seen.connected(&row.uid);
@@ -50,7 +53,7 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
 /// Its state in one word, and in words with what to do.
 pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -> (String, String) {
     if let (ClusterState::Active, Some(reason)) = (&row.state, quarantine) {
-        return ("Quarantined".to_owned(), amiss(row, &reason));
+        return (QUARANTINED.to_owned(), amiss(row, &reason));
     }
     let text = match &row.state {
         ClusterState::Pending => {

@@ -2,7 +2,7 @@
 //! takes it back.
 
 use flagship_proto::{
-    command::Command,
+    command::{Command, OPEN},
     model::{AbortMode, ClusterUid, Intent, OnDisconnect, Phase, WorkloadStatus, lease::Bound},
 };
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, cannot_return, is_served};
@@ -59,7 +59,7 @@ impl Seen {
                 }),
                 unheard: self.silent(uid),
                 stuck: stuck(status),
-                command: self.retreat_from(uid, rollout),
+                command: self.retreat_from(uid, rollout, stuck(status).is_some()),
             }
         })
         .collect()
@@ -77,8 +77,8 @@ impl Seen {
 
     /// What goes back first in a cluster of a rollout: it, or a later one of the same plan that holds the
     /// cluster; a retreat of the earlier one is refused as long as it does, and comes after. One that is not
-    /// heard goes back by its own machine's command.
-    fn retreat_from(&self, uid: &ClusterUid, rollout: &RolloutRow) -> String {
+    /// heard goes back by its own machine's command, one that cannot take its way back to another version.
+    fn retreat_from(&self, uid: &ClusterUid, rollout: &RolloutRow, is_stuck: bool) -> String {
         if !self.connected(uid) {
             return self.there(uid, rollout);
         }
@@ -97,6 +97,7 @@ impl Seen {
             Some(first) if first.id != rollout.id => {
                 retreat(first.full_name()).that(&format!("then {own}"))
             }
+            Some(_) | None if is_stuck => elsewhere(rollout),
             Some(_) | None => own.into(),
         }
     }
@@ -116,7 +117,7 @@ impl Seen {
         let RolloutName { project, id } = &found.rollout;
         let rollout = self.store.read::<RolloutRow>(&key::rollout(project, id));
         match (self.named(&found.cluster), rollout) {
-            (Some(row), Ok(Some(rollout))) => self.retreat_from(&row.uid, &rollout),
+            (Some(row), Ok(Some(rollout))) => self.retreat_from(&row.uid, &rollout, false),
             (None, _) | (_, Ok(None) | Err(_)) => retreat(&found.rollout).into(),
         }
     }
@@ -162,6 +163,7 @@ impl Seen {
                 soaked: was_done && wave.is_some_and(|wave| wave.finished.is_some()),
                 share: Some(share(status)),
                 command: match unheard {
+                    None if stuck(Some(status)).is_some() => elsewhere(rollout),
                     None => retreat(rollout.full_name()).into(),
                     Some(_) => self.there(uid, rollout),
                 },
@@ -281,8 +283,15 @@ pub(super) fn frozen(at: &str, heard: &str, until: Timestamp, now: Timestamp) ->
     }
 }
 
-fn retreat(rollout: impl std::fmt::Display) -> Command {
+pub(super) fn retreat(rollout: impl std::fmt::Display) -> Command {
     Command::flagship("retreat").of(rollout).because()
+}
+
+/// Where the way back cannot be taken: to another version.
+fn elsewhere(rollout: &RolloutRow) -> String {
+    let retreat = Command::flagship("retreat").of(rollout.full_name());
+    let elsewhere = retreat.of("--to").of(OPEN).because();
+    elsewhere.that("another version, as it cannot go back to what it had")
 }
 
 /// Why a cluster cannot go back, as its agent says it.

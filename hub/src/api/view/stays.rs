@@ -66,7 +66,7 @@ fn part(((rollout, change), clusters): (&(RolloutName, String), &BTreeSet<Cluste
 }
 
 /// An abort of a scope as it is typed; none for a selector that only a document can say.
-fn again(scope: &Scope) -> Option<Command> {
+pub(super) fn again(scope: &Scope) -> Option<Command> {
     let abort = Command::flagship("abort");
     Some(match scope {
         Scope::Fleet => abort.of("--fleet"),

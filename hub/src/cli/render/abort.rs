@@ -157,7 +157,12 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
         "{}\n",
         look.paint(outcome_tone(view.outcome), &view.summary)
     );
-    text += &serving(look, "Stopped is not fixed", "was aborted", &view.not_fixed);
+    for (head, some) in [
+        ("Stopped is not fixed", &view.not_fixed),
+        ("Out of scope, held with its rollout", &view.held_with),
+    ] {
+        text += &serving(look, head, "was aborted", some);
+    }
     if view
         .clusters
         .iter()
@@ -258,6 +263,7 @@ pub fn preview(look: Look, what: &str, preview: &AbortPreview, now: Timestamp) -
         (ENDED, &preview.taken_back),
         ("stops at once:", &preview.connected),
         ("not heard now:", &preview.not_heard),
+        ("held, out of scope:", &preview.held_with),
         (done_name, &done),
         ("left on what was:", &left),
     ] {

@@ -97,15 +97,21 @@ pub fn steps(head: &str, steps: &[String]) -> String {
     format!("{head}:\n{}", steps.collect::<String>())
 }
 
-/// Who still goes back after a rollout was accepted: that takes no order to go back away.
+/// Who still goes back when nobody looks any more, because the rollout was accepted or has stopped.
 pub fn still_go_back(view: &RolloutView) -> String {
     let going = view.clusters.iter().filter(|one| one.state == "Retreating");
-    let names: Vec<&str> = going.map(|one| one.cluster.as_str()).collect();
-    if names.is_empty() {
-        return String::new();
+    let (heard, silent): (Vec<_>, Vec<_>) = going.partition(|one| one.connected);
+    let mut text = String::new();
+    for (how, some) in [
+        ("still going back:", heard),
+        ("not heard, going back when heard again:", silent),
+    ] {
+        let names: Vec<&str> = some.iter().map(|one| one.cluster.as_str()).collect();
+        if !names.is_empty() {
+            text += &format!("{how} {}\n", names.join(", "));
+        }
     }
-    let names = names.join(", ");
-    format!("still going back, where not heard when heard again: {names}\n")
+    text
 }
 
 fn times(view: &RolloutView) -> String {

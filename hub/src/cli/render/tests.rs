@@ -4,10 +4,11 @@ mod fixture;
 mod limits;
 
 use insta::assert_snapshot;
+use jiff::Timestamp;
 
 use super::{abort, fleet, freeze, rollout, watching};
 use crate::{
-    api::types::{AbortPreview, FreezeEndView},
+    api::types::{AbortPreview, About, Banner, FreezeEndView},
     cli::output::Look,
 };
 use fixture::{at, banner, frozen, held_up, rolling, status};
@@ -121,6 +122,7 @@ fn a_preview_says_who_stops_by_when_who_is_outside_and_what_stays_done() {
         bound_at: at(335),
         connected: vec!["eu-1 at 20%".into()],
         not_heard: vec!["us-1 at 50%".into()],
+        held_with: Vec::new(),
         outside: vec![
             "ap-1 at 5%: its plan lets it go on until 2026-01-01 02:00:00Z while it is not heard"
                 .into(),
@@ -240,6 +242,41 @@ fn who_accepts_a_rollout_is_told_who_still_goes_back() {
     assert_eq!(rollout::still_go_back(&view), "");
     view.clusters[0].state = "Retreating".into();
     let name = view.clusters[0].cluster.clone();
-    let told = format!("still going back, where not heard when heard again: {name}\n");
+    view.clusters[0].connected = true;
+    let told = format!("still going back: {name}\n");
     assert_eq!(rollout::still_go_back(&view), told);
+    view.clusters[0].connected = false;
+    let told = format!("not heard, going back when heard again: {name}\n");
+    assert_eq!(rollout::still_go_back(&view), told);
+}
+
+#[test]
+fn the_last_words_say_who_still_serves_it_who_goes_back_and_which_command_shows_who_is_not_stopped()
+{
+    let now: Timestamp = "2026-11-26T03:04:41Z".parse().unwrap();
+    let banner = |kind: &str| Banner {
+        kind: kind.to_owned(),
+        id: "shop/checkout-1".to_owned(),
+        text: "1.1.0 is still served by eu-1".to_owned(),
+        since: now,
+        remedy: "flagship-agent ctl status".to_owned(),
+        about: About::Seen,
+    };
+    let mut view = rolling();
+    let shows = "flagship describe abort a-1   # who has stopped, and who has not";
+    view.next_steps = vec![shows.to_owned()];
+    view.clusters.truncate(1);
+    view.clusters[0].state = "Retreating".to_owned();
+    let banners = [banner("abort"), banner("serving")];
+    let said = watching::last_words(Look::plain(80), &banners, &view, now);
+    assert_eq!(
+        said,
+        format!(
+            "NOT FIXED 1.1.0 is still served by eu-1 (since 03:04:41Z, 0s)\n         \
+             to take it back: flagship-agent ctl status\n\
+             still going back: {}\n\
+             What you can do:\n  {shows}\n",
+            view.clusters[0].cluster
+        )
+    );
 }

@@ -4,11 +4,12 @@ use flagship_proto::words::count;
 use jiff::Timestamp;
 
 use super::{
+    rollout,
     standing::{named, stands, tally, weight},
     words::{ago, banner_remedy, banner_word, banners, bar, clock, millis, state, tone, why},
 };
 use crate::{
-    api::types::{RolloutCluster, RolloutView, RolloutWave},
+    api::types::{Banner, RolloutCluster, RolloutView, RolloutWave},
     cli::output::{Look, Tone, cut},
 };
 
@@ -161,6 +162,14 @@ fn said(cluster: &RolloutCluster, now: Timestamp) -> String {
         Some(since) if !message.is_empty() => format!("{message} ({})", ago(since, now)),
         Some(_) | None => message,
     }
+}
+
+/// The last words: who still serves what was stopped, who is on the way back, and what can be done.
+pub fn last_words(look: Look, over: &[Banner], view: &RolloutView, now: Timestamp) -> String {
+    let serving = over.iter().filter(|one| one.kind == "serving");
+    let serving: Vec<_> = serving.cloned().collect();
+    let steps = rollout::steps("What you can do", &view.next_steps);
+    banners(look, &serving, now) + &rollout::still_go_back(view) + &steps
 }
 
 /// What changed between two looks, as plain lines; everything at the first look.

@@ -4,19 +4,18 @@ use std::{str::FromStr, time::Duration};
 
 use clap::Args;
 use flagship_waves::plan::{InvalidPeriod, Period};
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    api::types::{Banner, RolloutView},
+    api::types::RolloutView,
     cli::{
         client::changes::Changes,
         complete,
         context::Session,
         exit::{CliError, Exit},
-        output::{Live, Look, print, tell},
+        output::{Live, print, tell},
         refs::{self, RolloutRef},
-        render::{rollout, watching, words},
+        render::watching,
     },
 };
 
@@ -186,13 +185,6 @@ fn soaked(view: &RolloutView) -> bool {
     over && before.iter().all(|wave| wave.state == "done")
 }
 
-/// The last words: who still serves what was stopped, and what can be done.
-fn ending(look: Look, banners: &[Banner], steps: &[String], now: Timestamp) -> String {
-    let serving = banners.iter().filter(|one| one.kind == "serving");
-    let serving: Vec<_> = serving.cloned().collect();
-    words::banners(look, &serving, now) + &rollout::steps("What you can do", steps)
-}
-
 /// What was drawn and is drawn over.
 struct Screen {
     live: bool,
@@ -236,34 +228,11 @@ impl Screen {
             return Ok(());
         }
         let rest = if self.live { &[] } else { &view.banners[..] };
-        tell(&ending(session.look, rest, &view.next_steps, session.now()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::types::About;
-
-    #[test]
-    fn the_last_words_say_who_still_serves_it_and_which_command_shows_who_is_not_stopped() {
-        let now: Timestamp = "2026-11-26T03:04:41Z".parse().unwrap();
-        let steps = ["flagship describe abort a-1   # who has stopped, and who has not".to_owned()];
-        let banner = |kind: &str| Banner {
-            kind: kind.to_owned(),
-            id: "shop/checkout-1".to_owned(),
-            text: "1.1.0 is still served by eu-1".to_owned(),
-            since: now,
-            remedy: "flagship-agent ctl status".to_owned(),
-            about: About::Seen,
-        };
-        let banners = [banner("abort"), banner("serving")];
-        let said = ending(Look::plain(80), &banners, &steps, now);
-        assert_eq!(
-            said,
-            "NOT FIXED 1.1.0 is still served by eu-1 (since 03:04:41Z, 0s)\n         \
-             to take it back: flagship-agent ctl status\n\
-             What you can do:\n  flagship describe abort a-1   # who has stopped, and who has not\n"
-        );
+        tell(&watching::last_words(
+            session.look,
+            rest,
+            view,
+            session.now(),
+        ))
     }
 }

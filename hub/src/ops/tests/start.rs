@@ -72,9 +72,8 @@ fn what_waits_for_its_last_clusters_on_the_way_back_ends_when_they_are_back() {
         row.state.phase = RolloutPhase::Retreating;
         row.state.waiting = vec![flagship_waves::Waiting {
             since: Timestamp::UNIX_EPOCH,
-            reason: flagship_waves::Reason::CannotReturn {
+            reason: flagship_waves::Reason::ReturnNotHeard {
                 cluster: cluster("us-1"),
-                why: "it is not heard".to_owned(),
             },
         }];
     });

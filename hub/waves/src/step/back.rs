@@ -7,7 +7,7 @@ use flagship_proto::{
 };
 
 use super::Turn;
-use crate::{reason::Reason, state::ClusterPhase};
+use crate::{fleet::Member, reason::Reason, state::ClusterPhase};
 
 /// The agent's word for a way back that it cannot take.
 const CANNOT_RETURN: &str = "CannotReturn";
@@ -43,7 +43,11 @@ impl Turn<'_> {
         let going = self.going_back();
         let found = going.iter().filter_map(|uid| {
             let cluster = self.state.clusters.get(uid)?.name.clone();
-            let why = self.in_the_way(uid)?;
+            let member = self.fleet.members.get(uid)?;
+            if !member.connected {
+                return Some(Reason::ReturnNotHeard { cluster });
+            }
+            let why = self.in_the_way(member)?;
             Some(Reason::CannotReturn { cluster, why })
         });
         let found: Vec<Reason> = found.take(NAMED).collect();
@@ -65,12 +69,7 @@ impl Turn<'_> {
         }
     }
 
-    fn in_the_way(&self, uid: &ClusterUid) -> Option<String> {
-        let member = self.fleet.members.get(uid)?;
-        if !member.connected {
-            let there = "it is not heard, and flagship-agent ctl retreat takes it back there";
-            return Some(there.to_owned());
-        }
+    fn in_the_way(&self, member: &Member) -> Option<String> {
         let status = member.status_under(&self.state.rollout)?;
         if cannot_return(status) {
             return Some(format!("its agent says that it {}", status.message));

@@ -211,6 +211,7 @@ pub(super) fn held_up() -> AbortView {
             stuck: None,
             command: "flagship retreat shop/checkout-3 --reason …".into(),
         }],
+        held_with: Vec::new(),
         stays: None,
         seq: 43,
     }

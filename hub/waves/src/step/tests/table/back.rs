@@ -29,7 +29,7 @@ fn all_say(world: &mut World, says: impl Fn(&mut WorkloadStatus)) {
 fn in_the_way(world: &World) -> Vec<String> {
     let waits = world.state.waiting.iter();
     waits
-        .filter(|wait| wait.reason.code() == "CannotReturn")
+        .filter(|wait| ["CannotReturn", "ReturnNotHeard"].contains(&wait.reason.code()))
         .map(|wait| wait.reason.to_string())
         .collect()
 }

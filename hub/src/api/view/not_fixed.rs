@@ -1,0 +1,72 @@
+//! What an abort leaves to be fixed: who still serves what it stopped, in its scope and, held with a rollout
+//! that it stopped, out of it; and the command that takes it back, for who reads it.
+
+use flagship_proto::model::{AbortId, Scope};
+use jiff::Timestamp;
+
+use super::{Seen, abort::is_taken_back, serving::retreat, stays::again};
+use crate::{
+    api::{ApiState, sight::Sight, types::NotFixed},
+    records::{AbortRow, RolloutRow, Stored},
+};
+
+/// Clusters that still serve what an abort stopped.
+#[derive(Debug, Default)]
+pub(super) struct Serving {
+    /// In its scope.
+    pub(super) not_fixed: Vec<NotFixed>,
+    /// Out of its scope, and held: their rollout is aborted as a whole.
+    pub(super) held_with: Vec<NotFixed>,
+}
+
+/// Who still serves what was aborted, in rollouts that this abort stopped.
+pub(super) fn serving(
+    state: &ApiState,
+    seen: &Seen,
+    sight: &Sight<'_>,
+    row: &Stored<AbortRow>,
+    rollouts: &[Stored<RolloutRow>],
+) -> Serving {
+    let order = row.unplaced();
+    let mut serving = Serving::default();
+    let stopped = rollouts.iter().filter(|rollout| {
+        stopped_by(rollout, &order.id, &order.scope, order.at) && sight.rollout(rollout)
+    });
+    for rollout in stopped {
+        let mut inside = seen.done_and_serving(rollout, |uid| row.concerns(uid));
+        inside.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
+        let mut outside = seen.in_flight_and_serving(rollout, |uid| !row.concerns(uid));
+        if sight.stops_some() && !sight.stops(rollout) {
+            let wider = again(&order.scope)
+                .filter(|_| state.ops.stops_all_of(sight.grants(), &order.scope))
+                .map(|abort| abort.of("--retreat").because().to_string());
+            let others = format!("who may stop all of plan {} orders it", rollout.plan_ref());
+            let others = retreat(rollout.full_name()).that(&others);
+            for one in inside.iter_mut().filter(|one| one.unheard.is_none()) {
+                one.command = wider.clone().unwrap_or_else(|| others.clone());
+            }
+            for one in outside.iter_mut().filter(|one| one.unheard.is_none()) {
+                one.command.clone_from(&others);
+            }
+        }
+        serving.not_fixed.append(&mut inside);
+        serving.held_with.append(&mut outside);
+    }
+    serving
+}
+
+fn stopped_by(rollout: &RolloutRow, id: &AbortId, scope: &Scope, at: Timestamp) -> bool {
+    if is_taken_back(rollout, id) {
+        return true;
+    }
+    match &rollout.state.aborted {
+        Some(aborted) if aborted.id == *id => true,
+        Some(_) => false,
+        // The engine may not have looked yet.
+        None => {
+            !rollout.state.is_over()
+                && rollout.started < at
+                && scope.covers(&rollout.workload, &rollout.plan_ref(), &rollout.id)
+        }
+    }
+}
