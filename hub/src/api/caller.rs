@@ -133,15 +133,30 @@ fn enter(
     Ok(project.map_or(Entered::Seen, Entered::Unlooked))
 }
 
-/// Looks through a project, once it is the caller's turn.
+/// Looks again, once it is the caller's turn and the body is there: whether who was let in still is, as that
+/// takes as long as the caller likes; and through a project.
 pub async fn look(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let asked = request.extensions();
+    if let Some(actor) = asked.get::<Actor>() {
+        match state.ops.is_still_in(&actor.via, state.now().wall) {
+            Ok(true) => {}
+            Ok(false) => return gone(actor).into_response(),
+            Err(error) => return ApiError::from(error).into_response(),
+        }
+    }
     if let (Some(Unlooked(project)), Some(actor)) = (asked.get(), asked.get::<Actor>())
         && !state.sight(&actor.grants).project(project)
     {
         return no_project(project).into_response();
     }
     next.run(request).await
+}
+
+fn gone(actor: &Actor) -> ApiError {
+    let detail = format!("{} was revoked or has ended meanwhile", actor.via);
+    ApiError::new(StatusCode::UNAUTHORIZED, "auth.token", detail)
+        .field("Authorization")
+        .remedy("nothing was changed; log in with another token")
 }
 
 /// A project that is not there, or of which nothing is seen.

@@ -1,9 +1,13 @@
 //! Bad input against every route: a problem document, and nothing changed.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use axum::http::{Method, StatusCode};
+use axum::{
+    body::{Body, Bytes},
+    http::{Method, StatusCode},
+};
 use flagship_proto::model::TokenId;
+use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::{
@@ -66,6 +70,40 @@ async fn no_route_takes_a_token_that_has_ended_or_whose_person_was_removed() {
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
             refused(&answer, &format!("{method} {path}"), &api, before);
         }
+    }
+}
+
+/// Whoever knows that a token is about to be revoked must not outlive that with a body that is under way.
+#[tokio::test]
+async fn a_token_that_is_revoked_while_its_body_comes_changes_nothing() {
+    let api = Api::new().await;
+    let text = r#"{"name":"mallory","role":"admin"}"#;
+    for (is_revoked, status) in [(false, StatusCode::OK), (true, StatusCode::UNAUTHORIZED)] {
+        let token = api.token(Role::Admin).await;
+        let (send, sent) = tokio::sync::oneshot::channel::<()>();
+        let (begins, begun) = tokio::sync::oneshot::channel::<()>();
+        let first = stream::once(async move {
+            begins.send(()).unwrap();
+            Ok::<_, Infallible>(Bytes::new())
+        });
+        let rest = stream::once(async move {
+            sent.await.unwrap();
+            Ok(Bytes::from(text))
+        });
+        let body = Body::from_stream(first.chain(rest));
+        let now = api.now();
+        let revoke = async {
+            begun.await.unwrap();
+            if is_revoked {
+                changed(&api, &token, |row| row.revoked = Some(now)).await;
+            }
+            send.send(()).unwrap();
+            api.seq()
+        };
+        let asked = api.upload("/api/v1/tokens", Some(&token), body);
+        let (answer, before) = tokio::join!(asked, revoke);
+        assert_eq!(answer.status(), status);
+        assert_eq!(api.seq() > before, !is_revoked);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The API on a store in memory, called without a network.
 
-use std::{pin::Pin, sync::Arc};
+mod calls;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -13,7 +15,6 @@ use flagship_proto::{
     process::Clock,
     sign::SignKey,
 };
-use futures::{Stream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -27,11 +28,9 @@ use crate::{
         view::{self, Seen},
     },
     auth::{Binding, Grants, Role},
-    door::{Guest, Peer},
     fleet::{Config, Fleet, FleetHandle},
     leader::draw_incarnation,
     leases::Leases,
-    limit::Origin,
     ops::{Caller, CreateToken, Ops},
     records::{ClusterRow, ClusterState, Enrolled, Record, Stored, key},
     store::{Key, Outcome, Store, Txn},
@@ -296,80 +295,6 @@ impl Api {
         }
         self.call(request.body(Body::from(text.to_owned())).unwrap())
             .await
-    }
-
-    /// The first event after a sequence number.
-    pub(super) async fn event(&self, token: &str, last: impl ToString) -> String {
-        self.open_events(token, last).await.next().await.unwrap()
-    }
-
-    /// The stream of events after a sequence number.
-    pub(super) async fn open_events(
-        &self,
-        token: &str,
-        last: impl ToString,
-    ) -> Pin<Box<dyn Stream<Item = String>>> {
-        let request = Request::get("/api/v1/events")
-            .header(header::AUTHORIZATION, format!("Bearer {token}"))
-            .header("last-event-id", last.to_string())
-            .body(Body::empty())
-            .unwrap();
-        let answer = self.routes.clone().oneshot(request).await.unwrap();
-        let stream = answer.into_body().into_data_stream();
-        let text = |bytes: Result<axum::body::Bytes, axum::Error>| {
-            String::from_utf8(bytes.unwrap().to_vec()).unwrap()
-        };
-        Box::pin(stream.map(text))
-    }
-
-    /// How a request begins to be answered; for streams, which have no end.
-    pub(super) async fn knock(&self, path: &str, token: &str) -> Answer {
-        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let request = request.body(Body::empty()).unwrap();
-        let answer = self.routes.clone().oneshot(request).await.unwrap();
-        Answer {
-            status: answer.status(),
-            kind: String::new(),
-            tag: String::new(),
-            headers: answer.headers().clone(),
-            body: String::new(),
-        }
-    }
-
-    /// A body as a client sends it, and the answer as it begins.
-    pub(super) async fn upload(
-        &self,
-        path: &str,
-        token: Option<&str>,
-        body: Body,
-    ) -> axum::response::Response {
-        let mut request = Request::post(path);
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let request = request.body(body).unwrap();
-        self.routes.clone().oneshot(request).await.unwrap()
-    }
-
-    /// A read's answer as it begins; nobody takes the rest.
-    pub(super) async fn untaken(&self, path: &str, token: &str) -> axum::response::Response {
-        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let request = request.body(Body::empty()).unwrap();
-        self.routes.clone().oneshot(request).await.unwrap()
-    }
-
-    /// Asks over a connection of which the guest is this.
-    pub(super) async fn visited_by(&self, guest: &Guest, token: &str) {
-        let peer = Peer {
-            id: None,
-            chain: Vec::new().into(),
-            origin: Origin::of([127, 0, 0, 1].into()),
-            guest: guest.clone(),
-        };
-        let request = Request::get("/api/v1/whoami").extension(peer);
-        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let answer = self.call(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     }
 
     pub(super) fn tick(&self) -> flagship_proto::model::Tick {
