@@ -9,7 +9,7 @@ use std::{
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use flagship_notify::Settings;
 use flagship_proto::{
-    model::{AbortMode, Scope, Tick},
+    model::{AbortMode, Fence, Receipt, ReceiptState, Scope, SignedReceipt, Tick, WorkloadReceipt},
     process::{Clock, traces::TraceId},
 };
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     ops::{AbortOrder, Caller, Ops},
-    records::{FleetMeta, HistoryRow, NoticeRow, Stored, key},
+    records::{FleetMeta, HistoryRow, NoticeRow, ReceiptRow, Stored, key},
     store::{Store, Txn},
 };
 
@@ -263,6 +263,58 @@ async fn a_channel_is_tested_now_and_says_why_it_failed() {
     };
     assert!(why.contains("503"), "{why}");
     assert_eq!(notifier.test("nowhere", "alice", now).await, None);
+}
+
+/// What is told of an answer to an abort, by the states of its workloads `w0`, `w1`, …
+fn told_of(states: impl IntoIterator<Item = ReceiptState>) -> Option<Message> {
+    let workloads = states
+        .into_iter()
+        .enumerate()
+        .map(|(number, state)| WorkloadReceipt {
+            workload: format!("shop/Deployment/w{number}").parse().unwrap(),
+            fence: Fence::default(),
+            state,
+            read_back: None,
+            proxies: 1,
+            digest: None,
+        });
+    let receipt = Receipt {
+        abort: "a-1".parse().unwrap(),
+        cluster: "eu-1".parse().unwrap(),
+        uid: "uid-eu-1".parse().unwrap(),
+        incarnation: Default::default(),
+        seq: 1,
+        at: Timestamp::UNIX_EPOCH,
+        durable: true,
+        workloads: workloads.collect(),
+    };
+    let signed = SignedReceipt {
+        receipt,
+        body: Vec::new(),
+        signature: Vec::new(),
+        serial: String::new(),
+    };
+    let row = ReceiptRow::new(signed, Vec::new(), Timestamp::UNIX_EPOCH);
+    words::of_receipt(&row, None)
+}
+
+#[test]
+fn a_canary_that_is_yet_to_be_told_of_an_abort_wakes_nobody() {
+    let untold = || ReceiptState::untold(AbortMode::Return);
+    assert_eq!(told_of([untold()]), None);
+    assert_eq!(told_of([untold(), ReceiptState::Returned]), None);
+
+    let stuck = ReceiptState::not_stopped("envoy edge-2 is not connected");
+    let message = told_of([untold(), stuck]).unwrap();
+    assert_eq!(message.code, "abort.notStopped");
+    let only = "shop/Deployment/w1: envoy edge-2 is not connected";
+    assert_eq!(message.text, only, "what passes in a moment is left out");
+
+    let message = told_of([ReceiptState::Returned, ReceiptState::Held]).unwrap();
+    assert_eq!(
+        (message.code.as_str(), message.text.as_str()),
+        ("abort.stopped", "")
+    );
 }
 
 #[test]

@@ -4,15 +4,22 @@ use flagship_proto::model::{
     AbortId, AbortMode, Receipt, ReceiptState, Scope, Selector, SignedReceipt, WorkloadReceipt,
 };
 
-use super::*;
-use crate::records::{LiftRow, ReceiptRow};
+use super::{bounds::not_in, *};
+use crate::{
+    ops::room::MOST_STANDING,
+    records::{LiftRow, ReceiptRow},
+};
 
 fn abort(hub: &Hub, scope: Scope) -> AbortId {
+    abort_by(hub, &caller(), scope)
+}
+
+fn abort_by(hub: &Hub, caller: &Caller, scope: Scope) -> AbortId {
     let order = AbortOrder {
         scope,
         mode: AbortMode::Return,
     };
-    let answer = ready(hub.ops.abort(&caller(), order, hub.now())).unwrap();
+    let answer = ready(hub.ops.abort(caller, order, hub.now())).unwrap();
     answer.abort.id
 }
 
@@ -174,6 +181,85 @@ fn a_lift_leaves_no_more_aborts_and_no_longer_ones_than_one_hello_shows() {
     for rest in &answer.narrowed_to {
         assert!(row_of(&hub, rest).unplaced().reason.len() <= 512);
     }
+}
+
+/// As many aborts as may stand, of two people, and a cluster that answers none of them: what is lifted
+/// stands on until its bound has passed.
+fn full_of_aborts(hub: &Hub) -> Vec<AbortId> {
+    hub.start("1.1.0").unwrap();
+    let phase = Some(Phase::Progressing);
+    hub.order("pilot-1", "checkout-1", OnDisconnect::Hold, phase);
+    let people = [Caller::new("anna"), Caller::new("ben")];
+    let numbered = people.iter().cycle().zip(0..MOST_STANDING);
+    numbered
+        .map(|(who, number)| abort_by(hub, who, not_in(&format!("r{number}"))))
+        .collect()
+}
+
+#[test]
+fn an_abort_is_narrowed_to_one_part_also_where_no_other_finds_room_but_not_without_end() {
+    let mut hub = Hub::new();
+    let standing = |hub: &Hub| standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
+    let part = || [Scope::Plan("shop/checkout".parse().unwrap())];
+    let mut whole = full_of_aborts(&hub).into_iter();
+    for ends in 1..=MOST_STANDING / 4 + 1 {
+        let answer = lift(&hub, &whole.next().unwrap(), &part()).unwrap();
+        assert!(answer.effective > hub.now().wall, "it waits for pilot-1");
+        assert_eq!(answer.narrowed_to.len(), 1);
+        assert_eq!(standing(&hub).len(), MOST_STANDING + ends);
+    }
+    let next = whole.next().unwrap();
+    let error = refused(
+        lift(&hub, &next, &part()),
+        OpErrorKind::Refused,
+        "abort.tooMany",
+    );
+    assert!(error.message.contains("nothing was lifted"), "{error}");
+    lift(&hub, &next, &[]).unwrap();
+    hub.seconds += 60;
+    lift(&hub, &whole.next().unwrap(), &part()).unwrap();
+}
+
+#[test]
+fn an_abort_that_stands_beyond_the_limit_is_narrowed_to_one_part_and_to_no_more_than_fit() {
+    let hub = Hub::new();
+    let whole = full_of_aborts(&hub);
+    // Each of these people finds room, so that more stand than one and a quarter of the limit.
+    for number in 0..MOST_STANDING / 2 {
+        let who = Caller::new(&format!("third-{number}"));
+        abort_by(&hub, &who, not_in(&format!("t{number}")));
+    }
+    let plan = || Scope::Plan("shop/checkout".parse().unwrap());
+    let error = refused(
+        lift(&hub, &whole[0], &[plan(), not_in("eu")]),
+        OpErrorKind::Refused,
+        "abort.tooMany",
+    );
+    assert!(error.message.contains("96 aborts stand"), "{error}");
+    lift(&hub, &whole[0], &[plan()]).unwrap();
+}
+
+#[test]
+fn an_abort_is_narrowed_to_several_parts_as_far_as_they_find_room() {
+    let hub = Hub::new();
+    let whole = full_of_aborts(&hub);
+    for id in &whole[..4] {
+        answered(&hub, id, "pilot-1");
+        lift(&hub, id, &[]).unwrap();
+    }
+    let parts = |count: usize| -> Vec<Scope> {
+        let part = |number| not_in(&format!("part{number}"));
+        (0..count).map(part).collect()
+    };
+    // One of them takes the place of what is lifted, four take those that are free.
+    let error = refused(
+        lift(&hub, &whole[4], &parts(6)),
+        OpErrorKind::Refused,
+        "abort.tooMany",
+    );
+    assert!(error.message.contains("60 aborts stand"), "{error}");
+    let answer = lift(&hub, &whole[4], &parts(5)).unwrap();
+    assert_eq!(answer.narrowed_to.len(), 5);
 }
 
 #[test]
