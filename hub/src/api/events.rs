@@ -5,6 +5,8 @@
 //! says so first: list again, then go on reading. A reader that falls too far behind is told the same in
 //! the middle. A watch is a cursor and keeps no queue, so a slow reader costs the hub nothing.
 
+pub(crate) mod follow;
+
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
@@ -17,7 +19,7 @@ use axum::{
     },
 };
 use flagship_proto::model::Position;
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -30,7 +32,7 @@ use crate::{
     auth::{Actor, Via},
     door::Peer,
     records::key,
-    store::{self, Watch, WatchError},
+    store::{self, WatchError},
 };
 
 /// Kinds of rows that people may see; tokens and remembered answers are none of them.
@@ -85,7 +87,7 @@ pub async fn events(
     let chain = chain.unwrap_or_default();
     let ended = until_not_let_in(state.clone(), actor.clone(), chain);
     let changes = stream::iter(first)
-        .chain(follow(state.clone(), actor, watch.without_values_on_disk()))
+        .chain(follow::follow(state.clone(), actor, watch))
         .map(Ok::<_, Infallible>)
         .take_until(stop.cancelled_owned())
         .take_until(ended);
@@ -150,38 +152,6 @@ async fn until_not_let_in(state: ApiState, actor: Actor, chain: Arc<[Certificate
             return;
         }
     }
-}
-
-/// What this caller may see, for as long as they may.
-fn follow(state: ApiState, actor: Actor, watch: Watch) -> impl Stream<Item = Event> {
-    stream::unfold(Some(watch), move |watch| {
-        let (state, actor) = (state.clone(), actor.clone());
-        async move {
-            let mut watch = watch?;
-            let store = state.store();
-            let epoch = store.epoch();
-            match watch.next().await {
-                Ok(found) => {
-                    if !state.ops.is_still_in(&actor.via, state.now().wall).ok()? {
-                        return None;
-                    }
-                    let sight = state.sight(&actor.grants);
-                    let events = found.events.iter();
-                    let shown = events.filter_map(|event| change(epoch, event, &sight));
-                    Some((shown.collect(), Some(watch)))
-                }
-                Err(WatchError::TooOld { from, .. } | WatchError::Ahead { from, .. }) => {
-                    let now = store.position();
-                    let watch = store.watch(key::ALL, now.seq).ok()?;
-                    let watch = watch.without_values_on_disk();
-                    Some((vec![reset(from, now)], Some(watch)))
-                }
-                // The reader comes again with its last id and is told what it missed.
-                Err(WatchError::Closed | WatchError::Store(_)) => None,
-            }
-        }
-    })
-    .flat_map(stream::iter)
 }
 
 fn change(epoch: u64, event: &store::Event, sight: &Sight<'_>) -> Option<Event> {

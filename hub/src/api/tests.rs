@@ -3,6 +3,7 @@
 mod again;
 mod back;
 mod bad_input;
+mod events;
 mod fixture;
 mod freezes;
 mod heard;

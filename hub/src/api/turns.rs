@@ -87,7 +87,7 @@ impl Default for Turns {
 /// What a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Nothing to speak of.
+    /// Nothing to speak of, or what takes its turns by itself.
     Light,
     /// A look at much that is stored.
     Read,
@@ -187,13 +187,28 @@ impl Turns {
         request: Request,
         next: Next,
     ) -> Result<Response, ApiError> {
-        let may_stop = actor.grants.somewhere(Right::Stop).is_ok();
-        let turns = if may_stop {
-            &self.stoppers
-        } else {
-            &self.viewers
-        };
-        self.made(actor, request, next, turns).await
+        self.made(actor, request, next, self.of(actor)).await
+    }
+
+    /// Among whom somebody looks.
+    fn of(&self, actor: &Actor) -> &Arc<Semaphore> {
+        match actor.grants.somewhere(Right::Stop) {
+            Ok(()) => &self.stoppers,
+            Err(_) => &self.viewers,
+        }
+    }
+
+    /// A turn, as soon as it is theirs; what is done in it is done on a thread of its own.
+    pub(super) async fn turn(&self, actor: &Actor) -> Turn {
+        self.turn_among(actor, self.of(actor)).await
+    }
+
+    async fn turn_among(&self, actor: &Actor, turns: &Arc<Semaphore>) -> Turn {
+        let of_one = self.turns_of_one.enter(actor.via.id().clone()).await;
+        Turn {
+            _of_one: of_one,
+            _one: turns.clone().acquire_owned().await.ok(),
+        }
     }
 
     /// Made when it is its turn, off the threads that carry leases and aborts.
@@ -207,11 +222,7 @@ impl Turns {
         let place = self.reads_of_one.try_enter(actor.via.id().clone());
         let place = place.ok_or_else(|| too_many("reads", READS_OF_ONE))?;
         let deadline = Instant::now() + READ_DEADLINE;
-        let turn = async {
-            let of_one = self.turns_of_one.enter(actor.via.id().clone()).await;
-            (of_one, turns.clone().acquire_owned().await.ok())
-        };
-        let turn = timeout_at(deadline, turn).await;
+        let turn = timeout_at(deadline, self.turn_among(actor, turns)).await;
         let turn = turn.map_err(|_| busy("reads"))?;
         let runtime = tokio::runtime::Handle::current();
         let making = tokio::task::spawn_blocking(move || {
@@ -233,6 +244,13 @@ impl Turns {
         let place = place.ok_or_else(|| too_many("reads of the whole log", 1))?;
         answer::held(next.run(request).await, place).await
     }
+}
+
+/// A turn to read much; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _of_one: Entered<TokenId>,
+    _one: Option<OwnedSemaphorePermit>,
 }
 
 /// A place of a body that is read, or of a plan until it is checked.

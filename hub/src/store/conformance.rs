@@ -34,6 +34,7 @@ both!(
     trap_35_a_watch_sees_each_change_after_its_start_and_the_latest_value,
     trap_35_a_watch_that_lags_too_far_is_told_to_list_again,
     a_watch_waits_until_its_prefix_changes,
+    a_watch_in_pieces_sees_the_same_in_the_same_order_and_no_half_of_a_commit,
     audit_entries_are_chained_in_the_same_commit,
     a_lost_transaction_leaves_no_audit_entry,
 );
@@ -194,6 +195,35 @@ async fn a_watch_waits_until_its_prefix_changes(store: Store) {
     };
     let (seen, ()) = futures::join!(watch.next(), writing);
     assert_eq!(seen.unwrap().events.len(), 1);
+}
+
+async fn a_watch_in_pieces_sees_the_same_in_the_same_order_and_no_half_of_a_commit(store: Store) {
+    let from = store.position().seq;
+    for n in 0..40_usize {
+        let mut txn = put(&format!("w/again-{}", n % 7), "1");
+        for more in 0..n % 5 {
+            txn.writes.extend(put(&format!("w/{n}-{more}"), "1").writes);
+        }
+        commit(&store, txn).await;
+        commit(&store, put("x/other", "1")).await;
+    }
+    let whole = store.watch("/v1/w/", from).unwrap().poll().unwrap();
+    for most in [0, 1, 3, 4, 64, usize::MAX] {
+        let mut watch = store.watch("/v1/w/", from).unwrap();
+        let mut seen: Vec<super::Event> = Vec::new();
+        while let left @ 1.. = watch.behind().unwrap() {
+            let piece = watch.poll_some(most).unwrap();
+            let next = piece.events.first().map(|event| event.seq);
+            assert!(next.is_none_or(|next| seen.last().is_none_or(|last| last.seq < next)));
+            let looked_at = left - watch.behind().unwrap();
+            // A commit here has five changes at most.
+            assert!(looked_at <= most.max(1).saturating_add(4), "{looked_at}");
+            assert!(looked_at > 0);
+            seen.extend(piece.events);
+        }
+        assert_eq!(watch.at(), whole.at);
+        assert_eq!(seen, whole.events, "{most}");
+    }
 }
 
 fn entry(reason: &str) -> AuditEntry {

@@ -58,6 +58,19 @@ impl Table {
             .collect()
     }
 
+    /// Where in the log the changes after a sequence number begin.
+    pub(super) fn first_after(&self, seq: u64) -> usize {
+        self.log.partition_point(|change| change.seq <= seq)
+    }
+
+    /// Where in the log a piece of about so many changes ends: at the end of a commit, and after `first`
+    /// if anything is.
+    pub(super) fn end_of_piece(&self, first: usize, most: usize) -> usize {
+        let last = first.saturating_add(most.max(1) - 1);
+        let last = self.log.get(last).map(|change| change.seq);
+        last.map_or(self.log.len(), |seq| self.first_after(seq))
+    }
+
     /// Takes over what a batch holds, once it is durable. Rows for which `keep` says no are only
     /// logged: the adapter reads them from its disk.
     pub(super) fn apply(&mut self, staged: Staged, keep: impl Fn(&Key) -> bool) {

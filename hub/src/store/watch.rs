@@ -107,19 +107,30 @@ impl Watch {
 
     /// What changed since the last call, at once; empty if nothing did.
     pub fn poll(&mut self) -> Result<Events, WatchError> {
+        self.poll_some(usize::MAX)
+    }
+
+    /// The next of what changed since the last call: so many changes are looked at, or a few more, since a
+    /// commit is seen whole. What is left comes with the next call.
+    pub fn poll_some(&mut self, most: usize) -> Result<Events, WatchError> {
         self.changed.borrow_and_update();
         let mut found = Vec::new();
         let at = {
             let table = self.read();
             self.check(&table)?;
-            let first = table.log.partition_point(|change| change.seq <= self.at);
-            for change in table.log.range(first..) {
+            let first = table.first_after(self.at);
+            let end = table.end_of_piece(first, most);
+            for change in table.log.range(first..end) {
                 if change.key.as_str().starts_with(&self.prefix) {
                     let row = table.rows.get(&change.key).cloned();
                     found.push((change.clone(), row));
                 }
             }
-            table.position.seq
+            if end == table.log.len() {
+                table.position.seq
+            } else {
+                table.log[end - 1].seq
+            }
         };
         let mut events = Vec::with_capacity(found.len());
         for (change, row) in found {
@@ -160,6 +171,13 @@ impl Watch {
     /// Waits until anything was committed, under the prefix or not. Cancelling loses nothing.
     pub async fn changed(&mut self) -> Result<(), WatchError> {
         self.changed.changed().await.map_err(|_| WatchError::Closed)
+    }
+
+    /// How many changes came since the last call, under the prefix or not.
+    pub fn behind(&self) -> Result<usize, WatchError> {
+        let table = self.read();
+        self.check(&table)?;
+        Ok(table.log.len() - table.first_after(self.at))
     }
 
     /// Everything up to this sequence number has been seen.
