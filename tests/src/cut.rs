@@ -4,10 +4,10 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -50,6 +50,7 @@ pub struct Cable {
 #[derive(Debug, Default)]
 struct State {
     down: AtomicBool,
+    knocks: Mutex<Vec<Instant>>,
     cut: Notify,
     line: watch::Sender<Line>,
 }
@@ -73,12 +74,24 @@ impl Cable {
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                let mut knocks = shared.knocks.lock().expect("nobody panics with it");
+                knocks.push(Instant::now());
+                drop(knocks);
                 if !shared.down.load(Ordering::SeqCst) {
                     tokio::spawn(relay(near, to, Arc::clone(&shared)));
                 }
             }
         });
         Ok(Self { address, state })
+    }
+
+    /// When somebody connected to it so far, let through or not.
+    ///
+    /// # Panics
+    /// The relay has ended.
+    pub fn knocks(&self) -> Vec<Instant> {
+        let knocks = self.state.knocks.lock();
+        knocks.expect("nobody panics with it").clone()
     }
 
     /// Ends every connection and lets none through.

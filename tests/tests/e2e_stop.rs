@@ -1,11 +1,15 @@
 //! Stopping, end to end: the real command line against a real hub, agents and Envoys under load.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use flagship_hub::api::types::{AbortOutcome, AbortState, AbortView, FreezeView, List};
 use flagship_tests::{
     cut::Cable,
-    fleet::Answer,
+    fleet::{Answer, cluster_of},
     play::{LONG, Play, quick_plan},
     process::until,
 };
@@ -140,8 +144,15 @@ async fn a_stop_of_one_cluster_stops_it_alone_and_nobody_who_comes_later_until_i
     }
     let stop = ["abort", "--cluster", "us-1", "--reason", "errors", "--wait"];
     let said = play.ok(&stop);
+    let (stopped, held) = said
+        .split_once("Out of scope, held with its rollout: 1 cluster")
+        .expect("the other cluster is told apart");
     assert!(
-        said.contains("us-1") && !said.contains("pilot-1 "),
+        stopped.contains("us-1 ") && !stopped.contains("pilot-1 "),
+        "{said}"
+    );
+    assert!(
+        held.contains("pilot-1 ") && !held.contains("us-1 "),
         "{said}"
     );
     play.serves("us-1", "1.0.0").await;
@@ -157,10 +168,16 @@ async fn a_stop_of_one_cluster_stops_it_alone_and_nobody_who_comes_later_until_i
     );
     assert_eq!(abort.clusters[0].state, AbortState::Returned);
     assert!(abort.clusters[0].receipt_at.is_some(), "it has answered");
-    assert!(play.weight(&rollout, "pilot-1") >= 10, "its weight stays");
+    play.reaches(&rollout, "Aborted").await;
+    assert_eq!(play.weight(&rollout, "us-1"), 0, "its canary is back");
+    let is_held = async || {
+        let why = cluster_of(&play.rollout(&rollout), "pilot-1").why.clone();
+        why.message.contains("the rollout is aborted")
+    };
+    until("the other cluster is told to hold", LONG, is_held).await;
+    let held = play.weight(&rollout, "pilot-1");
+    assert!(held >= 10, "its weight stays");
     let before = play.seen("pilot-1");
-    let served = async || play.seen("pilot-1").of("1.1.0") > before.of("1.1.0") + 5;
-    until("the other cluster serves the change", LONG, served).await;
 
     let region = [("region".to_owned(), "us".to_owned())];
     play.fleet.add("us-2", &region, "").unwrap();
@@ -168,10 +185,17 @@ async fn a_stop_of_one_cluster_stops_it_alone_and_nobody_who_comes_later_until_i
     let still = play.fleet.cli.newest_abort().unwrap();
     assert_eq!(still.clusters.len(), 1, "{:?}", still.clusters);
     let told = |cluster: &str| {
-        let log = std::fs::read_to_string(play.fleet.clusters[cluster].log());
+        let log = fs::read_to_string(play.fleet.clusters[cluster].log());
         log.unwrap().contains(&abort.id)
     };
     assert!(told("us-1") && !told("us-2") && !told("pilot-1"));
+    // Long enough for a step, had it gone on.
+    let served = async || {
+        let seen = play.seen("pilot-1");
+        seen.sent > before.sent + 400 && seen.of("1.1.0") > before.of("1.1.0") + 5
+    };
+    until("the other cluster serves the change", LONG, served).await;
+    assert_eq!(play.weight(&rollout, "pilot-1"), held, "its weight stays");
 
     play.ok(&["lift", &abort.id, "--reason", "mended", "--yes"]);
     play.ok(&["retry", &rollout, "--reason", "mended"]);
@@ -189,29 +213,59 @@ async fn an_agent_whose_sessions_are_short_asks_less_and_less_often() {
     let cable = Cable::to(play.fleet.hub.agents()).await.unwrap();
     let agent = play.fleet.at("pilot-1");
     agent.reroute(cable.address).await.unwrap();
-    let log = agent.log();
-    let sessions = || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        text.matches("connected to the hub").count()
-    };
-    let mut seen = sessions();
-    let mut began = std::time::Instant::now();
-    for number in 0..7 {
-        until("it is welcome", LONG, async || {
-            let clusters = play.fleet.cli.clusters();
-            sessions() > seen && clusters.is_ok_and(|all| all[0].connected)
-        })
-        .await;
-        if number == 0 {
-            began = std::time::Instant::now();
-        }
-        seen = sessions();
+    let mut seen = welcomed(&play, 0).await;
+    let began = Instant::now();
+    for _ in 0..6 {
         cable.cut();
         cable.mend();
+        seen = welcomed(&play, seen).await;
     }
     // Six waits from 0.2 s on, each twice as long as the one before, at least half of it each.
     let took = began.elapsed();
     assert!(took > Duration::from_secs(6), "{took:?}");
+
+    // A new run of it begins with the first wait.
+    let agent = play.fleet.at("pilot-1");
+    agent.kill_agent();
+    agent.start_agent().unwrap();
+    let seen = welcomed(&play, seen).await;
+    an_agent_whose_hub_is_away_knocks_seldom_and_is_back_soon(&mut play, &cable, seen).await;
+}
+
+/// Waits until the agent has had more sessions than `seen`, and the hub knows it; how many it has had.
+async fn welcomed(play: &Play, seen: usize) -> usize {
+    let log = play.fleet.clusters["pilot-1"].log();
+    let sessions = || {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        text.matches("connected to the hub").count()
+    };
+    until("it is welcome", LONG, async || {
+        let clusters = play.fleet.cli.clusters();
+        sessions() > seen && clusters.is_ok_and(|all| all[0].connected)
+    })
+    .await;
+    sessions()
+}
+
+async fn an_agent_whose_hub_is_away_knocks_seldom_and_is_back_soon(
+    play: &mut Play,
+    cable: &Cable,
+    seen: usize,
+) {
+    let before = cable.knocks().len();
+    play.fleet.hub.kill();
+    let knocks = || cable.knocks().split_off(before);
+    until("it knocks", LONG, async || knocks().len() >= 5).await;
+    // Four waits from 0.4 s to 3.2 s, 6 s together, of which the half is sure.
+    let knocks = knocks();
+    let took = knocks[4].duration_since(knocks[0]);
+    assert!(took > Duration::from_secs(2), "{took:?}");
+    play.fleet.hub.serve().await.expect("it starts again");
+    // The next wait is of 6.4 s, and no more than half of that longer.
+    let began = Instant::now();
+    welcomed(play, seen).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
