@@ -18,6 +18,7 @@ impl Work<'_> {
         if let Some(returning) = &mut self.next.returning {
             returning.paced &= !now;
             returning.forget |= forget;
+            self.turn_elsewhere();
             return;
         }
         let reason = Reason::RetreatOrdered {
@@ -32,6 +33,7 @@ impl Work<'_> {
                 paced: false,
                 start: false,
                 forget,
+                elsewhere: None,
             };
             self.begin_return(returning, reason);
             return;
@@ -77,31 +79,123 @@ impl Work<'_> {
             paced,
             start: true,
             forget: false,
+            elsewhere: None,
         };
         self.begin_return(returning, reason);
+    }
+
+    /// What this cluster may go back to, the newest first.
+    fn known(&self) -> impl Iterator<Item = &Revision> {
+        let serving = self.next.primary.as_ref();
+        let promoted = self.next.promoted.iter().chain(serving);
+        promoted.chain([&self.seen.initial])
     }
 
     /// What the order's `return_to` names.
     fn resolve(&self) -> Option<Revision> {
         let target = self.seen.target.as_ref()?;
-        let known = || {
-            self.next
-                .promoted
-                .iter()
-                .chain(self.next.primary.as_ref())
-                .chain([&self.seen.initial])
-        };
         match &target.return_to {
-            ReturnTo::LastPromoted => known().find(|old| !old.is(&target.change)).cloned(),
-            ReturnTo::Digest(digest) => known().find(|old| old.digest == Some(*digest)).cloned(),
+            ReturnTo::LastPromoted => self.known().find(|old| !old.is(&target.change)).cloned(),
+            ReturnTo::Digest(digest) => {
+                let mut known = self.known();
+                known.find(|old| old.digest == Some(*digest)).cloned()
+            }
             ReturnTo::Version(version) => {
-                let found = known().find(|old| old.version == *version).cloned();
+                let found = self.known().find(|old| old.version == *version).cloned();
                 Some(found.unwrap_or_else(|| Revision {
                     version: version.clone(),
                     digest: None,
                 }))
             }
         }
+    }
+
+    /// A return that leads nowhere goes where the order says, if that is somewhere else: that is started, and
+    /// takes over once it carries what the barred one cannot.
+    fn turn_elsewhere(&mut self) {
+        let (Some(mut returning), Some(change)) =
+            (self.next.returning.clone(), self.next.change.clone())
+        else {
+            return;
+        };
+        let elsewhere = self.elsewhere(&returning, &change);
+        let last = returning.elsewhere.take();
+        let left = last.filter(|last| elsewhere.as_ref().is_none_or(|to| !to.is(last)));
+        self.next.stopping.extend(left);
+        let Some(to) = elsewhere else {
+            self.next.returning = Some(returning);
+            return;
+        };
+        self.ensure(&to, Scale::Full);
+        let ready = |of: &Revision| self.version(of).map_or(0, |seen| seen.ready);
+        let is_whole = self
+            .version(&to)
+            .is_some_and(|seen| seen.ready > 0 && seen.ready >= seen.wanted);
+        // Users of what has no instance left are better off with any.
+        let carries = is_whole || ready(&returning.to) == 0 && ready(&to) > 0;
+        if !carries {
+            returning.elsewhere = Some(to);
+            self.next.returning = Some(returning);
+            return;
+        }
+        if self.next.swapped() {
+            self.next.other = Some(to.clone());
+        } else {
+            self.next.primary = Some(to.clone());
+        }
+        self.next.stopping.push(returning.to);
+        let reason = Reason::RetreatOrdered {
+            why: self.seen.permission.why.clone(),
+        };
+        self.event(Severity::Warning, &reason);
+        self.next.ended = Some(reason);
+        returning.to = to;
+        self.next.returning = Some(returning);
+    }
+
+    /// Where the order leads instead of where a return cannot go: what it names, and never to what is left.
+    fn elsewhere(&self, returning: &Returning, change: &Revision) -> Option<Revision> {
+        let target = self.seen.target.as_ref()?;
+        let is_failing = self.failing(&returning.to).is_some();
+        let has_none = self
+            .version(&returning.to)
+            .is_some_and(|seen| seen.ready == 0);
+        let to = match &target.return_to {
+            ReturnTo::LastPromoted if !is_failing => None,
+            ReturnTo::LastPromoted => self
+                .known()
+                .find(|old| !old.is(&target.change) && !old.is(change))
+                .cloned(),
+            ReturnTo::Digest(_) | ReturnTo::Version(_) if !is_failing && !has_none => None,
+            ReturnTo::Digest(_) | ReturnTo::Version(_) => self.resolve(),
+        };
+        to.filter(|to| !to.is(&returning.to) && !to.is(change))
+    }
+
+    /// Why a version cannot serve, where that is known.
+    fn failing(&self, version: &Revision) -> Option<String> {
+        let seen = self.version(version)?;
+        let words = seen.not_startable.clone();
+        words.or_else(|| seen.crash_loop.clone())
+    }
+
+    /// Whether a return leads nowhere and nothing has moved: then a new order may mend what it cannot.
+    pub(crate) fn returns_in_vain(&self) -> bool {
+        let returning = self.next.returning.as_ref();
+        self.next.swapped()
+            && self.next.weight == Weight::FULL
+            && returning.is_some_and(|returning| self.failing(&returning.to).is_some())
+    }
+
+    /// Ends such a return: what serves goes on serving.
+    pub(crate) fn let_return_be(&mut self, reason: &Reason) {
+        let Some(returning) = self.next.returning.take() else {
+            return;
+        };
+        self.event(Severity::Warning, reason);
+        self.next.other = None;
+        self.next.stopping.push(returning.to);
+        self.next.stopping.extend(returning.elsewhere);
     }
 
     /// From now on traffic goes back, whatever the permission says.
@@ -136,19 +230,21 @@ impl Work<'_> {
             return self.returned(returning, change);
         }
         let because = self.next.ended.as_ref().map(ToString::to_string);
-        let failing = self.version(&to).and_then(|seen| {
-            let words = seen.not_startable.clone();
-            words.or_else(|| seen.crash_loop.clone())
-        });
-        match failing {
+        // What is started instead is what is waited for.
+        let awaited = returning.elsewhere.as_ref().unwrap_or(&to);
+        let trouble = match &returning.elsewhere {
+            Some(_) => Some(self.readiness(awaited).to_string()),
+            None => trouble.or_else(|| self.seen.route.trouble.clone()),
+        };
+        match self.failing(awaited) {
             Some(words) if !back => Reason::CannotReturn {
-                to: to.version,
+                to: awaited.version.clone(),
                 words,
             },
             Some(_) | None => Reason::Returning {
-                to: to.version,
+                to: awaited.version.clone(),
                 seen: share.map(|share| share.max),
-                trouble: trouble.or_else(|| self.seen.route.trouble.clone()),
+                trouble,
                 because: because.unwrap_or_default(),
             },
         }
@@ -188,6 +284,7 @@ impl Work<'_> {
         self.next.promoted.retain(|old| !old.is(&change));
         self.remember(returning.to);
         self.next.stopping.push(change);
+        self.next.stopping.extend(returning.elsewhere);
         if returning.forget {
             self.next.run = None;
         }

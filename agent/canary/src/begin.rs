@@ -68,12 +68,18 @@ impl Work<'_> {
             }
             return;
         }
+        let by = || Reason::Superseded {
+            by: format!("{} (attempt {})", target.change.version, target.attempt),
+        };
         if self.next.returning.is_some() {
-            return;
+            // It goes back first, unless it cannot: then its own repair must not be kept out.
+            if !(self.is_run() && self.returns_in_vain()) {
+                return;
+            }
+            self.let_return_be(&by());
         }
         if self.next.phase.is_active() && self.next.other.is_some() {
-            let by = format!("{} (attempt {})", target.change.version, target.attempt);
-            self.fail(Reason::Superseded { by });
+            self.fail(by());
             return;
         }
         self.start_over(target);

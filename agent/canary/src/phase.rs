@@ -130,6 +130,7 @@ impl Work<'_> {
                 paced: false,
                 start: false,
                 forget: false,
+                elsewhere: None,
             },
             reason,
         );

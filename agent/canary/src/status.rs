@@ -92,6 +92,9 @@ pub struct Returning {
     pub start: bool,
     /// Forget the order when it is done (intent Remove).
     pub forget: bool,
+    /// Where it leads nowhere: what is started to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Revision>,
 }
 
 /// The proxies' counters when a step's weight was read back, for one order and one incarnation. Where

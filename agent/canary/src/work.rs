@@ -78,10 +78,14 @@ impl<'a> Work<'a> {
 
     /// Nothing may move towards the change unless this says so.
     pub(crate) fn may_advance(&self) -> bool {
+        self.is_run() && self.next.returning.is_none()
+    }
+
+    /// Whether the order may be carried out at this moment.
+    pub(crate) fn is_run(&self) -> bool {
         self.seen.permission.may_advance
             && self.seen.permission.intent == Intent::Run
             && !self.spec.suspend
-            && self.next.returning.is_none()
     }
 
     /// Why nothing may advance; only asked when nothing may.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Intent, Phase, Weight};
+use flagship_proto::model::{Intent, Phase, ReturnTo, Weight};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -27,6 +27,8 @@ enum Event {
     Drift(u8),
     Crash,
     BaseDown,
+    BaseCrash,
+    Elsewhere,
     Retry,
     Newer,
 }
@@ -48,6 +50,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0u8..=100).prop_map(Event::Drift),
         1 => Just(Event::Crash),
         1 => Just(Event::BaseDown),
+        1 => Just(Event::BaseCrash),
+        1 => Just(Event::Elsewhere),
         1 => Just(Event::Retry),
         1 => Just(Event::Newer),
     ]
@@ -103,6 +107,18 @@ fn happen(plant: &mut Plant, event: Event, attempt: &mut u32) {
             if let Some(seen) = plant.versions.get_mut("1.0.0") {
                 seen.ready = 0;
             }
+        }
+        Event::BaseCrash => {
+            if let Some(seen) = plant.versions.get_mut("1.0.0") {
+                seen.ready = 0;
+                seen.crash_loop = Some("crashed".to_owned());
+            }
+        }
+        Event::Elsewhere => {
+            if let Some(target) = &mut plant.target {
+                target.return_to = ReturnTo::Version("0.9.0".to_owned());
+            }
+            plant.intent(Intent::Retreat, "elsewhere");
         }
         Event::Retry => {
             *attempt += 1;
@@ -203,6 +219,9 @@ proptest! {
             }
         }
         plant.proxies[0].0 = true;
+        for seen in plant.versions.values_mut() {
+            seen.crash_loop = None;
+        }
         plant.intent(Intent::Retreat, "retreat");
         for _ in 0..40 {
             checked_look(&mut plant)?;
