@@ -91,7 +91,7 @@ impl Receipts {
             return;
         }
         for one in workloads.iter_mut().filter(|one| one.state.is_untold()) {
-            one.state = ReceiptState::not_stopped(NOT_TOLD);
+            one.state = one.state.overdue(NOT_TOLD);
         }
     }
 
@@ -274,13 +274,17 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     let went_back = is_returning
         && status.phase == Phase::Failed
         && status.rollout.as_ref() == Some(&release.order().rollout);
+    let goes_back = is_on_its_way(status);
     let Some(observed) = status.observed else {
-        return if in_flight || done || went_back || status.aborted_by.is_some() {
-            ReceiptState::not_stopped(not_read(status))
+        return if in_flight || done || went_back || goes_back || status.aborted_by.is_some() {
+            ReceiptState::unread(not_read(status))
         } else {
             ReceiptState::Idle
         };
     };
+    if goes_back && status.reason == cannot_return() && observed > Weight::ZERO {
+        return ReceiptState::not_stopped(status.message.clone());
+    }
     if in_flight && abort.mode == AbortMode::Hold && !is_returning {
         return if status.intent == Some(Intent::Hold) {
             ReceiptState::Held
@@ -291,7 +295,7 @@ fn state(abort: &Abort, release: &Release, seen: &Seen) -> ReceiptState {
     // Zero counts only once the canary was told to go back: before, an Advance may be on its way.
     let at_zero = observed == Weight::ZERO && status.weight == Weight::ZERO;
     let settled = is_returning || !(in_flight || done);
-    let untouched = !in_flight && !done && !went_back && status.aborted_by.is_none();
+    let untouched = !in_flight && !done && !went_back && !goes_back && status.aborted_by.is_none();
     match (at_zero, settled) {
         (true, true) if untouched => ReceiptState::Idle,
         (true, true) => ReceiptState::Returned,
@@ -323,8 +327,20 @@ fn finished(abort: &Abort, release: &Release, status: &WorkloadStatus) -> Receip
         Some(observed) => ReceiptState::Returning {
             capacity: observed.rest(),
         },
-        None => ReceiptState::not_stopped(not_read(status)),
+        None => ReceiptState::unread(not_read(status)),
     }
+}
+
+/// Whether a canary is on the way back, of this order's run or of one before: that one goes back first.
+fn is_on_its_way(status: &WorkloadStatus) -> bool {
+    let back = flagship_canary::Reason::Returning {
+        to: String::new(),
+        seen: None,
+        trouble: None,
+        because: String::new(),
+    };
+    let is_back = [back.code(), cannot_return()].contains(&status.reason.as_str());
+    status.phase == Phase::Failed && is_back
 }
 
 /// The code of a way back that leads nowhere.

@@ -114,7 +114,8 @@ pub enum ReceiptState {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Hindrance {
-    /// The canary has yet to be told, which takes a moment: nothing is wrong so far.
+    /// The canary has yet to be told, or what it has to be read back, which takes a moment: nothing is wrong
+    /// so far.
     Untold,
     /// What the reason says, a kind too that this version does not know.
     #[default]
@@ -152,7 +153,29 @@ impl ReceiptState {
         }
     }
 
-    /// Whether all that is missing is that the canary is told. Receipts that were kept before there were
+    /// What came of it has yet to be read back, as these words say.
+    pub fn unread(reason: impl Into<String>) -> Self {
+        let (reason, kind) = (reason.into(), Hindrance::Untold);
+        Self::NotStopped { reason, kind }
+    }
+
+    /// What is said once such an answer has lasted longer than one action may: that something is in the way.
+    /// `not_told` is said of a canary that was not told.
+    pub fn overdue(&self, not_told: &str) -> Self {
+        match self {
+            Self::NotStopped { reason, .. }
+                if ![UNTOLD_TO_HOLD, UNTOLD_TO_RETURN].contains(&reason.as_str()) =>
+            {
+                Self::not_stopped(reason.as_str())
+            }
+            Self::NotStopped { .. } => Self::not_stopped(not_told),
+            Self::Returned | Self::Returning { .. } | Self::Held | Self::Done | Self::Idle => {
+                self.clone()
+            }
+        }
+    }
+
+    /// Whether all that is missing is that the canary is told, or read back. Receipts that were kept before there were
     /// kinds say it in words alone.
     pub fn is_untold(&self) -> bool {
         match self {

@@ -132,12 +132,46 @@ fn trap_04_a_proxy_that_is_not_heard_is_not_stopped() {
     deaf.message = "envoy edge-2 is not connected".into();
     bench.link.observe(deaf, 1, secs(2));
     bench.sync(secs(2));
-    let receipts = bench.receipts(secs(2));
-    let ReceiptState::NotStopped { reason, .. } = state(&receipts[0]) else {
-        panic!("{:?}", receipts[0]);
-    };
-    assert!(reason.contains("edge-2"), "{reason}");
-    assert!(!receipts[0].is_final());
+    assert_eq!(bench.receipts(secs(2)), [], "it is being read back");
+    // What is being read back passes as that for as long as an action may take, and as in the way after it.
+    for (now, could_not_stop) in [(at(2_100), false), (secs(8), true)] {
+        let receipts = bench.receipts(now);
+        let ReceiptState::NotStopped { reason, .. } = state(&receipts[0]) else {
+            panic!("{:?}", receipts[0]);
+        };
+        assert!(reason.contains("edge-2"), "{reason}");
+        assert!(!receipts[0].is_final());
+        assert_eq!(receipts[0].could_not_stop(), could_not_stop);
+    }
+}
+
+#[test]
+fn who_is_still_on_the_way_back_from_an_earlier_rollout_is_not_idle() {
+    for (reason, expected) in [
+        ("Returning", None),
+        (
+            "CannotReturn",
+            Some("cannot return to 1.0.0: crashed 3 times"),
+        ),
+    ] {
+        let mut bench = Bench::running(secs(0));
+        let mut going = status(Phase::Failed, 100, Some(100), Intent::Run);
+        going.rollout = Some("checkout-0".parse().unwrap());
+        going.reason = reason.into();
+        going.message = "cannot return to 1.0.0: crashed 3 times".into();
+        bench.link.observe(going, 1, secs(1));
+        bench
+            .abort(abort("a1", Some(20), AbortMode::RetreatDone), secs(1))
+            .unwrap();
+        bench.sync(secs(1));
+        let receipts = bench.receipts(at(1_100));
+        let capacity = Weight::ZERO;
+        let state = match expected {
+            None => ReceiptState::Returning { capacity },
+            Some(why) => ReceiptState::not_stopped(why),
+        };
+        assert_eq!(receipts[0].workloads[0].state, state);
+    }
 }
 
 #[test]
