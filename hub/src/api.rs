@@ -21,6 +21,7 @@ pub mod health;
 pub mod listed;
 pub mod metrics;
 pub mod notices;
+mod offered;
 pub mod openapi;
 pub mod page;
 pub mod parameters;

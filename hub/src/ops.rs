@@ -73,7 +73,7 @@ pub use remove_plan::RemovedPlan;
 pub use sight::Sight;
 pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
-pub use steps::next_steps;
+pub use steps::{Step, next_steps, offered, who_may};
 #[cfg(test)]
 pub(crate) use stops::STOPS;
 pub use token::{CreateToken, CreatedToken};

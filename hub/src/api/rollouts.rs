@@ -63,7 +63,7 @@ pub async fn list(
     });
     rows.retain(|row| sight.rollout(row));
     page.pick(rows)?
-        .show(seen.seq, |row| rollout::view(&seen, row, false))
+        .show(seen.seq, |row| rollout::view(&seen, &sight, row, false))
 }
 
 fn rollout_name(project: &str, id: &str) -> Result<RolloutName, ApiError> {
@@ -92,7 +92,8 @@ fn find(
 fn show(state: &ApiState, grants: &Grants, name: &RolloutName) -> Answer {
     let seen = Seen::read(state)?;
     let row = find(state, grants, name)?;
-    Ok(Tagged::new(rollout::view(&seen, &row, true), row.modified))
+    let view = rollout::view(&seen, &state.sight(grants), &row, true);
+    Ok(Tagged::new(view, row.modified))
 }
 
 /// Reads a rollout: what it waits for and since when, and each of its clusters.
@@ -167,11 +168,11 @@ pub async fn start(
     };
     let seen = Seen::read(&state)?;
     let row = find(&state, &caller.grants, &name)?;
-    let mut view = rollout::view(&seen, &row, true);
-    let others: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
     let sight = state.sight(&caller.grants);
+    let mut view = rollout::view(&seen, &sight, &row, true);
+    let others: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
     let others = others.iter().filter(|other| sight.rollout(other));
-    let beside = seen.banners_beside(&row, others.map(|other| &*other.value));
+    let beside = seen.banners_beside(&sight, &row, others.map(|other| &*other.value));
     view.banners.extend(beside);
     Ok(Tagged::new(view, row.modified))
 }

@@ -7,6 +7,7 @@ use flagship_proto::{
     model::{AbortMode, ClusterName, ClusterUid, Scope, Selector},
     words::count,
 };
+use flagship_waves::RolloutPhase;
 
 use super::{
     ApiState,
@@ -23,6 +24,9 @@ use crate::{
 
 /// So many labels are listed as scopes; a large fleet has more than anybody reads.
 const LABELS: usize = 24;
+
+/// Of so many rollouts that ended the plans are listed.
+const LATELY: usize = 12;
 
 /// Says what an abort would do; orders nothing.
 #[utoipa::path(post, path = "/api/v1/abort-preview", tag = "aborts", request_body = AbortRequest,
@@ -177,21 +181,28 @@ pub async fn scopes(
 ) -> Result<Json<List<ScopeHit>>, ApiError> {
     let seen = Seen::read(&state)?;
     let sight = state.sight(&actor.grants);
-    let mut open: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
-    open.retain(|row| !row.state.is_over() && sight.rollout(row));
+    let mut rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
+    rollouts.retain(|row| sight.rollout(row));
+    let (mut ended, open): (Vec<_>, Vec<_>) =
+        rollouts.into_iter().partition(|row| row.state.is_over());
+    // What has succeeded lately is stopped too by who finds it bad now.
+    ended.retain(|row| row.state.phase == RolloutPhase::Succeeded);
+    ended.sort_by_key(|row| std::cmp::Reverse(row.state.ended));
+    ended.truncate(LATELY);
+    let all = || open.iter().chain(&ended);
     let mut known = vec![("--fleet".to_owned(), Scope::Fleet)];
     let mut add = |option: String, scope: Scope| {
         if !known.iter().any(|(_, other)| *other == scope) {
             known.push((option, scope));
         }
     };
-    for row in &open {
+    for row in all() {
         add(
             format!("--project {}", row.project),
             Scope::Project(row.project.clone()),
         );
     }
-    for row in &open {
+    for row in all() {
         let plan = row.plan_ref();
         add(format!("--plan {plan}"), Scope::Plan(plan));
     }
@@ -202,7 +213,7 @@ pub async fn scopes(
         };
         add(format!("--rollout {}/{}", row.project, row.id), scope);
     }
-    for row in open.iter().filter(|row| sight.workload(&row.workload)) {
+    for row in all().filter(|row| sight.workload(&row.workload)) {
         add(
             format!("--workload {}", row.workload),
             Scope::Workload(row.workload.clone()),

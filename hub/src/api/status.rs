@@ -71,7 +71,7 @@ pub async fn status(
         fleet: fleet(&state)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         term: term.map_or_else(|| "-".to_owned(), |row| row.term.to_string()),
-        banners: standing(&state, &seen, &sight, &rollouts),
+        banners: standing(&state, &seen, &sight, &rollouts)?,
         clusters: count(here.len() + away.len()),
         connected: count(here.len()),
         not_heard,
@@ -79,7 +79,7 @@ pub async fn status(
         rollouts: rollouts
             .open
             .iter()
-            .map(|row| rollout::view(&seen, row, false))
+            .map(|row| rollout::view(&seen, &sight, row, false))
             .collect(),
         seq: seen.seq,
     }))
@@ -95,7 +95,7 @@ pub async fn banners(
     let seen = Seen::read(&state)?;
     let sight = state.sight(&actor.grants);
     let rollouts = Rollouts::read(&state, &sight)?;
-    let banners = standing(&state, &seen, &sight, &rollouts);
+    let banners = standing(&state, &seen, &sight, &rollouts)?;
     Ok(Json(List::whole(banners, seen.seq)))
 }
 
@@ -119,7 +119,12 @@ impl Rollouts {
     }
 }
 
-fn standing(state: &ApiState, seen: &Seen, sight: &Sight<'_>, rollouts: &Rollouts) -> Vec<Banner> {
+fn standing(
+    state: &ApiState,
+    seen: &Seen,
+    sight: &Sight<'_>,
+    rollouts: &Rollouts,
+) -> Result<Vec<Banner>, StoreError> {
     // Where its data lie is one of its settings, which are not for everybody.
     let data = if sight.is_whole() {
         &state.settings.data
@@ -130,9 +135,11 @@ fn standing(state: &ApiState, seen: &Seen, sight: &Sight<'_>, rollouts: &Rollout
     of_the_hub.retain(|banner| sight.banner(banner));
     let mut banners = seen.banners(sight);
     let rollouts = rollouts.open.iter().chain(&rollouts.left);
-    banners.extend(rollouts.filter_map(|row| seen.serving_banner(row)));
+    banners.extend(rollouts.filter_map(|row| seen.serving_banner(sight, row)));
+    banners.extend(seen.stays_banners(sight)?);
     banners.extend(of_the_hub);
-    banners
+    let banners = banners.into_iter();
+    Ok(banners.map(|banner| sight.offer(banner)).collect())
 }
 
 /// That the hub's store is older than what agents hold. Why names clusters and workloads, which only who

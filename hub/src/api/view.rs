@@ -11,7 +11,11 @@ mod serving;
 mod stays;
 pub mod stopped;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use flagship_proto::{
     command::Command,
@@ -26,7 +30,7 @@ use super::{
 };
 use crate::{
     fleet::{Presence, Unstored},
-    ops::{next_steps, standing_aborts, standing_freezes},
+    ops::{Step, next_steps, standing_aborts, standing_freezes},
     records::{AbortRow, ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
     store::{Store, StoreError},
 };
@@ -106,6 +110,16 @@ impl Seen {
         report.map(Arc::as_ref)
     }
 
+    /// What rollouts that are stored released, by workload.
+    pub fn brought(&self) -> Result<BTreeSet<(WorkloadRef, String)>, StoreError> {
+        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+        let brought = rollouts.iter().map(|row| {
+            let version = row.change.to_string();
+            (row.workload.clone(), version)
+        });
+        Ok(brought.collect())
+    }
+
     /// Standing aborts that cover a rollout; an abort by selector does if it met one of its clusters.
     pub fn covering<'a>(
         &'a self,
@@ -120,10 +134,11 @@ impl Seen {
         })
     }
 
-    /// What a person can do about a rollout now, as commands to copy.
-    pub fn next_steps(&self, rollout: &RolloutRow) -> Vec<String> {
+    /// What can be done about a rollout now.
+    pub fn next_steps(&self, rollout: &RolloutRow) -> Vec<Step> {
         let aborts: Vec<_> = self.covering(rollout).map(|abort| abort.id()).collect();
-        next_steps(rollout, &aborts)
+        let freezes: Vec<_> = self.freezing(rollout).map(|freeze| &freeze.id).collect();
+        next_steps(rollout, &aborts, &freezes)
     }
 
     /// Standing freezes that bind a rollout, or some of its clusters.
@@ -145,11 +160,13 @@ impl Seen {
     }
 
     /// What stands over a rollout, aborts first.
-    pub fn banners_over(&self, rollout: &RolloutRow) -> Vec<Banner> {
+    pub fn banners_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
         let aborts = self.covering(rollout).map(banner);
         aborts
             .chain(self.freezing(rollout).map(|freeze| freeze_banner(freeze)))
-            .chain(self.serving_banner(rollout))
+            .chain(self.serving_banner(sight, rollout))
+            .chain(self.stays_banner(sight, rollout))
+            .map(|banner| sight.offer(banner))
             .collect()
     }
 
@@ -157,11 +174,12 @@ impl Seen {
     /// to know of it.
     pub fn banners_beside<'a>(
         &self,
+        sight: &Sight<'_>,
         rollout: &RolloutRow,
         others: impl Iterator<Item = &'a RolloutRow>,
     ) -> Vec<Banner> {
         let plan = rollout.plan_ref();
-        let own = self.banners_over(rollout);
+        let own = self.banners_over(sight, rollout);
         let mut beside: Vec<Banner> = Vec::new();
         for other in others.filter(|other| other.plan_ref() == plan) {
             let aborts = self.covering(other).map(banner);
@@ -169,7 +187,7 @@ impl Seen {
             for banner in aborts.chain(freezes) {
                 let is_told = |told: &Banner| told.id == banner.id;
                 if !own.iter().any(is_told) && !beside.iter().any(is_told) {
-                    beside.push(banner);
+                    beside.push(sight.offer(banner));
                 }
             }
         }

@@ -243,6 +243,15 @@ impl Grants {
             Right::Lift | Right::Unfreeze => ", or one that was made with --lift",
             Right::View | Right::Ship | Right::Stop | Right::Approve | Right::Administer => "",
         };
+        let list = match right {
+            Right::Stop => " (`flagship abort` without a scope lists it)",
+            Right::View
+            | Right::Ship
+            | Right::Approve
+            | Right::Administer
+            | Right::Lift
+            | Right::Unfreeze => "",
+        };
         let whole = object.map_or_else(String::new, |object| format!(" {object}"));
         if places.is_empty() {
             return Missing {
@@ -259,7 +268,7 @@ impl Grants {
             over: whole,
             has: format!("it may {right} {places}"),
             remedy: format!(
-                "name something in {places}, or use a token with the role {needed}{of}{own}"
+                "name something in {places}{list}, or use a token with the role {needed}{of}{own}"
             ),
         }
     }

@@ -1,6 +1,9 @@
 //! Names as people type them: `rollout/checkout-3`, `shop/checkout-3`, `checkout` for its newest rollout.
 
-use flagship_proto::model::{InvalidId, PlanRef, ProjectName, Scope, Selector};
+use flagship_proto::{
+    command::{Command, OPEN},
+    model::{InvalidId, PlanRef, ProjectName, Scope, Selector},
+};
 
 use super::{
     client::{pages, segment},
@@ -232,7 +235,21 @@ pub fn scope(text: &str) -> Result<Scope, CliError> {
 }
 
 /// What was typed where a scope has to be said with its option: which option it may be.
-pub fn no_scope_word(text: &str) -> CliError {
+pub fn no_scope_word(words: &[String]) -> CliError {
+    let (text, rest) = words
+        .split_first()
+        .map_or(("", &[][..]), |(text, rest)| (text.as_str(), rest));
+    let id = rest.first().map_or(OPEN, String::as_str);
+    let other = match text {
+        "list" | "ls" | "get" => Some(Command::flagship("get aborts")),
+        "show" | "describe" | "status" => Some(Command::flagship("describe abort").of(id)),
+        "lift" | "end" | "remove" => Some(Command::flagship("lift").of(id).because()),
+        _ => None,
+    };
+    if let Some(other) = other {
+        let what = format!("{text:?} is no scope: nothing was stopped");
+        return CliError::bad(what).remedy(other.to_string());
+    }
     let (kind, name) = match text.split_once('/') {
         Some((kind @ ("project" | "plan" | "rollout" | "workload" | "cluster"), name)) => {
             (Some(kind), name)

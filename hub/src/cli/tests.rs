@@ -280,9 +280,26 @@ fn a_scope_without_its_option_is_answered_with_the_command_that_has_it() {
                 "{typed}"
             );
         }
-        let error = super::refs::no_scope_word(typed);
+        let error = super::refs::no_scope_word(&[typed.to_owned()]);
         assert_eq!(error.exit, Exit::BadInput);
         assert!(error.to_string().contains(option), "{error}");
+    }
+}
+
+#[test]
+fn who_types_another_tools_verbs_after_abort_is_told_ours() {
+    for (typed, ours) in [
+        (&["list"][..], "flagship get aborts"),
+        (&["show", "a-1"], "flagship describe abort a-1"),
+        (&["lift", "a-1"], "flagship lift a-1 --reason …"),
+        (&["show"], "flagship describe abort …"),
+    ] {
+        let line = ["flagship", "abort"].iter().chain(typed);
+        assert!(Cli::try_parse_from(line).is_ok(), "{typed:?}");
+        let words: Vec<String> = typed.iter().map(ToString::to_string).collect();
+        let error = super::refs::no_scope_word(&words);
+        assert_eq!(error.remedy.as_deref(), Some(ours));
+        assert!(error.what.ends_with("nothing was stopped"), "{error}");
     }
 }
 

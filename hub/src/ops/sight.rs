@@ -51,11 +51,11 @@ impl Sight<'_> {
         self.grants.somewhere(Right::Stop).is_ok()
     }
 
-    /// Whether this caller may stop, and take back, all of a rollout.
-    pub fn stops(&self, row: &RolloutRow) -> bool {
+    /// Whether this caller has a right over all of a rollout.
+    pub fn may_do(&self, right: Right, row: &RolloutRow) -> bool {
         let plan = row.plan_ref();
         let object = Object::Plan(&plan, row.labels());
-        self.grants.decide(Right::Stop, object).is_ok()
+        self.grants.decide(right, object).is_ok()
     }
 
     /// Whether nothing is hidden.

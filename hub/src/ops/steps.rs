@@ -2,24 +2,60 @@
 
 use flagship_proto::{
     command::{Command, OPEN, below},
-    model::{AbortId, Change, ReturnTo},
+    model::{AbortId, Change, FreezeId, ReturnTo},
 };
 use flagship_waves::{Reason, RolloutPhase, Wish, allowed};
 
 use super::StartRollout;
-use crate::records::RolloutRow;
+use crate::{auth::Right, records::RolloutRow};
 
-/// The commands, the most likely one first; none while it goes its way. `aborts` stand over it.
-pub fn next_steps(row: &RolloutRow, aborts: &[&AbortId]) -> Vec<String> {
+/// One thing that can be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The command, with what it does as its comment.
+    pub command: String,
+    /// What it is called, for who may not do it.
+    pub verb: &'static str,
+    /// The right that it takes.
+    pub right: Right,
+}
+
+impl Step {
+    fn new(verb: &'static str, right: Right, command: String) -> Self {
+        Self {
+            command,
+            verb,
+            right,
+        }
+    }
+}
+
+/// What each may do of these, as commands. What only others may is no command, but who may is told by one.
+pub fn offered(steps: Vec<Step>, may: impl Fn(Right) -> bool) -> Vec<String> {
+    let (own, others): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| may(step.right));
+    let mut offered: Vec<String> = own.into_iter().map(|step| step.command).collect();
+    let mut verbs: Vec<&str> = others.iter().map(|step| step.verb).collect();
+    verbs.dedup();
+    if !verbs.is_empty() {
+        offered.push(who_may(&verbs.join(", ")));
+    }
+    offered
+}
+
+/// The command that says who may do something.
+pub fn who_may(verbs: &str) -> String {
+    Command::flagship("access list").that(&format!("says who may {verbs}"))
+}
+
+/// What can be done, the most likely first; nothing while it goes its way. `aborts` and `freezes` stand
+/// over it.
+pub fn next_steps(row: &RolloutRow, aborts: &[&AbortId], freezes: &[&FreezeId]) -> Vec<Step> {
     let state = &row.state;
     let stopped = match state.phase {
         RolloutPhase::Paused | RolloutPhase::Aborted | RolloutPhase::Failed => true,
         RolloutPhase::Retreating => return stuck(row),
-        RolloutPhase::Pending
-        | RolloutPhase::Progressing { .. }
-        | RolloutPhase::Succeeded
-        | RolloutPhase::RolledBack
-        | RolloutPhase::Superseded => false,
+        RolloutPhase::Pending | RolloutPhase::Progressing { .. } => !freezes.is_empty(),
+        RolloutPhase::Succeeded | RolloutPhase::RolledBack | RolloutPhase::Superseded => false,
     };
     if !stopped || state.accepted.is_some() {
         return Vec::new();
@@ -27,43 +63,58 @@ pub fn next_steps(row: &RolloutRow, aborts: &[&AbortId]) -> Vec<String> {
     let name = row.full_name();
     let shows = aborts.iter().map(|id| {
         let describe = Command::flagship("describe").of("abort").of(id);
-        describe.that("who has stopped, and who has not")
+        let command = describe.that("who has stopped, and who has not");
+        Step::new("describe", Right::View, command)
     });
     let lifts = aborts.iter().map(|id| {
         let lift = Command::flagship("lift").of(id).because();
-        lift.that("moves nothing by itself")
+        Step::new("lift", Right::Lift, lift.that("moves nothing by itself"))
     });
-    let mut steps: Vec<String> = shows.chain(lifts).collect();
+    let ends = freezes.iter().map(|id| {
+        let end = Command::flagship("unfreeze").of(id).because();
+        Step::new("unfreeze", Right::Unfreeze, end.that("lets it go on"))
+    });
+    let mut steps: Vec<Step> = shows.chain(lifts).collect();
     let stands = !steps.is_empty();
+    steps.extend(ends);
     let back = Wish::Retreat {
         to: ReturnTo::LastPromoted,
         now: false,
     };
-    for (wish, meaning) in [
-        (Wish::Resume, "goes on"),
-        (back, "takes every cluster back, Done ones too"),
-        (Wish::Retry, "begins again at step 0; Done clusters stay"),
-        (Wish::Accept, "takes the mixed state as final"),
+    let is_frozen = matches!(
+        state.phase,
+        RolloutPhase::Pending | RolloutPhase::Progressing { .. }
+    );
+    for (wish, right, meaning) in [
+        (Wish::Resume, Right::Ship, "goes on"),
+        (back, Right::Stop, "takes every cluster back, Done ones too"),
+        (
+            Wish::Retry,
+            Right::Ship,
+            "begins again at step 0; Done clusters stay",
+        ),
+        (Wish::Accept, Right::Ship, "takes the mixed state as final"),
     ] {
-        if allowed(state, &wish, stands).is_ok() {
+        // Of what is only frozen nothing is final.
+        let is_meant = !is_frozen || right == Right::Stop;
+        if is_meant && allowed(state, &wish, stands).is_ok() {
             let command = Command::flagship(wish.verb()).of(&name).because();
-            steps.push(command.that(meaning));
+            steps.push(Step::new(wish.verb(), right, command.that(meaning)));
         }
     }
     if !stands && matches!(state.phase, RolloutPhase::Aborted | RolloutPhase::Failed) {
         let start = Command::flagship("start").of(row.plan_ref());
         let start = start.of("--to-version").of(OPEN).of("--supersede");
-        steps.push(
-            start
-                .because()
-                .that("releases another version in its place"),
-        );
+        let command = start
+            .because()
+            .that("releases another version in its place");
+        steps.push(Step::new("start", Right::Ship, command));
     }
     steps
 }
 
 /// What ends a retreat that has something in its way; none where it goes its way, or was accepted.
-fn stuck(row: &RolloutRow) -> Vec<String> {
+fn stuck(row: &RolloutRow) -> Vec<Step> {
     if row.state.accepted.is_some() {
         return Vec::new();
     }
@@ -72,15 +123,20 @@ fn stuck(row: &RolloutRow) -> Vec<String> {
     let mut ways = Vec::new();
     if waits(|reason| matches!(reason, Reason::ReturnNotHeard { .. })) {
         let there = Command::agent("retreat").of(&row.workload).because();
-        ways.push(there.that("on the machine of a cluster that is not heard"));
+        let command = there.that("on the machine of a cluster that is not heard");
+        ways.push(Step::new("retreat", Right::View, command));
     }
     if waits(|reason| matches!(reason, Reason::CannotReturn { .. })) {
         let other = Command::flagship("retreat").of(&name).of("--to").of(OPEN);
-        ways.push(other.because().that("sends them to another version"));
+        let command = other
+            .because()
+            .that("sends those that are not back to another version");
+        ways.push(Step::new("retreat", Right::Stop, command));
     }
     if !ways.is_empty() {
         let accept = Command::flagship("accept").of(&name).because();
-        ways.push(accept.that("takes the mixed state as final"));
+        let command = accept.that("takes the mixed state as final");
+        ways.push(Step::new("accept", Right::Ship, command));
     }
     ways
 }
@@ -107,7 +163,9 @@ fn ends_when_back(row: &RolloutRow) -> String {
 /// What can be done about a rollout that holds clusters of the plan that is to be started.
 pub(super) fn ways_out(args: &StartRollout, holder: &RolloutRow, aborts: &[&AbortId]) -> String {
     let name = holder.full_name();
-    let mut ways = next_steps(holder, aborts);
+    // Who starts is told of every way, also of what others have to go for them.
+    let steps = next_steps(holder, aborts, &[]).into_iter();
+    let mut ways: Vec<String> = steps.map(|step| step.command).collect();
     let said = if ways.is_empty() {
         let back = Command::flagship("retreat").of(&name).because();
         ways.push(back.that("takes every cluster back, Done ones too"));

@@ -166,6 +166,12 @@ impl Ops {
                     let lift = Command::flagship("lift").of(abort.id()).because();
                     refusal.try_this(&lift.to_string())
                 }
+                // A person's word that it is final is undone by one that says that it is not.
+                (Wish::Retreat { .. }, _) if row.state.accepted.is_some() => {
+                    let abort = Command::flagship("abort").of("--plan").of(row.plan_ref());
+                    let abort = abort.of("--retreat").because();
+                    refusal.try_this(&abort.that("takes back what it brought all the same"))
+                }
                 (
                     Wish::Pause
                     | Wish::Resume

@@ -72,11 +72,13 @@ export function several(names) {
 export function bannerWord(kind) {
   if (kind === "freeze") return "FROZEN";
   if (kind === "serving") return "NOT FIXED";
+  if (kind === "stays") return "STAYS";
   return kind === "behind" ? "HALTED" : "STOPPED";
 }
 
 /** What the command under it does. */
 export function bannerRemedy(kind) {
+  if (kind === "stays") return "to take it back too";
   return kind === "serving" ? "to take it back" : "to end it";
 }
 

@@ -30,6 +30,8 @@ const ACT: Duration = Duration::from_secs(12);
 /// After this time a person is told what is waited for.
 const LONG: Duration = Duration::from_secs(2);
 
+/// After this time `--wait` says that it waits.
+const SOON: Duration = Duration::from_secs(2);
 /// How often the agent is asked while `--wait` waits.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -158,6 +160,7 @@ async fn control(
 /// Waits until no traffic is left on the change of what was told to go back.
 async fn until_back(agent: &Agent, answer: &mut Answer, wait: Duration) -> bool {
     let began = Instant::now();
+    let mut is_told = false;
     loop {
         let has_come_back = |name: &str| {
             let mut seen = answer.status.workloads.iter();
@@ -167,12 +170,21 @@ async fn until_back(agent: &Agent, answer: &mut Answer, wait: Duration) -> bool 
             return true;
         }
         if began.elapsed() >= wait {
+            let mut seen = answer.status.workloads.iter();
+            let late = seen.find(|seen| !is_back(seen) && !seen.message.is_empty());
+            let why = late.map_or_else(String::new, |seen| {
+                format!(" ({}: {})", seen.workload, seen.message)
+            });
             complain(&format!(
-                "not back after {} s; it goes on going back: {} status",
+                "not back after {} s{why}; it goes on going back: {} status",
                 wait.as_secs(),
                 agent.typed
             ));
             return false;
+        }
+        if !is_told && began.elapsed() >= SOON {
+            is_told = true;
+            complain("in force; waiting until no traffic is left on it");
         }
         tokio::time::sleep(AGAIN).await;
         if let Ok(now) = ask(&agent.folder, &Request::Status {}).await {

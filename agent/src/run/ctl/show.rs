@@ -120,7 +120,9 @@ fn traffic(verb: LocalVerb, view: Option<&WorkloadView>) -> String {
         }
         (LocalVerb::Hold, None) => "traffic stays, and nothing starts".to_owned(),
         (LocalVerb::Retreat, Some(0)) => {
-            format!("no traffic is on {version}, and nothing starts until this is released")
+            let serves = view.and_then(|view| view.primary.as_deref());
+            let serves = serves.map_or_else(String::new, |version| format!(": {version} serves"));
+            format!("no traffic is on {version}{serves}, and nothing starts until this is released")
         }
         (LocalVerb::Retreat, Some(share)) => {
             format!(

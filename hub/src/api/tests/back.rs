@@ -61,7 +61,7 @@ async fn a_silent_cluster_that_was_done_and_is_told_to_go_back_serves_until_it_i
     let token = api.token(Role::Admin).await;
     let rollout = told_to_go_back(&api, &token, Phase::Succeeded, "").await;
     let mut seen = api.seen();
-    let banner = seen.serving_banner(&rollout).unwrap();
+    let banner = api.serving(&seen, &rollout).unwrap();
     assert_eq!(
         banner.text,
         "shop/checkout-1 is going back, and 1.1.0 is still served by us-1 \
@@ -78,7 +78,7 @@ async fn a_silent_cluster_that_was_done_and_is_told_to_go_back_serves_until_it_i
     assert!(text.ends_with("still serves 1.1.0"), "{text}");
     seen = api.seen();
     hear(&mut seen);
-    assert_eq!(seen.serving_banner(&rollout), None, "it is on its way");
+    assert_eq!(api.serving(&seen, &rollout), None, "it is on its way");
     let mut back = rollout.to_value();
     for cluster in back.state.clusters.values_mut() {
         cluster.phase = ClusterPhase::RolledBack;
@@ -112,7 +112,7 @@ async fn a_cluster_that_says_that_it_cannot_go_back_is_not_fixed_and_not_stopped
     let rollout = told_to_go_back(&api, &token, Phase::Failed, why).await;
     let mut seen = api.seen();
     hear(&mut seen);
-    let banner = seen.serving_banner(&rollout).unwrap();
+    let banner = api.serving(&seen, &rollout).unwrap();
     assert!(
         banner
             .text
@@ -127,8 +127,10 @@ async fn a_cluster_that_says_that_it_cannot_go_back_is_not_fixed_and_not_stopped
     assert_eq!(line["state"], "notStopped", "{view}");
     assert_eq!(line["reason"], why, "{view}");
     assert_eq!(view["outcome"], "notStopped", "{view}");
-    let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
-    assert_eq!(line["localCommand"], there, "{view}");
+    assert!(
+        line["localCommand"].is_null(),
+        "it would do the same: {view}"
+    );
     assert_eq!(view["notFixed"][0]["share"], 100, "{view}");
     let elsewhere = "flagship retreat shop/checkout-1 --to … --reason …   # another version";
     assert!(banner.remedy.starts_with(elsewhere), "{}", banner.remedy);

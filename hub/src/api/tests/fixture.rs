@@ -24,7 +24,7 @@ use crate::{
         ApiState,
         metrics::Metrics,
         router,
-        types::{AbortView, Problem},
+        types::{AbortView, Banner, Problem, RolloutView},
         view::{self, Seen},
     },
     auth::{Binding, Grants, Role},
@@ -32,7 +32,7 @@ use crate::{
     leader::draw_incarnation,
     leases::Leases,
     ops::{Caller, CreateToken, Ops},
-    records::{ClusterRow, ClusterState, Enrolled, Record, Stored, key},
+    records::{ClusterRow, ClusterState, Enrolled, Record, RolloutRow, Stored, key},
     store::{Key, Outcome, Store, Txn},
 };
 
@@ -132,6 +132,17 @@ impl Api {
     /// An abort as somebody who sees everything is shown it, where this is seen of the fleet.
     pub(super) fn shown(&self, abort: &str, seen: &Seen) -> AbortView {
         self.shown_to(&Grants::everything(), abort, seen)
+    }
+
+    /// What is said of who still serves what a rollout brought, to somebody who sees everything.
+    pub(super) fn serving(&self, seen: &Seen, row: &RolloutRow) -> Option<Banner> {
+        let everything = Grants::everything();
+        seen.serving_banner(&self.state.sight(&everything), row)
+    }
+
+    /// A rollout as one with these rights is shown it.
+    pub(super) fn rollout_for(&self, grants: &Grants, row: &Stored<RolloutRow>) -> RolloutView {
+        view::rollout::view(&self.seen(), &self.state.sight(grants), row, true)
     }
 
     /// The same as one with these rights is shown it.

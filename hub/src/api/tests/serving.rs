@@ -73,12 +73,12 @@ async fn a_hold_or_a_freeze_says_who_still_serves_the_change_and_what_takes_it_b
         let api = Api::new().await;
         let token = api.token(Role::Admin).await;
         let rollout = half_way(&api, &token).await;
-        assert_eq!(api.seen().serving_banner(&rollout), None, "it goes on");
+        assert_eq!(api.serving(&api.seen(), &rollout), None, "it goes on");
         let headers = [("flagship-reason", "a test")];
         let ordered = api.post_with(path, &token, body, &headers).await;
         assert_eq!(ordered.status, 200, "{}", ordered.body);
         let mut seen = api.seen();
-        let banner = seen.serving_banner(&rollout).unwrap();
+        let banner = api.serving(&seen, &rollout).unwrap();
         let says = format!(
             "shop/checkout-1 {why}, and 1.1.0 is still served by us-1 \
              (50% of its traffic, not heard; nothing advances there after "
@@ -90,15 +90,22 @@ async fn a_hold_or_a_freeze_says_who_still_serves_the_change_and_what_takes_it_b
         );
         let mut later = api.seen();
         later.now = later.now.plus(std::time::Duration::from_secs(60));
-        let banner = later.serving_banner(&rollout).unwrap();
+        let banner = api.serving(&later, &rollout).unwrap();
         let known = "us-1 (50% of its traffic, frozen, not heard)";
         assert!(
             banner.text.ends_with(known),
             "the bound has passed: {}",
             banner.text
         );
+        // A hub that has begun since gives no lease where an abort stands.
+        let mut again = later;
+        (again.started, again.longest) = (again.now, again.longest * 4);
+        if why == "is being stopped" {
+            let banner = api.serving(&again, &rollout).unwrap();
+            assert!(banner.text.ends_with(known), "{}", banner.text);
+        }
         hear(&mut seen);
-        let banner = seen.serving_banner(&rollout).unwrap();
+        let banner = api.serving(&seen, &rollout).unwrap();
         assert!(
             banner.text.ends_with("us-1 (50% of its traffic)"),
             "{}",
@@ -123,15 +130,15 @@ async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_pas
     api.post_with("/api/v1/aborts", &token, body, &[]).await;
     let mut seen = api.seen();
     hear(&mut seen);
-    assert_eq!(seen.serving_banner(&rollout), None);
+    assert_eq!(api.serving(&seen, &rollout), None);
     seen.now = seen.now.plus(std::time::Duration::from_secs(40));
     hear(&mut seen);
-    assert!(seen.serving_banner(&rollout).is_some(), "it is stuck");
+    assert!(api.serving(&seen, &rollout).is_some(), "it is stuck");
     for report in seen.reports.values_mut() {
         let status = &mut std::sync::Arc::make_mut(report).status;
         (status.weight, status.observed) = (Weight::ZERO, Some(Weight::ZERO));
     }
-    assert_eq!(seen.serving_banner(&rollout), None, "nobody gets it");
+    assert_eq!(api.serving(&seen, &rollout), None, "nobody gets it");
 }
 
 #[tokio::test]

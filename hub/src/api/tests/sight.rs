@@ -5,6 +5,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
 use flagship_proto::model::OnDisconnect;
+use flagship_waves::RolloutPhase;
 
 use super::{
     fixture::Api,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::{Binding, Grants, Role},
-    records::{ClusterRow, ClusterState, key},
+    records::{ClusterRow, ClusterState, RolloutRow, key},
     store::Txn,
 };
 
@@ -242,7 +243,7 @@ async fn who_stops_by_labels_is_given_a_way_back_that_he_may_order() {
         (stops_and_sees("us"), own),
         (stops_and_sees("eu"), &others),
         (Grants::everything(), retreat),
-        (Grants(vec![Binding::of(Role::Viewer)]), retreat),
+        (Grants(vec![Binding::of(Role::Viewer)]), &others),
     ] {
         assert_eq!(command(&api.shown_to(&grants, id, &seen)), expected);
     }
@@ -270,5 +271,26 @@ async fn why_a_cluster_is_quarantined_is_told_only_to_who_sees_all_of_it() {
             let shown = api.send(&Method::GET, path, Some(token), "", "").await.body;
             assert_eq!(shown.contains("bank/Deployment"), tells, "{shown}");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_names_no_scope_is_offered_what_has_succeeded_lately_too() {
+    let api = Api::new().await;
+    in_two_regions(&api).await;
+    let token = api.token(Role::Responder).await;
+    let name = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
+    for (phase, is_offered) in [
+        (RolloutPhase::Succeeded, true),
+        (RolloutPhase::Superseded, false),
+    ] {
+        let mut row = api.read::<RolloutRow>(&name).to_value();
+        row.state.phase = phase;
+        api.commit(Txn::new().put(&row)).await;
+        let scopes = api.get("/api/v1/abort-scopes", &token).await;
+        for option in ["--project shop", "--plan shop/checkout", "--workload shop"] {
+            assert_eq!(scopes.contains(option), is_offered, "{option}: {scopes}");
+        }
+        assert!(!scopes.contains("--rollout"), "{scopes}");
     }
 }

@@ -6,10 +6,7 @@ use serde_json::Value;
 
 use super::fixture::{Answer, Api};
 use crate::{
-    api::{
-        types::{About, Banner, RolloutView},
-        view::{Seen, rollout},
-    },
+    api::types::{About, Banner, RolloutView},
     auth::{Binding, Grants, Role},
     ops::Ops,
     records::{RolloutRow, Stored, key},
@@ -139,7 +136,7 @@ async fn a_wave_that_had_begun_is_stopped_by_an_abort_and_ended_by_the_end() {
             row.state.waves[0].started = Some(since);
         })
         .await;
-        let view = rollout::view(&api.seen(), &first(&api).await, false);
+        let view = api.rollout_for(&Grants::everything(), &first(&api).await);
         assert_eq!(view.waves[0].state, word);
         assert_eq!(view.waves[1].state, next);
     }
@@ -183,10 +180,13 @@ fn parse(answer: &Answer) -> RolloutView {
 async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
     let (api, token) = planned().await;
     start(&api, &token, "1.1.0").await;
-    let steps = |seen: &Seen, row: &Stored<RolloutRow>| rollout::view(seen, row, false).next_steps;
+    let steps = |row: &Stored<RolloutRow>| {
+        let view = api.rollout_for(&Grants::everything(), row);
+        view.next_steps
+    };
     alter(&api, |row| row.state.phase = RolloutPhase::Retreating).await;
     let row = first(&api).await;
-    assert!(steps(&api.seen(), &row).is_empty(), "it goes its way");
+    assert!(steps(&row).is_empty(), "it goes its way");
     let since = api.now();
     let cluster: ClusterName = "us-1".parse().unwrap();
     let stuck = Reason::CannotReturn {
@@ -204,7 +204,7 @@ async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
         let reasons = reasons.into_iter().cloned();
         let waiting: Vec<Waiting> = reasons.map(|reason| Waiting { reason, since }).collect();
         alter(&api, |row| row.state.waiting.clone_from(&waiting)).await;
-        let offered = steps(&api.seen(), &first(&api).await);
+        let offered = steps(&first(&api).await);
         let expected = ways.into_iter().chain(["flagship accept shop/checkout-1 "]);
         let expected: Vec<&str> = expected.collect();
         assert_eq!(offered.len(), expected.len(), "{offered:?}");
@@ -212,4 +212,53 @@ async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
             assert!(offered.starts_with(expected), "{offered}");
         }
     }
+}
+
+#[tokio::test]
+async fn each_is_offered_what_they_may_and_told_who_may_the_rest() {
+    let (api, token) = planned().await;
+    start(&api, &token, "1.1.0").await;
+    let abort = r#"{"scope":{"kind":"fleet"}}"#;
+    api.post_with("/api/v1/aborts", &token, abort, &[]).await;
+    alter(&api, |row| row.state.phase = RolloutPhase::Aborted).await;
+    let row = first(&api).await;
+    let offered = |role| api.rollout_for(&Grants(vec![Binding::of(role)]), &row);
+    let verbs = |view: &RolloutView| -> Vec<String> {
+        let steps = view.next_steps.iter();
+        let words = steps.map(|step| step.split(' ').nth(1).unwrap().to_owned());
+        words.collect()
+    };
+    let (viewer, responder) = (offered(Role::Viewer), offered(Role::Responder));
+    assert_eq!(verbs(&viewer), ["describe", "access"]);
+    assert_eq!(
+        viewer.next_steps[1],
+        "flagship access list   # says who may lift, retreat, accept"
+    );
+    assert_eq!(verbs(&responder), ["describe", "retreat", "access"]);
+    let who = "flagship access list   # says who may lift";
+    assert_eq!(viewer.banners[0].remedy, who);
+    let admin = api.rollout_for(&Grants::everything(), &row);
+    assert!(admin.banners[0].remedy.starts_with("flagship lift "));
+    assert!(!verbs(&admin).contains(&"access".to_owned()));
+}
+
+#[tokio::test]
+async fn a_rollout_that_is_frozen_says_what_can_be_done_about_it() {
+    let (api, token) = planned().await;
+    start(&api, &token, "1.1.0").await;
+    let everything = Grants::everything();
+    let view = api.rollout_for(&everything, &first(&api).await);
+    assert!(view.next_steps.is_empty(), "it goes its way");
+    let freeze = r#"{"scope":{"kind":"fleet"},"forMs":7200000}"#;
+    let why = [("flagship-reason", "a test")];
+    api.post_with("/api/v1/freezes", &token, freeze, &why).await;
+    let view = api.rollout_for(&everything, &first(&api).await);
+    let [end, back] = view.next_steps.as_slice() else {
+        panic!("{:?}", view.next_steps);
+    };
+    assert!(end.starts_with("flagship unfreeze "), "{end}");
+    assert!(
+        back.starts_with("flagship retreat shop/checkout-1 "),
+        "{back}"
+    );
 }

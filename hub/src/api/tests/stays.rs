@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{fixture::Api, stopped::in_flight};
 use crate::{
     auth::Role,
-    records::{ReportRow, key},
+    records::{ClusterRow, ReportRow, key},
     store::Txn,
 };
 
@@ -99,4 +99,61 @@ async fn a_done_cluster_that_does_not_answer_a_retreat_is_shown_with_its_share_a
         assert_eq!(text.contains("at 50% when last heard"), share, "{line}");
         assert_eq!(line["localCommand"].is_string(), share, "{line}");
     }
+}
+
+#[tokio::test]
+async fn while_an_abort_stands_everybody_is_told_what_it_left_as_it_was() {
+    let api = Api::new().await;
+    done(&api, "us-1").await;
+    let viewer = api.token(Role::Viewer).await;
+    let stays = async |path: &str| -> Vec<Value> {
+        let said: Value = serde_json::from_str(&api.get(path, &viewer).await).unwrap();
+        let banners = said["banners"].as_array().or(said["items"].as_array());
+        let banners = banners.unwrap().iter();
+        let stays = banners.filter(|banner| banner["kind"] == "stays");
+        stays.cloned().collect()
+    };
+    assert!(stays("/api/v1/status").await.is_empty(), "nothing stands");
+    let abort = asked(&api, "/api/v1/aborts", r#"{"scope":{"kind":"fleet"}}"#).await;
+    for path in ["/api/v1/status", "/api/v1/banners"] {
+        let said = stays(path).await;
+        assert_eq!(said.len(), 1, "{said:?}");
+        let text = said[0]["text"].as_str().unwrap();
+        let what = "what had succeeded stays as it is: us-1 serves 1.1.0 of shop/checkout-1";
+        assert!(text.ends_with(what), "{text}");
+        assert_eq!(
+            said[0]["remedy"],
+            "flagship abort --fleet --retreat --reason …"
+        );
+    }
+    let summary = abort["summary"].as_str().unwrap();
+    assert!(summary.ends_with("; what had succeeded stays"), "{summary}");
+    let back = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
+    let back = asked(&api, "/api/v1/aborts", back).await;
+    let summary = back["summary"].as_str().unwrap();
+    assert!(!summary.contains("stays"), "{summary}");
+}
+
+#[tokio::test]
+async fn after_history_went_back_what_no_stored_rollout_brought_is_named() {
+    let api = Api::new().await;
+    done(&api, "us-1").await;
+    let us = key::cluster(&"us-1".parse().unwrap());
+    let said = async || {
+        api.get("/api/v1/status", &api.token(Role::Admin).await)
+            .await
+    };
+    assert!(!said().await.contains("no rollout that is stored here"));
+    let mut row = api.read::<ClusterRow>(&us).to_value();
+    row.unconfirmed = Some(api.now());
+    let uid = "uid-us-1".parse().unwrap();
+    let workload = "shop/Deployment/checkout".parse().unwrap();
+    let mut report = api
+        .read::<ReportRow>(&key::report(&uid, &workload))
+        .to_value();
+    report.status.primary_version = Some("1.9.0".into());
+    api.commit(Txn::new().put(&row).put(&report)).await;
+    let status = said().await;
+    let what = "us-1 serves 1.9.0 of shop/Deployment/checkout: no rollout that is stored here";
+    assert!(status.contains(what), "{status}");
 }

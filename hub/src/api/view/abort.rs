@@ -111,6 +111,11 @@ pub fn view(
     let totals = totals(&clusters);
     let past = seen.now.wall >= bound_at;
     let outcome = outcome(&totals, past);
+    let stays = stays.said(&order.scope);
+    let mut summary = summary(&totals, outcome);
+    if stays.is_some() {
+        summary += "; what had succeeded stays";
+    }
     Ok(AbortView {
         id: order.id.to_string(),
         scope: order.scope.to_string(),
@@ -133,16 +138,15 @@ pub fn view(
         taken_back: taken_back.iter().map(ToString::to_string).collect(),
         outcome,
         summary: if durable {
-            summary(&totals, outcome)
+            summary
         } else {
-            let so_far = summary(&totals, outcome);
-            format!("NOT STORED, sent to those who are connected: {so_far}")
+            format!("NOT STORED, sent to those who are connected: {summary}")
         },
         totals,
         clusters,
         not_fixed,
         held_with,
-        stays: stays.said(&order.scope),
+        stays,
         seq: seen.seq,
     })
 }

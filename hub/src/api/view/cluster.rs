@@ -109,12 +109,13 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
         .collect();
     waiting.sort();
     let since = waiting.iter().map(|(_, since)| *since).min()?;
+    let unknown = unknown_there(seen);
     let names: Vec<&str> = waiting
         .iter()
-        .take(5)
+        .take(NAMED)
         .map(|(name, _)| name.as_str())
         .collect();
-    let more = match waiting.len().saturating_sub(5) {
+    let more = match waiting.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -122,14 +123,56 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
         kind: "unconfirmed".to_owned(),
         id: "hub".to_owned(),
         text: format!(
-            "history went back: nothing advances in {}{more} until a person confirms that they are members",
+            "history went back: nothing advances in {}{more} until a person confirms that they are members{unknown}",
             names.join(", ")
         ),
         since,
-        remedy: "flagship cluster list, then flagship cluster confirm --all --reason …".to_owned(),
+        remedy: Command::flagship("cluster confirm")
+            .of("--all")
+            .because()
+            .that("after a look at flagship get clusters"),
         about: About::Fleet,
     })
 }
+
+/// What serves in members that nobody has confirmed since history went back, and which no rollout that is
+/// stored brought: a stop knows nothing of it either.
+fn unknown_there(seen: &Seen) -> String {
+    let Ok(brought) = seen.brought() else {
+        return String::new();
+    };
+    let mut found: Vec<String> = Vec::new();
+    let members = seen.clusters.values().filter(|row| row.state.is_member());
+    for row in members.filter(|row| row.unconfirmed.is_some()) {
+        for has in &row.inventory.workloads {
+            let status = seen.report(&row.uid, &has.workload).map(|one| &one.status);
+            // Of what was never released here nobody asks who brought it.
+            let status = status.filter(|status| status.rollout.is_some());
+            let serves = status.and_then(|status| status.primary_version.clone());
+            let is_unknown =
+                |version: &String| !brought.contains(&(has.workload.clone(), version.clone()));
+            if let Some(version) = serves.filter(is_unknown) {
+                found.push(format!("{} serves {version} of {}", row.name, has.workload));
+            }
+        }
+    }
+    found.sort();
+    let more = found.len().saturating_sub(NAMED);
+    found.truncate(NAMED);
+    if more > 0 {
+        found.push(format!("{more} more"));
+    }
+    match found.as_slice() {
+        [] => String::new(),
+        found => format!(
+            "; {}: no rollout that is stored here brought that, and no abort takes it back",
+            found.join(", ")
+        ),
+    }
+}
+
+/// So many are named.
+const NAMED: usize = 5;
 
 /// What stands in members of the fleet by people on the spot, as banners.
 pub fn local_banners(seen: &Seen) -> Vec<Banner> {

@@ -4,7 +4,7 @@
 use flagship_proto::model::{AbortId, Scope};
 use jiff::Timestamp;
 
-use super::{Seen, abort::is_taken_back, serving::retreat, stays::again};
+use super::{Seen, abort::is_taken_back, stays::again};
 use crate::{
     api::{ApiState, sight::Sight, types::NotFixed},
     records::{AbortRow, RolloutRow, Stored},
@@ -36,17 +36,15 @@ pub(super) fn serving(
         let mut inside = seen.done_and_serving(rollout, |uid| row.concerns(uid));
         inside.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
         let mut outside = seen.in_flight_and_serving(rollout, |uid| !row.concerns(uid));
-        if sight.stops_some() && !sight.stops(rollout) {
+        if let Some(others) = sight.of_others(rollout) {
             let wider = again(&order.scope)
                 .filter(|_| state.ops.stops_all_of(sight.grants(), &order.scope))
                 .map(|abort| abort.of("--retreat").because().to_string());
-            let others = format!("who may stop all of plan {} orders it", rollout.plan_ref());
-            let others = retreat(rollout.full_name()).that(&others);
-            for one in inside.iter_mut().filter(|one| one.unheard.is_none()) {
-                one.command = wider.clone().unwrap_or_else(|| others.clone());
-            }
-            for one in outside.iter_mut().filter(|one| one.unheard.is_none()) {
-                one.command.clone_from(&others);
+            let wider = wider.unwrap_or_else(|| others.clone());
+            for (some, way) in [(&mut inside, wider), (&mut outside, others)] {
+                for one in some.iter_mut().filter(|one| one.unheard.is_none()) {
+                    one.command.clone_from(&way);
+                }
             }
         }
         serving.not_fixed.append(&mut inside);

@@ -1,18 +1,29 @@
 //! A rollout as a view: its state, what it waits for and since when, and each of its clusters.
 
-use flagship_proto::{model::ClusterUid, words::given};
+use flagship_proto::{
+    model::{ClusterUid, WorkloadStatus},
+    words::given,
+};
 use flagship_waves::{
     Activity, ClusterPhase, ClusterState, Retreat, RolloutPhase, RolloutState, Stage,
 };
 
 use super::Seen;
 use crate::{
-    api::types::{RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
+    api::{
+        sight::Sight,
+        types::{RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
+    },
     records::{RolloutRow, Stored},
 };
 
 /// The view; without its clusters for lists.
-pub fn view(seen: &Seen, row: &Stored<RolloutRow>, with_clusters: bool) -> RolloutView {
+pub fn view(
+    seen: &Seen,
+    sight: &Sight<'_>,
+    row: &Stored<RolloutRow>,
+    with_clusters: bool,
+) -> RolloutView {
     let state = &row.state;
     let (wave, stage) = match &state.phase {
         RolloutPhase::Progressing { wave, stage } => {
@@ -45,7 +56,7 @@ pub fn view(seen: &Seen, row: &Stored<RolloutRow>, with_clusters: bool) -> Rollo
         stage,
         attempt: state.attempt,
         why: why(state),
-        next_steps: seen.next_steps(row),
+        next_steps: sight.next_steps(seen, row),
         requests: row
             .open_requests()
             .map(|request| format!("{} by {}", request.wish.verb(), request.actor))
@@ -65,7 +76,7 @@ pub fn view(seen: &Seen, row: &Stored<RolloutRow>, with_clusters: bool) -> Rollo
         },
         done: u32::try_from(succeeded).unwrap_or(u32::MAX),
         total: u32::try_from(members.count()).unwrap_or(u32::MAX),
-        banners: seen.banners_over(row),
+        banners: seen.banners_over(sight, row),
         seq: seen.seq,
     }
 }
@@ -280,6 +291,11 @@ fn cluster(
             message: state.local.iter().map(ToString::to_string).collect(),
             since: state.local.as_ref().map(|act| act.at),
         },
+        (ClusterPhase::Ordered, None) if seen.connected(uid) => Why {
+            code: row.state.word_of(state).to_owned(),
+            message: report.map_or_else(String::new, before),
+            since: Some(state.since),
+        },
         (_, _) => Why {
             code: row.state.word_of(state).to_owned(),
             message: String::new(),
@@ -304,6 +320,16 @@ fn cluster(
         connected: seen.connected(uid),
         last_heard: seen.last_heard(uid),
         unheard_since: seen.unheard_since(uid),
+    }
+}
+
+/// What an agent that is heard and has not taken up its order still does of an earlier rollout.
+fn before(status: &WorkloadStatus) -> String {
+    match &status.rollout {
+        Some(rollout) if !status.message.is_empty() => {
+            format!("first comes {rollout} there: {}", status.message)
+        }
+        Some(_) | None => String::new(),
     }
 }
 

@@ -13,7 +13,10 @@ use super::{
     abort::{bound_at, later},
 };
 use crate::{
-    api::types::{About, Banner, NotFixed},
+    api::{
+        sight::Sight,
+        types::{About, Banner, NotFixed},
+    },
     ops::{PreviewCluster, RolloutName},
     records::{AbortRow, ClaimRow, RolloutRow, Stored, key},
 };
@@ -185,8 +188,12 @@ impl Seen {
         }
         let aborts = self.covering(rollout).filter(|abort| abort.concerns(uid));
         let aborts = aborts.map(|abort| bound_at(abort));
-        let until = aborts.max().filter(|until| self.now.wall < *until);
-        Some(match until.or_else(|| self.may_advance_until(uid)) {
+        // Where an abort has bounded it nothing else lets it go on, a hub that has begun since least of all.
+        let until = match aborts.max() {
+            Some(until) => Some(until).filter(|until| self.now.wall < *until),
+            None => self.may_advance_until(uid),
+        };
+        Some(match until {
             Some(until) => unheard_until("not heard", until),
             None => "frozen, not heard".to_owned(),
         })
@@ -219,7 +226,7 @@ impl Seen {
     }
 
     /// What is not fixed of a rollout that was stopped, or is frozen in mid-canary, as a banner.
-    pub fn serving_banner(&self, rollout: &RolloutRow) -> Option<Banner> {
+    pub fn serving_banner(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Option<Banner> {
         let state = &rollout.state;
         let by = state.retreat.as_ref().and_then(|back| back.abort.as_ref());
         let is_left = state.left_behind().next().is_some()
@@ -248,6 +255,11 @@ impl Seen {
             return None;
         };
         serving.extend(self.in_flight_and_serving(rollout, |_| true));
+        if let Some(others) = sight.of_others(rollout) {
+            for one in serving.iter_mut().filter(|one| one.unheard.is_none()) {
+                one.command.clone_from(&others);
+            }
+        }
         let first = serving.first()?;
         let mut remedies: Vec<&str> = serving.iter().map(|one| one.command.as_str()).collect();
         remedies.sort_unstable();
@@ -283,7 +295,7 @@ pub(super) fn frozen(at: &str, heard: &str, until: Timestamp, now: Timestamp) ->
     }
 }
 
-pub(super) fn retreat(rollout: impl std::fmt::Display) -> Command {
+fn retreat(rollout: impl std::fmt::Display) -> Command {
     Command::flagship("retreat").of(rollout).because()
 }
 

@@ -4,11 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flagship_proto::{
     command::Command,
-    model::{ClusterName, Order, Scope},
+    model::{AbortMode, ClusterName, Order, Phase, Scope},
     words::count,
 };
+use flagship_waves::RolloutPhase;
+use jiff::Timestamp;
 
-use crate::ops::RolloutName;
+use super::Seen;
+use crate::{
+    api::{
+        sight::Sight,
+        types::{About, Banner},
+    },
+    ops::{Doing, RolloutName, doing},
+    records::{AbortRow, OrderRow, RolloutRow, Stored, key},
+    store::StoreError,
+};
 
 /// So many clusters, and so many rollouts, are named.
 const NAMED: usize = 6;
@@ -32,6 +43,12 @@ impl Stays {
 
     /// All of it in one line; none where nothing stays.
     pub(super) fn said(&self, scope: &Scope) -> Option<String> {
+        let what = self.what()?;
+        Some(format!("{what}; to take it back too: {}", too(scope)))
+    }
+
+    /// What stays, and where.
+    fn what(&self) -> Option<String> {
         if self.0.is_empty() {
             return None;
         }
@@ -39,14 +56,101 @@ impl Stays {
         if self.0.len() > NAMED {
             parts.push(count(self.0.len() - NAMED, "more rollout"));
         }
-        let how = match again(scope) {
-            Some(command) => command.of("--retreat").because().to_string(),
-            None => "order it for the same scope with mode RetreatDone".to_owned(),
-        };
-        Some(format!(
-            "what had succeeded stays as it is: {}; to take it back too: {how}",
-            parts.join(", ")
+        let parts = parts.join(", ");
+        Some(format!("what had succeeded stays as it is: {parts}"))
+    }
+}
+
+/// What takes back too what had succeeded in a scope.
+fn too(scope: &Scope) -> String {
+    match again(scope) {
+        Some(command) => command.of("--retreat").because().to_string(),
+        None => "order it for the same scope with mode RetreatDone".to_owned(),
+    }
+}
+
+impl Seen {
+    /// What standing aborts leave as it is, a banner each: a stop is not all that somebody may want.
+    pub fn stays_banners(&self, sight: &Sight<'_>) -> Result<Vec<Banner>, StoreError> {
+        let leaves = |abort: &&Stored<AbortRow>| abort.unplaced().mode != AbortMode::RetreatDone;
+        let leaving = self.standing.iter().filter(leaves);
+        let leaving: Vec<_> = leaving.filter(|abort| sight.abort(abort)).collect();
+        if leaving.is_empty() {
+            return Ok(Vec::new());
+        }
+        let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
+        let done: Vec<&Order> = orders
+            .iter()
+            .filter(|stored| {
+                let order = stored.unplaced();
+                let report = self.report(&order.uid, &order.workload);
+                let row = self.clusters.get(&order.uid);
+                row.is_some_and(|row| row.state.is_member())
+                    && doing(&stored.order(), report.map(|report| &report.status)) == Doing::Done
+            })
+            .map(|stored| stored.unplaced())
+            .collect();
+        let banners = leaving.into_iter().filter_map(|abort| {
+            let mut stays = Stays::default();
+            let scope = &abort.unplaced().scope;
+            let met = done.iter().filter(|order| {
+                scope.covers(&order.workload, &order.plan, &order.rollout)
+                    && abort.concerns(&order.uid)
+            });
+            met.for_each(|order| stays.add(order));
+            stays.retain(|name| sight.is_whole() || sight.rollout_named(name));
+            let text = format!("{}: {}", abort.id(), stays.what()?);
+            Some(banner(
+                abort.id().to_string(),
+                text,
+                abort.unplaced().at,
+                too(scope),
+            ))
+        });
+        Ok(banners.collect())
+    }
+
+    /// That a rollout had succeeded before an abort that covers it, and stays.
+    pub fn stays_banner(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Option<Banner> {
+        if rollout.state.phase != RolloutPhase::Succeeded {
+            return None;
+        }
+        let leaves = |abort: &&Stored<AbortRow>| abort.unplaced().mode != AbortMode::RetreatDone;
+        let aborts: Vec<_> = self.covering(rollout).filter(leaves).collect();
+        let clusters = rollout.state.clusters.iter().filter(|(uid, cluster)| {
+            let report = self.report(uid, &rollout.workload);
+            let serves = report.is_some_and(|report| {
+                let status = &report.status;
+                status.phase == Phase::Succeeded && status.rollout.as_ref() == Some(&rollout.id)
+            });
+            let met = aborts.iter().any(|abort| abort.concerns(uid));
+            serves && met && cluster.phase.succeeded()
+        });
+        let clusters: BTreeSet<ClusterName> = clusters.map(|(_, one)| one.name.clone()).collect();
+        let first = aborts.first().filter(|_| !clusters.is_empty())?;
+        let what = (RolloutName::of_row(rollout), rollout.change.to_string());
+        let text = Stays([(what, clusters)].into()).what()?;
+        let retreat = Command::flagship("retreat")
+            .of(rollout.full_name())
+            .because();
+        let remedy = sight.of_others(rollout).unwrap_or_else(|| retreat.into());
+        Some(banner(
+            rollout.full_name(),
+            text,
+            first.unplaced().at,
+            remedy,
         ))
+    }
+}
+
+fn banner(id: String, text: String, since: Timestamp, remedy: String) -> Banner {
+    Banner {
+        kind: "stays".to_owned(),
+        id,
+        text,
+        since,
+        remedy,
+        about: About::Seen,
     }
 }
 

@@ -120,6 +120,7 @@ impl Stopped<'_> {
         // The first answer may be older than what its agent found on the way.
         let report = self.seen.report(self.uid, &receipt.workload);
         let why = stuck(report.map(|report| &report.status));
+        let is_stuck = why.is_some();
         let returns = matches!(receipt.state, ReceiptState::Returning { .. });
         let found = why.filter(|_| returns).map(ReceiptState::not_stopped);
         let said = found.as_ref().unwrap_or(&receipt.state);
@@ -150,7 +151,8 @@ impl Stopped<'_> {
             && !is_told
         {
             line.reason = Some(reason.clone());
-            line.local_command = Some(self.local(&receipt.workload));
+            // What cannot go back is taken nowhere by the same order on the spot.
+            line.local_command = (!is_stuck).then(|| self.local(&receipt.workload));
         }
         line
     }

@@ -138,6 +138,6 @@ fn a_refusal_says_what_may_be_done_instead() {
     );
     assert_eq!(
         missing.remedy,
-        "name something in projects shop, cart, or use a token with the role responder of the whole fleet"
+        "name something in projects shop, cart (`flagship abort` without a scope lists it), or use a token with the role responder of the whole fleet"
     );
 }

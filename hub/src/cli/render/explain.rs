@@ -273,10 +273,10 @@ pub fn cluster_not_yet(
         )),
         "Ordered" => Some(format!(
             "{name} has its order and has not taken it up: {}",
-            if cluster.connected {
-                "its agent has not answered yet".to_owned()
-            } else {
-                not_connected(cluster, now)
+            match (cluster.connected, cluster.why.message.as_str()) {
+                (true, "") => "its agent has not answered yet".to_owned(),
+                (true, before) => before.to_owned(),
+                (false, _) => not_connected(cluster, now),
             }
         )),
         state if has_to_go(state) => {

@@ -166,7 +166,9 @@ fn said(cluster: &RolloutCluster, now: Timestamp) -> String {
 
 /// The last words: who still serves what was stopped, who is on the way back, and what can be done.
 pub fn last_words(look: Look, over: &[Banner], view: &RolloutView, now: Timestamp) -> String {
-    let serving = over.iter().filter(|one| one.kind == "serving");
+    let serving = over
+        .iter()
+        .filter(|one| ["serving", "stays"].contains(&one.kind.as_str()));
     let serving: Vec<_> = serving.cloned().collect();
     let steps = rollout::steps("What you can do", &view.next_steps);
     banners(look, &serving, now) + &rollout::still_go_back(view) + &steps
@@ -188,7 +190,7 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
         if !view.banners.iter().any(|new| new.id == banner.id) {
             lines.push(match banner.kind.as_str() {
                 "freeze" => format!("{at} freeze {} has ended", banner.id),
-                "serving" => continue,
+                "serving" | "stays" => continue,
                 _ => format!("{at} abort {} was lifted", banner.id),
             });
         }

@@ -121,6 +121,7 @@ pub fn banner_word(banner: &Banner) -> &'static str {
         "freeze" => "FROZEN",
         "behind" => "HALTED",
         "serving" => "NOT FIXED",
+        "stays" => "STAYS",
         _ => "STOPPED",
     }
 }
@@ -129,6 +130,7 @@ pub fn banner_word(banner: &Banner) -> &'static str {
 pub fn banner_remedy(banner: &Banner) -> &'static str {
     match banner.kind.as_str() {
         "serving" => "to take it back",
+        "stays" => "to take it back too",
         _ => "to end it",
     }
 }

@@ -83,7 +83,7 @@ pub struct ScopeArgs {
     selector: Vec<String>,
     /// What was typed without saying what it is
     #[arg(hide = true, group = "scope", value_hint = clap::ValueHint::Other)]
-    bare: Option<String>,
+    bare: Vec<String>,
 }
 
 impl ScopeArgs {
@@ -97,8 +97,8 @@ impl ScopeArgs {
     /// The scope that was typed.
     pub async fn scope(&self, session: &Session) -> Result<Option<Scope>, CliError> {
         let invalid = |error: flagship_proto::model::InvalidId| CliError::bad(error.to_string());
-        if let Some(bare) = &self.bare {
-            return Err(refs::no_scope_word(bare));
+        if !self.bare.is_empty() {
+            return Err(refs::no_scope_word(&self.bare));
         }
         if self.fleet {
             return Ok(Some(Scope::Fleet));

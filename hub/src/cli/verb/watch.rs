@@ -134,11 +134,18 @@ fn late(name: &RolloutRef, view: Option<&RolloutView>, timeout: Duration) -> Cli
     let stands = view.map_or_else(String::new, |view| {
         format!(" (it is {}: {})", view.state, view.why.message)
     });
+    // What has something that a person can do waits for that.
+    let waits = view.is_some_and(|view| !view.next_steps.is_empty());
+    let remedy = if waits {
+        format!("what can be done about it: flagship explain {name}")
+    } else {
+        format!("it goes on by itself: flagship watch {name}")
+    };
     CliError::new(
         Exit::Deadline,
         format!("rollout {name} did not get there in {timeout:?}{stands}"),
     )
-    .remedy(format!("it goes on by itself: flagship watch {name}"))
+    .remedy(remedy)
 }
 
 /// Whether the end that was waited for is reached, and how.
