@@ -265,5 +265,30 @@ async fn an_answer_of_another_version_a_refusal_and_nonsense_are_named_and_end_b
             && document.querySelector('#live').innerText === 'Live'";
         browser.until("it is quiet again", quiet).await;
     }
+    a_row_stays_the_same_element_with_its_focus_wherever_it_goes_in_a_list(&browser).await;
     complained_of_nothing_but_refusals(&browser).await;
+}
+
+/// By the page's own piece, in the page: lists of rows after each other, in which one row has the focus.
+async fn a_row_stays_the_same_element_with_its_focus_wherever_it_goes_in_a_list(browser: &Browser) {
+    let script = "return (async () => { \
+        const { el, say, sync } = await import('/ui/dom.js'); \
+        const list = el('ul'); \
+        document.body.append(list); \
+        const show = (keys) => sync(list, [...keys], key => key, () => el('button'), (row, key) => say(row, `row ${key}`)); \
+        show('abc'); \
+        const held = Object.fromEntries([...list.children].map(row => [row.dataset.key, row])); \
+        held.b.focus(); \
+        const wrong = ['abc', 'xabc', 'abc', 'bc', 'bcd', 'cdb', 'bdc', 'b'].flatMap(keys => { \
+            show(keys); \
+            const rows = [...list.children]; \
+            const isRight = rows.map(row => row.textContent).join() === [...keys].map(key => `row ${key}`).join() \
+                && rows.every((row, at) => (held[keys[at]] ??= row) === row) \
+                && document.activeElement === held.b; \
+            return isRight ? [] : [`${keys}: ${list.outerHTML}, ${document.activeElement.outerHTML.slice(0, 99)}`]; \
+        }); \
+        list.remove(); \
+        return wrong; \
+    })()";
+    assert_eq!(browser.ask(script).await, json!([]));
 }

@@ -39,21 +39,21 @@ export function className(element, name) {
  * as its key is there, so that focus and what is open survive.
  */
 export function sync(parent, items, keyOf, make, update) {
+  const keys = new Set(items.map(keyOf));
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  // First, so that those behind stay where they are: what is put elsewhere loses the focus in some browsers.
+  for (const [key, child] of old) if (!keys.has(key)) child.remove();
   let place = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
-    let child = old.get(key);
-    if (child) old.delete(key);
-    else {
-      child = make(item);
-      child.dataset.key = key;
-    }
+    const there = old.get(key);
+    const child = there ?? make(item);
+    child.dataset.key = key;
     update(child, item);
     if (child === place) place = place.nextElementSibling;
+    else if (there && parent.moveBefore) parent.moveBefore(child, place);
     else parent.insertBefore(child, place);
   }
-  for (const child of old.values()) child.remove();
 }
 
 /** The same for lines of text. */
