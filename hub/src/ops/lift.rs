@@ -92,6 +92,7 @@ impl Ops {
             narrowed_to.push(row.id().clone());
             txn = txn.absent(row.key()).put(&row);
         }
+        self.not_lifted_without_end(caller, now)?;
         let row = LiftRow {
             abort: args.abort.clone(),
             at: now.wall,

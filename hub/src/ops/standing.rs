@@ -1,6 +1,10 @@
 //! Which aborts stand, and whom they cover.
 
-use flagship_proto::model::{ClusterName, ClusterUid, Labels, PlanRef, RolloutId, WorkloadRef};
+use std::collections::BTreeSet;
+
+use flagship_proto::model::{
+    AbortId, ClusterName, ClusterUid, Labels, PlanRef, RolloutId, WorkloadRef,
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -13,12 +17,10 @@ use crate::{
 pub fn standing_aborts(store: &Store, now: Timestamp) -> Result<Vec<Stored<AbortRow>>, StoreError> {
     let mut standing: Vec<Stored<AbortRow>> = store.read_all(key::ABORTS)?;
     let lifts: Vec<Stored<LiftRow>> = store.read_all(key::LIFTS)?;
-    standing.retain(|abort| {
-        lifts
-            .iter()
-            .find(|lift| lift.abort == *abort.id())
-            .is_none_or(|lift| lift.pending(now))
-    });
+    // All that ever stood is kept (P7, P8): each is looked at once.
+    let over = lifts.iter().filter(|lift| !lift.pending(now));
+    let over: BTreeSet<&AbortId> = over.map(|lift| &lift.abort).collect();
+    standing.retain(|abort| !over.contains(abort.id()));
     Ok(standing)
 }
 
