@@ -60,6 +60,8 @@ pub use cluster::{ClusterAnswer, RemoveCluster};
 pub use doing::{Doing, counts, doing};
 pub use enrol_token::{CreateEnrolToken, CreatedEnrolToken};
 pub use error::{OpError, OpErrorKind};
+#[cfg(test)]
+pub(crate) use freeze::room::{MOST_OF_AUTHOR as FREEZES_OF_AUTHOR, SAME as SAME_FREEZES};
 pub use freeze::{FreezeOrder, FreezeUntil, standing_freezes};
 pub use known::Known;
 pub use lift::{LiftAnswer, LiftOrder};
@@ -75,7 +77,7 @@ pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
 pub use steps::{Step, next_steps, offered, who_may};
 #[cfg(test)]
-pub(crate) use stops::STOPS;
+pub(crate) use stops::{LIFTS, STOPS};
 pub use token::{CreateToken, CreatedToken};
 pub use uses::WRITTEN_EVERY;
 pub use wish::{RolloutName, WishAnswer};

@@ -137,7 +137,8 @@ impl Seen {
     /// What can be done about a rollout now.
     pub fn next_steps(&self, rollout: &RolloutRow) -> Vec<Step> {
         let aborts: Vec<_> = self.covering(rollout).map(|abort| abort.id()).collect();
-        let freezes: Vec<_> = self.freezing(rollout).map(|freeze| &freeze.id).collect();
+        let freezes = self.freezing(rollout).map(|freeze| &freeze.id);
+        let freezes: Vec<_> = freezes.take(freeze::NAMED).collect();
         next_steps(rollout, &aborts, &freezes)
     }
 
@@ -163,7 +164,7 @@ impl Seen {
     pub fn banners_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
         let aborts = self.covering(rollout).map(banner);
         aborts
-            .chain(self.freezing(rollout).map(|freeze| freeze_banner(freeze)))
+            .chain(freeze::banners(self.freezing(rollout)))
             .chain(self.serving_banner(sight, rollout))
             .chain(self.stays_banner(sight, rollout))
             .map(|banner| sight.offer(banner))
@@ -183,7 +184,7 @@ impl Seen {
         let mut beside: Vec<Banner> = Vec::new();
         for other in others.filter(|other| other.plan_ref() == plan) {
             let aborts = self.covering(other).map(banner);
-            let freezes = self.freezing(other).map(|freeze| freeze_banner(freeze));
+            let freezes = freeze::banners(self.freezing(other));
             for banner in aborts.chain(freezes) {
                 let is_told = |told: &Banner| told.id == banner.id;
                 if !own.iter().any(is_told) && !beside.iter().any(is_told) {
@@ -198,33 +199,7 @@ impl Seen {
     pub fn banners(&self, sight: &Sight<'_>) -> Vec<Banner> {
         let aborts = self.standing.iter().filter(|abort| sight.abort(abort));
         let freezes = self.frozen.iter().filter(|freeze| sight.freeze(freeze));
-        let freezes = freezes.map(|freeze| freeze_banner(freeze));
-        aborts.map(banner).chain(freezes).collect()
-    }
-}
-
-/// A freeze in one line.
-pub fn freeze_banner(freeze: &FreezeRow) -> Banner {
-    let until = match freeze.until {
-        Some(until) => format!(" until {}", until.strftime("%F %H:%M:%SZ")),
-        None => String::new(),
-    };
-    Banner {
-        kind: "freeze".to_owned(),
-        id: freeze.id.to_string(),
-        text: format!(
-            "{} by freeze {} of {}{until}: {}",
-            freeze.scope,
-            freeze.id,
-            freeze.actor,
-            given(&freeze.reason)
-        ),
-        since: freeze.at,
-        remedy: Command::flagship("unfreeze")
-            .of(&freeze.id)
-            .because()
-            .into(),
-        about: About::Seen,
+        aborts.map(banner).chain(freeze::banners(freezes)).collect()
     }
 }
 

@@ -191,6 +191,7 @@ WHAT A HUB LETS ANYBODY COST
                         take turns, and who may stop has turns of their own; 429 says when to ask again
   stops                 2000 freezes, pauses and repeated retreats of one token, then 60 a minute; aborts,
                         and retreats of what has not gone back yet, are never refused for their number
+  lifts                 256 of one token, then 6 a minute
   idempotency keys      5000 of one token for a day; beyond that its own oldest are forgotten
   wrong tokens          30 of one address, then 10 a minute: the answer is 429. A right token always
                         passes, from the same address too
@@ -202,6 +203,9 @@ WHAT A HUB LETS ANYBODY COST
                         who says nothing after three leases
   aborts                64 may stand that stop less than a project, 32 of them of one author, and two
                         of one scope and mode; a lift leaves no more of them
+  freezes               32 of one author may stand that freeze less than a project, and 8 of one scope:
+                        who freezes it longer then gives the last a later end; what ends no later than
+                        one's own that stands is that one
   enrolment             20 refused requests of one address, then 10 a minute; 20 renewals of one cluster,
                         then 1 a minute
 
@@ -287,7 +291,7 @@ mod tests {
         },
         door::Limits,
         fleet::{PAGE, SPEECH},
-        ops::{MOST_OF_ONE, STOPS},
+        ops::{FREEZES_OF_AUTHOR, LIFTS, MOST_OF_ONE, SAME_FREEZES, STOPS},
     };
 
     #[test]
@@ -312,6 +316,12 @@ mod tests {
                 "{} freezes, pauses and repeated retreats of one token, then {} a minute",
                 STOPS.burst, STOPS.per_minute
             ),
+            format!(
+                "{} of one token, then {} a minute\n",
+                LIFTS.burst, LIFTS.per_minute
+            ),
+            format!("{FREEZES_OF_AUTHOR} of one author may stand that freeze less than a project"),
+            format!("and {SAME_FREEZES} of one scope:"),
             format!("{MOST_OF_ONE} of one token for a day"),
             format!("beyond {VISITS_OF_ONE} of that token"),
             format!("{READERS} event"),

@@ -1,6 +1,8 @@
 //! `freeze` and `unfreeze`: a stored rule that forbids advancing in a scope, and its end. Each is one
 //! transaction with its audit entry; a freeze also bumps the guard, so that nothing starts past it (P15).
 
+pub(crate) mod room;
+
 use std::time::Duration;
 
 use flagship_proto::{
@@ -10,6 +12,7 @@ use flagship_proto::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::room::Room;
 use super::{Caller, OpError, Ops, Prepared, error::named, scope::Otherwise};
 use crate::{
     auth::Right,
@@ -81,14 +84,33 @@ impl Ops {
             lease_ms: self.lease_in(&args.scope, matched.as_ref(), now),
             ended: None,
         };
-        let object = format!("freeze {} ({})", row.id, row.scope);
+        // No row that cannot be read may stand in the way of a freeze.
+        let standing = standing_freezes(&self.store).unwrap_or_default();
+        let object = |row: &FreezeRow| format!("freeze {} ({})", row.id, row.scope);
+        let (row, known) = match self.freeze_room(&row, &standing)? {
+            Room::Found => (row, None),
+            Room::Stands(stands) => {
+                // Who orders it again is written down, and is told of that one.
+                let txn = Txn::new().unchanged(&stands).urgent();
+                return Ok(Prepared::new(txn, stands.to_value(), object(&stands)));
+            }
+            Room::Longer(stands) => {
+                let longer = FreezeRow {
+                    until: row.until,
+                    lease_ms: row.lease_ms.max(stands.lease_ms),
+                    ..stands.to_value()
+                };
+                (longer, Some(stands))
+            }
+        };
+        let object = object(&row);
         let by = format!("freeze {}", row.id);
-        let txn = Txn::new()
-            .absent(row.key())
-            .put(&row)
-            .put(&Guard { by })
-            .urgent();
-        let before: Option<&()> = None;
+        let txn = match &known {
+            Some(known) => Txn::new().unchanged(known),
+            None => Txn::new().absent(row.key()),
+        };
+        let txn = txn.put(&row).put(&Guard { by }).urgent();
+        let before = known.as_ref().map(|known| &*known.value);
         Ok(Prepared::new(txn, row.clone(), object).digests(before, Some(&row)))
     }
 

@@ -10,7 +10,7 @@ const PAGE = 50;
 /** Standing aborts and freezes, above everything else; an abort leads to its receipts. */
 export function showBanners(banners, openAbort) {
   const make = ({ kind, id }) => {
-    const banner = el("div", { className: `banner ${kind === "freeze" ? "cold" : "hot"}` },
+    const banner = el("div", { className: `banner ${kind.startsWith("freeze") ? "cold" : "hot"}` },
       el("p", {}, el("strong"), " ", el("span"), " ", el("span", { className: "age", "aria-live": "off" })),
       el("p", { className: "remedy" }));
     if (kind === "abort") {

@@ -70,7 +70,7 @@ export function several(names) {
 
 /** What stands, in one word. */
 export function bannerWord(kind) {
-  if (kind === "freeze") return "FROZEN";
+  if (kind === "freeze" || kind === "freezes") return "FROZEN";
   if (kind === "serving") return "NOT FIXED";
   if (kind === "stays") return "STAYS";
   return kind === "behind" ? "HALTED" : "STOPPED";
@@ -79,6 +79,7 @@ export function bannerWord(kind) {
 /** What the command under it does. */
 export function bannerRemedy(kind) {
   if (kind === "stays") return "to take it back too";
+  if (kind === "freezes") return "to see them";
   return kind === "serving" ? "to take it back" : "to end it";
 }
 

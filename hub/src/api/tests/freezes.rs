@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::fixture::{Answer, Api};
-use crate::auth::Role;
+use crate::{api::view::freeze::NAMED, auth::Role};
 
 const FLEET: &str = r#"{"scope":{"kind":"fleet"},"forMs":7200000}"#;
 
@@ -103,4 +103,38 @@ async fn a_freeze_with_two_ends_or_none_to_come_is_refused() {
         assert!(answer.status.is_client_error(), "{body}");
         assert_eq!(answer.problem().code, code, "{body}");
     }
+}
+
+#[tokio::test]
+async fn of_many_freezes_some_of_each_author_are_named_above_the_rest_and_the_others_counted() {
+    let api = Api::new().await;
+    let (flood, admin) = (
+        api.token(Role::Responder).await,
+        api.token(Role::Admin).await,
+    );
+    api.members().await;
+    let own = freeze(&api, &admin, FLEET).await;
+    let own = json(&own.body)["id"].as_str().unwrap().to_owned();
+    let count = 3 * NAMED;
+    for n in 1..=count {
+        let body = format!(
+            r#"{{"scope":{{"kind":"selector","of":{{"names":["{}"]}}}},"forMs":{}}}"#,
+            ["pilot-1", "eu-1", "us-1"][n % 3],
+            n * 60_000
+        );
+        let made = freeze(&api, &flood, &body).await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.body);
+    }
+    let banners = json(&api.get("/api/v1/banners", &admin).await);
+    let banners = banners["items"].as_array().unwrap();
+    assert_eq!(banners.len(), NAMED + 1);
+    let named = |id: &str| banners.iter().any(|banner| banner["id"] == id);
+    assert!(named(&own), "one author's hide nobody else's: {banners:?}");
+    let last = &banners[NAMED];
+    assert_eq!(last["kind"], "freezes");
+    let more = format!("{} more freezes stand", count + 1 - NAMED);
+    assert_eq!(last["text"], more.as_str());
+    assert_eq!(last["remedy"], "flagship get freezes");
+    let status = json(&api.get("/api/v1/status", &admin).await);
+    assert_eq!(status["banners"].as_array().unwrap().len(), NAMED + 1);
 }

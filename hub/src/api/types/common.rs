@@ -90,11 +90,14 @@ pub struct Why {
     pub since: Option<Timestamp>,
 }
 
+/// The kind of a banner that counts freezes which are not named.
+pub const MORE: &str = "freezes";
+
 /// Something that everybody has to know before they read on: a standing abort or freeze, a
 /// person's word on the spot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Banner {
-    /// `abort`, `freeze`, `local`, `unconfirmed`, or `behind` for a hub that gives no orders.
+    /// `abort`, `freeze`, `freezes` for how many more there are, `local`, `unconfirmed`, or `behind` for a hub that gives no orders.
     pub kind: String,
     /// The id of what stands.
     pub id: String,
@@ -102,7 +105,7 @@ pub struct Banner {
     pub text: String,
     /// Since when.
     pub since: Timestamp,
-    /// The command that ends it.
+    /// The command that ends it, or lists what is counted.
     pub remedy: String,
     /// Whom it is for.
     #[serde(skip)]

@@ -1,8 +1,9 @@
 //! A freeze as a view: whom it holds, at which weight, until when.
 
-use std::time::Duration;
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use flagship_proto::{
+    command::Command,
     model::{Intent, lease::Bound},
     words::{count_with, given},
 };
@@ -11,12 +12,75 @@ use super::{Seen, abort::later, serving::frozen};
 use crate::{
     api::{
         ApiState,
-        types::{FreezeEndView, FreezeView},
+        types::{About, Banner, FreezeEndView, FreezeView, MORE},
     },
     auth::Grants,
     ops::{PreviewCluster, joins},
     records::{FreezeRow, RolloutRow, Stored, key},
 };
+
+/// So many freezes are named above everything else; the rest is counted.
+pub const NAMED: usize = 8;
+
+/// Freezes that stand, each in one line: of many some of each author, the newest first, so that nobody's
+/// hide what others say.
+pub fn banners<'a>(standing: impl Iterator<Item = &'a Stored<FreezeRow>>) -> Vec<Banner> {
+    let mut all: Vec<&Stored<FreezeRow>> = standing.collect();
+    if all.len() > NAMED {
+        all.sort_by_key(|row| Reverse(row.at));
+        let mut of_author: BTreeMap<&str, usize> = BTreeMap::new();
+        let placed = all.into_iter().map(|row| {
+            let place = of_author.entry(&row.actor).or_default();
+            *place += 1;
+            (*place, row)
+        });
+        let mut placed: Vec<_> = placed.collect();
+        placed.sort_by_key(|(place, _)| *place);
+        all = placed.into_iter().map(|(_, row)| row).collect();
+    }
+    let (named, rest) = all.split_at(all.len().min(NAMED));
+    let named = named.iter().map(|row| banner(row));
+    named.chain(counted(rest)).collect()
+}
+
+/// Those that are not named, in one line.
+fn counted(rest: &[&Stored<FreezeRow>]) -> Option<Banner> {
+    let since = rest.iter().map(|row| row.at).min()?;
+    let more = count_with(rest.len(), "more freeze", ["stands", "stand"]);
+    Some(Banner {
+        kind: MORE.to_owned(),
+        id: "freezes".to_owned(),
+        text: more,
+        since,
+        remedy: Command::flagship("get").of("freezes").into(),
+        about: About::Seen,
+    })
+}
+
+/// A freeze in one line.
+fn banner(freeze: &FreezeRow) -> Banner {
+    let until = match freeze.until {
+        Some(until) => format!(" until {}", until.strftime("%F %H:%M:%SZ")),
+        None => String::new(),
+    };
+    Banner {
+        kind: "freeze".to_owned(),
+        id: freeze.id.to_string(),
+        text: format!(
+            "{} by freeze {} of {}{until}: {}",
+            freeze.scope,
+            freeze.id,
+            freeze.actor,
+            given(&freeze.reason)
+        ),
+        since: freeze.at,
+        remedy: Command::flagship("unfreeze")
+            .of(&freeze.id)
+            .because()
+            .into(),
+        about: About::Seen,
+    }
+}
 
 /// Everything that is known of one freeze.
 pub fn view(state: &ApiState, seen: &Seen, grants: &Grants, row: &Stored<FreezeRow>) -> FreezeView {

@@ -9,7 +9,7 @@ use super::{
     words::{ago, banner_remedy, banner_word, banners, bar, clock, millis, state, tone, why},
 };
 use crate::{
-    api::types::{Banner, RolloutCluster, RolloutView, RolloutWave},
+    api::types::{Banner, MORE, RolloutCluster, RolloutView, RolloutWave},
     cli::output::{Look, Tone, cut},
 };
 
@@ -186,11 +186,14 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
             lines.extend(remedies.map(|command| format!("  {remedy}: {command}")));
         }
     }
+    // Where some are counted, one that is not named any more may stand among them.
+    let are_counted = view.banners.iter().any(|banner| banner.kind == MORE);
     for banner in before.iter().flat_map(|before| &before.banners) {
         if !view.banners.iter().any(|new| new.id == banner.id) {
             lines.push(match banner.kind.as_str() {
+                "freeze" if are_counted => continue,
                 "freeze" => format!("{at} freeze {} has ended", banner.id),
-                "serving" | "stays" => continue,
+                "serving" | "stays" | MORE => continue,
                 _ => format!("{at} abort {} was lifted", banner.id),
             });
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::types::{Banner, ClusterView, NotHeardView, RolloutCluster, Why},
+    api::types::{Banner, ClusterView, MORE, NotHeardView, RolloutCluster, Why},
     cli::output::{Look, Tone},
 };
 
@@ -118,7 +118,7 @@ pub fn why(reason: &Why, now: Timestamp) -> String {
 /// The word above everything else: what is so.
 pub fn banner_word(banner: &Banner) -> &'static str {
     match banner.kind.as_str() {
-        "freeze" => "FROZEN",
+        "freeze" | MORE => "FROZEN",
         "behind" => "HALTED",
         "serving" => "NOT FIXED",
         "stays" => "STAYS",
@@ -131,6 +131,7 @@ pub fn banner_remedy(banner: &Banner) -> &'static str {
     match banner.kind.as_str() {
         "serving" => "to take it back",
         "stays" => "to take it back too",
+        MORE => "to see them",
         _ => "to end it",
     }
 }
