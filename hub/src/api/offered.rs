@@ -1,8 +1,12 @@
 //! What a person is told to type, cut to what this caller may: who may not is told who may.
 
-use flagship_proto::command::Command;
+use flagship_proto::command::{Command, OPEN};
 
-use super::{sight::Sight, types::Banner, view::Seen};
+use super::{
+    sight::Sight,
+    types::{Banner, NotFixed},
+    view::Seen,
+};
 use crate::{
     auth::Right,
     ops::{offered, who_may},
@@ -42,10 +46,27 @@ impl Sight<'_> {
         banner
     }
 
-    /// The command that takes a rollout back, where this caller may not order it.
-    pub fn of_others(&self, row: &RolloutRow) -> Option<String> {
-        let retreat = Command::flagship("retreat").of(row.full_name()).because();
+    /// Where this caller may not take a rollout back: `own`, which does it too and is theirs, or the command
+    /// of those who may. What is typed on a cluster's machine is typed by who is there, and what cannot go
+    /// back is taken nowhere by `own`.
+    pub fn cut_way_back(&self, one: &mut NotFixed, row: &RolloutRow, own: Option<&str>) {
+        if one.unheard.is_some() || self.may_do(Right::Stop, row) {
+            return;
+        }
+        one.command = match own.filter(|_| one.stuck.is_none()) {
+            Some(own) => own.to_owned(),
+            None => self.retreat_of_others(row, one.stuck.is_some()),
+        };
+    }
+
+    /// The command that takes a rollout back, for who asks those who may.
+    pub fn retreat_of_others(&self, row: &RolloutRow, is_stuck: bool) -> String {
+        let retreat = Command::flagship("retreat").of(row.full_name());
+        let retreat = match is_stuck {
+            true => retreat.of("--to").of(OPEN),
+            false => retreat,
+        };
         let others = format!("who may stop all of plan {} orders it", row.plan_ref());
-        (!self.may_do(Right::Stop, row)).then(|| retreat.that(&others))
+        retreat.because().that(&others)
     }
 }

@@ -23,7 +23,9 @@ pub fn doing(order: &Order, status: Option<&WorkloadStatus>) -> Doing {
     let serves = |status: &WorkloadStatus| {
         let is_own = status.rollout.as_ref() == Some(&order.rollout);
         let share = status.observed.unwrap_or(status.weight);
-        status.phase.is_active() || is_own && share > Weight::ZERO
+        // What an earlier rollout brought goes back before this order is taken up.
+        let is_meant = is_own || status.phase == Phase::Failed;
+        status.phase.is_active() || is_meant && share > Weight::ZERO
     };
     match (order.intent, answer.map(|status| status.phase)) {
         (Intent::Run | Intent::Hold, Some(Phase::Succeeded)) => Doing::Done,

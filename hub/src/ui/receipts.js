@@ -76,7 +76,7 @@ function head(view) {
   if (view.lifted) texts.push(`lifted at ${clock(view.lifted.at)} by ${view.lifted.actor}: ${given(view.lifted.reason)}`);
   else {
     texts.push(`nothing advances anywhere in scope after ${clock(view.boundAt)} (${span(view.boundMs)} after the order), heard or not`);
-    texts.push(`It stands until somebody lifts it (${ago(view.at)} so far): flagship lift ${view.id} --reason …`);
+    texts.push(`It stands until somebody lifts it (${ago(view.at)} so far): ${view.remedy}`);
   }
   return texts;
 }

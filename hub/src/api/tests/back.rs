@@ -209,3 +209,42 @@ async fn a_rollout_that_had_ended_is_named_as_taken_back_before_the_engine_has_l
         assert_eq!(names.map_or(0, Vec::len), named, "{view}");
     }
 }
+
+#[tokio::test]
+async fn what_an_earlier_rollout_brought_and_cannot_go_back_is_not_fixed_by_a_stop_of_the_next() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let why = "cannot return to 1.0.0: crashed 3 times";
+    let rollout = told_to_go_back(&api, &token, Phase::Failed, why).await;
+    let mut seen = api.seen();
+    let mut report = seen.reports.values().next().unwrap().as_ref().clone();
+    report.status.rollout = Some("checkout-0".parse().unwrap());
+    report.status.version = Some("0.9.0".to_owned());
+    api.commit(Txn::new().put(&report)).await;
+    seen = api.seen();
+    hear(&mut seen);
+    let banner = api.serving(&seen, &rollout).unwrap();
+    let text = format!("0.9.0 is still served by us-1 (100% of its traffic, {why})");
+    assert!(banner.text.ends_with(&text), "{}", banner.text);
+    let elsewhere = "flagship retreat shop/checkout-1 --to … --reason …";
+    assert!(banner.remedy.starts_with(elsewhere), "{}", banner.remedy);
+    let view = answered(
+        &api,
+        &token,
+        AbortMode::Return,
+        ReceiptState::not_stopped(why),
+    )
+    .await;
+    assert_eq!(view["notFixed"][0]["version"], "0.9.0", "{view}");
+    assert_eq!(view["notFixed"][0]["stuck"], why, "{view}");
+    let uid = "uid-us-1".parse().unwrap();
+    let order: Stored<OrderRow> = api.read(&key::order(&uid, &rollout.workload));
+    let mut order = order.order();
+    order.intent = Intent::Retreat;
+    api.commit(Txn::new().put(&OrderRow::new(order))).await;
+    let dry = r#"{"scope":{"kind":"fleet"}}"#;
+    let dry = api
+        .post_with("/api/v1/abort-preview", &token, dry, &[])
+        .await;
+    assert!(dry.body.contains("1 unfinished go back"), "{}", dry.body);
+}

@@ -106,25 +106,28 @@ async fn while_an_abort_stands_everybody_is_told_what_it_left_as_it_was() {
     let api = Api::new().await;
     done(&api, "us-1").await;
     let viewer = api.token(Role::Viewer).await;
-    let stays = async |path: &str| -> Vec<Value> {
-        let said: Value = serde_json::from_str(&api.get(path, &viewer).await).unwrap();
+    let responder = api.token(Role::Responder).await;
+    let stays = async |path: &str, token: &str| -> Vec<Value> {
+        let said: Value = serde_json::from_str(&api.get(path, token).await).unwrap();
         let banners = said["banners"].as_array().or(said["items"].as_array());
         let banners = banners.unwrap().iter();
         let stays = banners.filter(|banner| banner["kind"] == "stays");
         stays.cloned().collect()
     };
-    assert!(stays("/api/v1/status").await.is_empty(), "nothing stands");
+    let before = stays("/api/v1/status", &viewer).await;
+    assert!(before.is_empty(), "nothing stands");
     let abort = asked(&api, "/api/v1/aborts", r#"{"scope":{"kind":"fleet"}}"#).await;
+    let back = "flagship abort --fleet --retreat --reason …";
+    let who = "flagship access list   # says who may stop all of it";
     for path in ["/api/v1/status", "/api/v1/banners"] {
-        let said = stays(path).await;
-        assert_eq!(said.len(), 1, "{said:?}");
-        let text = said[0]["text"].as_str().unwrap();
-        let what = "what had succeeded stays as it is: us-1 serves 1.1.0 of shop/checkout-1";
-        assert!(text.ends_with(what), "{text}");
-        assert_eq!(
-            said[0]["remedy"],
-            "flagship abort --fleet --retreat --reason …"
-        );
+        for (token, remedy) in [(&viewer, who), (&responder, back)] {
+            let said = stays(path, token).await;
+            assert_eq!(said.len(), 1, "{said:?}");
+            let text = said[0]["text"].as_str().unwrap();
+            let what = "what had succeeded stays as it is: us-1 serves 1.1.0 of shop/checkout-1";
+            assert!(text.ends_with(what), "{text}");
+            assert_eq!(said[0]["remedy"], remedy);
+        }
     }
     let summary = abort["summary"].as_str().unwrap();
     assert!(summary.ends_with("; what had succeeded stays"), "{summary}");

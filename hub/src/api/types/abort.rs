@@ -211,6 +211,9 @@ pub struct AbortView {
     pub standing: bool,
     /// Whether it is stored for good; false while the store could not be written.
     pub durable: bool,
+    /// The command that lifts it, or for who may not, the one that says who may.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifted: Option<LiftView>,

@@ -16,7 +16,7 @@ use flagship_proto::{
 use jiff::Timestamp;
 
 use super::{
-    Seen,
+    Seen, banner,
     not_fixed::{Serving, serving},
     stays::Stays,
     stopped::Stopped,
@@ -127,6 +127,10 @@ pub fn view(
         reason: order.reason.clone(),
         standing,
         durable,
+        remedy: match standing {
+            true => sight.offer(banner(row)).remedy,
+            false => String::new(),
+        },
         lifted: lift.map(|lift| LiftView {
             at: lift.effective,
             actor: lift.actor.clone(),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Seen, abort::is_taken_back, stays::again};
 use crate::{
     api::{ApiState, sight::Sight, types::NotFixed},
+    auth::Right,
     records::{AbortRow, RolloutRow, Stored},
 };
 
@@ -36,16 +37,17 @@ pub(super) fn serving(
         let mut inside = seen.done_and_serving(rollout, |uid| row.concerns(uid));
         inside.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
         let mut outside = seen.in_flight_and_serving(rollout, |uid| !row.concerns(uid));
-        if let Some(others) = sight.of_others(rollout) {
-            let wider = again(&order.scope)
-                .filter(|_| state.ops.stops_all_of(sight.grants(), &order.scope))
-                .map(|abort| abort.of("--retreat").because().to_string());
-            let wider = wider.unwrap_or_else(|| others.clone());
-            for (some, way) in [(&mut inside, wider), (&mut outside, others)] {
-                for one in some.iter_mut().filter(|one| one.unheard.is_none()) {
-                    one.command.clone_from(&way);
-                }
-            }
+        let wider = || {
+            let may = state.ops.stops_all_of(sight.grants(), &order.scope);
+            let abort = again(&order.scope).filter(|_| may)?;
+            Some(abort.of("--retreat").because().to_string())
+        };
+        let wider = (!sight.may_do(Right::Stop, rollout)).then(wider).flatten();
+        for one in &mut inside {
+            sight.cut_way_back(one, rollout, wider.as_deref());
+        }
+        for one in &mut outside {
+            sight.cut_way_back(one, rollout, None);
         }
         serving.not_fixed.append(&mut inside);
         serving.held_with.append(&mut outside);

@@ -291,11 +291,13 @@ fn cluster(
             message: state.local.iter().map(ToString::to_string).collect(),
             since: state.local.as_ref().map(|act| act.at),
         },
-        (ClusterPhase::Ordered, None) if seen.connected(uid) => Why {
-            code: row.state.word_of(state).to_owned(),
-            message: report.map_or_else(String::new, before),
-            since: Some(state.since),
-        },
+        (ClusterPhase::Ordered | ClusterPhase::Retreating { .. }, None) if seen.connected(uid) => {
+            Why {
+                code: row.state.word_of(state).to_owned(),
+                message: report.map_or_else(String::new, before),
+                since: Some(state.since),
+            }
+        }
         (_, _) => Why {
             code: row.state.word_of(state).to_owned(),
             message: String::new(),

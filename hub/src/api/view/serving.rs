@@ -100,7 +100,7 @@ impl Seen {
             Some(first) if first.id != rollout.id => {
                 retreat(first.full_name()).that(&format!("then {own}"))
             }
-            Some(_) | None if is_stuck => elsewhere(rollout),
+            Some(_) | None if is_stuck => elsewhere(rollout.full_name()),
             Some(_) | None => own.into(),
         }
     }
@@ -138,7 +138,9 @@ impl Seen {
             let is_known_back = cluster.returned || cluster.phase == ClusterPhase::RolledBack;
             let is_left = !is_known_back && is_served(status, &rollout.change);
             let own = status.rollout.as_ref() == Some(&rollout.id);
-            let serves = own && (status.phase.is_active() || is_left);
+            // What an earlier rollout brought, and goes back before this one's order is taken up, or cannot.
+            let is_before = !own && cluster.attempt > 0 && status.phase == Phase::Failed;
+            let serves = own && (status.phase.is_active() || is_left) || is_before;
             let is_done = cluster.phase.succeeded();
             if is_done
                 || !serves
@@ -166,7 +168,7 @@ impl Seen {
                 soaked: was_done && wave.is_some_and(|wave| wave.finished.is_some()),
                 share: Some(share(status)),
                 command: match unheard {
-                    None if stuck(Some(status)).is_some() => elsewhere(rollout),
+                    None if stuck(Some(status)).is_some() => elsewhere(rollout.full_name()),
                     None => retreat(rollout.full_name()).into(),
                     Some(_) => self.there(uid, rollout),
                 },
@@ -255,10 +257,8 @@ impl Seen {
             return None;
         };
         serving.extend(self.in_flight_and_serving(rollout, |_| true));
-        if let Some(others) = sight.of_others(rollout) {
-            for one in serving.iter_mut().filter(|one| one.unheard.is_none()) {
-                one.command.clone_from(&others);
-            }
+        for one in &mut serving {
+            sight.cut_way_back(one, rollout, None);
         }
         let first = serving.first()?;
         let mut remedies: Vec<&str> = serving.iter().map(|one| one.command.as_str()).collect();
@@ -300,8 +300,8 @@ fn retreat(rollout: impl std::fmt::Display) -> Command {
 }
 
 /// Where the way back cannot be taken: to another version.
-fn elsewhere(rollout: &RolloutRow) -> String {
-    let retreat = Command::flagship("retreat").of(rollout.full_name());
+fn elsewhere(rollout: impl std::fmt::Display) -> String {
+    let retreat = Command::flagship("retreat").of(rollout);
     let elsewhere = retreat.of("--to").of(OPEN).because();
     elsewhere.that("another version, as it cannot go back to what it had")
 }

@@ -13,10 +13,12 @@ use jiff::Timestamp;
 use super::Seen;
 use crate::{
     api::{
+        ApiState,
         sight::Sight,
         types::{About, Banner},
     },
-    ops::{Doing, RolloutName, doing},
+    auth::Right,
+    ops::{Doing, RolloutName, doing, who_may},
     records::{AbortRow, OrderRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -71,7 +73,11 @@ fn too(scope: &Scope) -> String {
 
 impl Seen {
     /// What standing aborts leave as it is, a banner each: a stop is not all that somebody may want.
-    pub fn stays_banners(&self, sight: &Sight<'_>) -> Result<Vec<Banner>, StoreError> {
+    pub fn stays_banners(
+        &self,
+        state: &ApiState,
+        sight: &Sight<'_>,
+    ) -> Result<Vec<Banner>, StoreError> {
         let leaves = |abort: &&Stored<AbortRow>| abort.unplaced().mode != AbortMode::RetreatDone;
         let leaving = self.standing.iter().filter(leaves);
         let leaving: Vec<_> = leaving.filter(|abort| sight.abort(abort)).collect();
@@ -100,11 +106,15 @@ impl Seen {
             met.for_each(|order| stays.add(order));
             stays.retain(|name| sight.is_whole() || sight.rollout_named(name));
             let text = format!("{}: {}", abort.id(), stays.what()?);
+            let remedy = match state.ops.stops_all_of(sight.grants(), scope) {
+                true => too(scope),
+                false => who_may("stop all of it"),
+            };
             Some(banner(
                 abort.id().to_string(),
                 text,
                 abort.unplaced().at,
-                too(scope),
+                remedy,
             ))
         });
         Ok(banners.collect())
@@ -133,7 +143,10 @@ impl Seen {
         let retreat = Command::flagship("retreat")
             .of(rollout.full_name())
             .because();
-        let remedy = sight.of_others(rollout).unwrap_or_else(|| retreat.into());
+        let remedy = match sight.may_do(Right::Stop, rollout) {
+            true => retreat.into(),
+            false => sight.retreat_of_others(rollout, false),
+        };
         Some(banner(
             rollout.full_name(),
             text,

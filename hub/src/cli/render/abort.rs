@@ -172,9 +172,9 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
     }
     if view.standing {
         text += &format!(
-            "It stands until somebody lifts it ({} so far): flagship lift {} --reason …\n",
+            "It stands until somebody lifts it ({} so far): {}\n",
             ago(view.at, now),
-            view.id
+            view.remedy
         );
     }
     text + &stays(view)

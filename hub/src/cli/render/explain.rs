@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     rollout::steps,
     standing::{named, stands, weight},
-    words::{ago, clock, heard, millis, why},
+    words::{ago, banners, clock, heard, millis, why},
 };
 use crate::{
     api::types::{HistoryView, RolloutCluster, RolloutView, RolloutWave},
@@ -32,7 +32,8 @@ pub fn page(
         view.workload,
         stands(view)
     );
-    let mut text = look.paint(Tone::Strong, &head) + "\n\nFrom the start to now:\n";
+    let mut text = banners(look, &view.banners, now);
+    text += &(look.paint(Tone::Strong, &head) + "\n\nFrom the start to now:\n");
     let asked = match &view.ticket {
         Some(ticket) => format!("{} ({ticket})", view.reason),
         None => view.reason.clone(),

@@ -6,7 +6,7 @@ mod limits;
 use insta::assert_snapshot;
 use jiff::Timestamp;
 
-use super::{abort, fleet, freeze, rollout, watching};
+use super::{abort, explain, fleet, freeze, rollout, watching};
 use crate::{
     api::types::{AbortPreview, About, Banner, FreezeEndView},
     cli::output::Look,
@@ -279,4 +279,12 @@ fn the_last_words_say_who_still_serves_it_who_goes_back_and_which_command_shows_
             view.clusters[0].cluster
         )
     );
+}
+
+#[test]
+fn an_explanation_begins_with_what_stands() {
+    let mut view = rolling();
+    view.banners = vec![banner()];
+    let page = explain::page(WIDE, &view, &[], None, at(300));
+    assert!(page.starts_with("STOPPED"), "{page}");
 }

@@ -70,7 +70,12 @@ impl Turn<'_> {
     }
 
     fn in_the_way(&self, member: &Member) -> Option<String> {
-        let status = member.status_under(&self.state.rollout)?;
+        // One that goes back from an earlier rollout, or cannot, has not taken up this one's order.
+        let stuck = member
+            .status
+            .as_ref()
+            .filter(|status| cannot_return(status));
+        let status = member.status_under(&self.state.rollout).or(stuck)?;
         if cannot_return(status) {
             return Some(format!("its agent says that it {}", status.message));
         }

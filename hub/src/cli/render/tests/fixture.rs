@@ -185,6 +185,7 @@ pub(super) fn held_up() -> AbortView {
         reason: "errors everywhere".into(),
         standing: true,
         durable: true,
+        remedy: "flagship lift a-1 --reason …".into(),
         lifted: None,
         bound_ms: 35_300,
         bound_at: at(35),

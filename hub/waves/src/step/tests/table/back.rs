@@ -1,6 +1,6 @@
 //! How a retreat ends: never as gone back where no traffic was seen to be.
 
-use flagship_proto::model::WorkloadStatus;
+use flagship_proto::model::{Fence, WorkloadStatus};
 
 use super::*;
 
@@ -133,6 +133,24 @@ fn who_is_not_heard_on_the_way_back_is_told_where_it_can_be_taken_back() {
     world.heal("a");
     world.settle();
     assert_eq!(world.state.phase, RolloutPhase::RolledBack);
+}
+
+#[test]
+fn who_cannot_go_back_from_an_earlier_rollout_is_said_to_be_in_the_way() {
+    let mut world = going_back(ReturnTo::LastPromoted);
+    for name in ["p", "b"] {
+        world.take(name);
+    }
+    let status = world.member("a").status.as_mut().unwrap();
+    cannot(status);
+    status.rollout = Some("checkout-0".parse().unwrap());
+    status.fence = Fence::default();
+    world.settle();
+    let said = in_the_way(&world);
+    assert!(
+        said.len() == 1 && said[0].contains("no such file"),
+        "{said:?}"
+    );
 }
 
 #[test]
