@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::{abort, explain, fleet, freeze, rollout, watching};
 use crate::{
-    api::types::{AbortPreview, About, Banner, FreezeEndView},
+    api::types::{AbortPreview, About, Banner, FreezeEndView, MORE},
     cli::output::Look,
 };
-use fixture::{at, banner, frozen, held_up, rolling, status};
+use fixture::{at, banner, freeze_banner, frozen, held_up, rolling, status};
 
 const WIDE: Look = Look::plain(120);
 const NARROW: Look = Look::plain(20);
@@ -91,6 +91,25 @@ fn plain_lines_come_only_where_something_changed() {
     let second = watching::changes(Some(&before), &after, at(302)).join("\n");
     let third = watching::changes(Some(&after), &before, at(303)).join("\n");
     assert_snapshot!(format!("{first}\n--\n{second}\n--\n{third}"));
+}
+
+#[test]
+fn a_freeze_that_is_counted_with_others_now_is_not_said_to_have_ended() {
+    let (mut named, mut counted) = (rolling(), rolling());
+    named.banners = vec![freeze_banner()];
+    counted.banners = vec![Banner {
+        kind: MORE.into(),
+        id: "freezes".into(),
+        text: "17 more freezes stand".into(),
+        remedy: "flagship get freezes".into(),
+        ..freeze_banner()
+    }];
+    let said = watching::changes(Some(&named), &counted, at(301)).join("\n");
+    assert!(said.contains("FROZEN 17 more freezes stand"), "{said}");
+    assert!(said.contains("to see them: flagship get freezes"), "{said}");
+    assert!(!said.contains("has ended"), "{said}");
+    let over = watching::changes(Some(&named), &rolling(), at(301)).join("\n");
+    assert!(over.contains("freeze f-1 has ended"), "{over}");
 }
 
 #[test]

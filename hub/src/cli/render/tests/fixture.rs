@@ -256,7 +256,7 @@ pub(super) fn frozen() -> FreezeView {
     }
 }
 
-fn freeze_banner() -> Banner {
+pub(super) fn freeze_banner() -> Banner {
     Banner {
         kind: "freeze".into(),
         id: "f-1".into(),
