@@ -49,6 +49,12 @@ impl Store {
         Self::Memory(MemoryStore::new(1))
     }
 
+    /// The same at another epoch, as after history went back.
+    #[cfg(test)]
+    pub fn memory_of(epoch: u64) -> Self {
+        Self::Memory(MemoryStore::new(epoch))
+    }
+
     /// Creates the store's file in a folder that has none, at epoch 1 (trap 34: only this creates).
     pub fn init(folder: &Path) -> Result<Self, StoreError> {
         EmbeddedStore::init(folder, Options::default()).map(Self::Embedded)

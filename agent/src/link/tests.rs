@@ -217,6 +217,7 @@ impl Bench {
                 workload: workload(),
                 version: None,
                 digest: None,
+                initial: None,
             }],
             ..Inventory::default()
         };

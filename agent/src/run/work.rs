@@ -129,6 +129,7 @@ fn inventory(platform: &EnvoyPlatform) -> Inventory {
             workload,
             version,
             digest,
+            initial: seen.map(|seen| seen.initial.version),
         }
     });
     Inventory {

@@ -10,12 +10,9 @@ pub mod rollout;
 mod serving;
 mod stays;
 pub mod stopped;
+mod unknown;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::{
     command::Command,
@@ -108,16 +105,6 @@ impl Seen {
     pub fn report(&self, uid: &ClusterUid, workload: &WorkloadRef) -> Option<&ReportRow> {
         let report = self.reports.get(&(uid.clone(), workload.clone()));
         report.map(Arc::as_ref)
-    }
-
-    /// What rollouts that are stored released, by workload.
-    pub fn brought(&self) -> Result<BTreeSet<(WorkloadRef, String)>, StoreError> {
-        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
-        let brought = rollouts.iter().map(|row| {
-            let version = row.change.to_string();
-            (row.workload.clone(), version)
-        });
-        Ok(brought.collect())
     }
 
     /// Standing aborts that cover a rollout; an abort by selector does if it met one of its clusters.

@@ -89,6 +89,7 @@ impl Hub {
             workload: workload(),
             version: Some("1.0.0".into()),
             digest: None,
+            initial: None,
         });
         commit(&self.store, Txn::new().put(&row));
     }

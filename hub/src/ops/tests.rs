@@ -105,6 +105,7 @@ impl Hub {
             workload: workload(),
             version: Some("1.0.0".to_owned()),
             digest: None,
+            initial: None,
         });
         self.put(&row);
     }

@@ -73,6 +73,7 @@ export function bannerWord(kind) {
   if (kind === "freeze" || kind === "freezes") return "FROZEN";
   if (kind === "serving") return "NOT FIXED";
   if (kind === "stays") return "STAYS";
+  if (kind === "unknown") return "UNKNOWN";
   return kind === "behind" ? "HALTED" : "STOPPED";
 }
 

@@ -131,10 +131,12 @@ impl From<Inventory> for wire::Inventory {
                          workload,
                          version,
                          digest,
+                         initial,
                      }| wire::InventoryWorkload {
                         workload: workload.into(),
                         version,
                         digest: digest.map(String::from),
+                        initial,
                     },
                 )
                 .collect(),
@@ -182,6 +184,7 @@ impl TryFrom<wire::Inventory> for Inventory {
                         workload: text("inventory.workloads.workload", &entry.workload)?,
                         version: entry.version,
                         digest: digest("inventory.workloads.digest", entry.digest)?,
+                        initial: entry.initial,
                     })
                 })
                 .collect::<Result<_, ConvertError>>()?,

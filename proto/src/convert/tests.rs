@@ -133,6 +133,7 @@ fn a_hello_crosses_the_wire_unchanged() {
                 workload: "shop/Deployment/checkout".parse().unwrap(),
                 version: Some("1.0.0".into()),
                 digest: None,
+                initial: Some("1.0.0".into()),
             }],
             proxies: vec![EnvoyInfo {
                 node: "n".into(),

@@ -83,6 +83,9 @@ pub struct InventoryWorkload {
     pub version: Option<String>,
     /// Its digest.
     pub digest: Option<Digest>,
+    /// The version that it began with, which no order brought; agents of before do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<String>,
 }
 
 /// A proxy of the cluster.

@@ -140,6 +140,7 @@ impl Agent<'_> {
             workload: workload.clone(),
             version: Some(INITIAL.to_owned()),
             digest: Some(digest(INITIAL)),
+            initial: None,
         });
         Inventory {
             agent: env!("CARGO_PKG_VERSION").to_owned(),

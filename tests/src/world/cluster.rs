@@ -77,6 +77,7 @@ pub(super) fn inventory() -> Inventory {
             workload: WORKLOAD.parse().expect("a workload"),
             version: Some("1.0.0".into()),
             digest: Some(Digest::of(b"1.0.0")),
+            initial: None,
         }],
         proxies: Vec::new(),
         components: BTreeMap::new(),

@@ -180,6 +180,7 @@ impl Api {
             workload: "shop/Deployment/checkout".parse().unwrap(),
             version: Some("1.0.0".to_owned()),
             digest: None,
+            initial: None,
         });
         self.commit(Txn::new().put(&row)).await;
     }

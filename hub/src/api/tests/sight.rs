@@ -238,7 +238,7 @@ async fn who_stops_by_labels_is_given_a_way_back_that_he_may_order() {
     let command = |view: &crate::api::types::AbortView| view.not_fixed[0].command.clone();
     let retreat = "flagship retreat shop/checkout-1 --reason …";
     let others = format!("{retreat}   # who may stop all of plan shop/checkout orders it");
-    let own = "flagship abort --selector region=us --retreat --reason …";
+    let own = "flagship abort --selector region=us --retreat --reason …   # takes back whatever had succeeded there";
     for (grants, expected) in [
         (stops_and_sees("us"), own),
         (stops_and_sees("eu"), &others),

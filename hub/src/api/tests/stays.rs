@@ -7,7 +7,7 @@ use super::{fixture::Api, stopped::in_flight};
 use crate::{
     auth::Role,
     records::{ClusterRow, ReportRow, key},
-    store::Txn,
+    store::{Store, Txn},
 };
 
 /// A cluster that is not heard, where checkout-1 has succeeded and has ended.
@@ -138,25 +138,31 @@ async fn while_an_abort_stands_everybody_is_told_what_it_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn after_history_went_back_what_no_stored_rollout_brought_is_named() {
-    let api = Api::new().await;
-    done(&api, "us-1").await;
-    let us = key::cluster(&"us-1".parse().unwrap());
-    let said = async || {
-        api.get("/api/v1/status", &api.token(Role::Admin).await)
-            .await
-    };
-    assert!(!said().await.contains("no rollout that is stored here"));
-    let mut row = api.read::<ClusterRow>(&us).to_value();
-    row.unconfirmed = Some(api.now());
-    let uid = "uid-us-1".parse().unwrap();
-    let workload = "shop/Deployment/checkout".parse().unwrap();
-    let mut report = api
-        .read::<ReportRow>(&key::report(&uid, &workload))
-        .to_value();
-    report.status.primary_version = Some("1.9.0".into());
-    api.commit(Txn::new().put(&row).put(&report)).await;
-    let status = said().await;
-    let what = "us-1 serves 1.9.0 of shop/Deployment/checkout: no rollout that is stored here";
-    assert!(status.contains(what), "{status}");
+async fn after_history_went_back_what_no_known_rollout_brought_is_named_until_another_serves() {
+    for (epoch, initial, is_named) in [(1, None, false), (2, Some("1.9.0"), false), (2, None, true)]
+    {
+        let api = Api::on(Store::memory_of(epoch)).await;
+        done(&api, "us-1").await;
+        let us = key::cluster(&"us-1".parse().unwrap());
+        let mut row = api.read::<ClusterRow>(&us).to_value();
+        row.inventory.workloads[0].initial = initial.map(ToOwned::to_owned);
+        let uid = "uid-us-1".parse().unwrap();
+        let workload = "shop/Deployment/checkout".parse().unwrap();
+        let report = key::report(&uid, &workload);
+        let mut report = api.read::<ReportRow>(&report).to_value();
+        report.status.primary_version = Some("1.9.0".into());
+        api.commit(Txn::new().put(&row).put(&report)).await;
+        let token = api.token(Role::Admin).await;
+        let status = api.get("/api/v1/status", &token).await;
+        let what = "us-1 serves 1.9.0 of shop/Deployment/checkout: history went back";
+        assert_eq!(status.contains(what), is_named, "{status}");
+        let body = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
+        let abort = asked(&api, "/api/v1/aborts", body).await;
+        let summary = abort["summary"].as_str().unwrap();
+        assert_eq!(
+            summary.contains("NOT what serves there"),
+            is_named,
+            "{summary}"
+        );
+    }
 }

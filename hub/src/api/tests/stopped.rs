@@ -29,6 +29,7 @@ pub(super) async fn in_flight(api: &Api, name: &str, on_disconnect: OnDisconnect
         workload: WORKLOAD.parse().unwrap(),
         version: Some("1.0.0".to_owned()),
         digest: None,
+        initial: None,
     });
     let hour = std::time::Duration::from_secs(3600);
     let order = OrderRow::new(Order {

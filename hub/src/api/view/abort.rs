@@ -9,7 +9,7 @@ use std::{
 use flagship_proto::{
     model::{
         AbortId, AbortMode, ClusterUid, Order, Position, ReceiptState, Scope, SignedReceipt,
-        lease::Bound,
+        WorkloadRef, lease::Bound,
     },
     words::count,
 };
@@ -115,6 +115,18 @@ pub fn view(
     let mut summary = summary(&totals, outcome);
     if stays.is_some() {
         summary += "; what had succeeded stays";
+    }
+    let meant = |workload: &WorkloadRef| match &order.scope {
+        Scope::Workload(of) => of == workload,
+        Scope::Fleet | Scope::Selector(_) | Scope::Project(_) | Scope::Plan(_) => true,
+        Scope::Rollout { .. } => false,
+    };
+    let unknown = seen.unknown()?;
+    let mut unknown = unknown.iter().filter(|one| {
+        row.concerns(&one.uid) && meant(&one.workload) && sight.workload(&one.workload)
+    });
+    if unknown.next().is_some() {
+        summary += "; NOT what serves there since before history went back (flagship status)";
     }
     Ok(AbortView {
         id: order.id.to_string(),

@@ -109,7 +109,6 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
         .collect();
     waiting.sort();
     let since = waiting.iter().map(|(_, since)| *since).min()?;
-    let unknown = unknown_there(seen);
     let names: Vec<&str> = waiting
         .iter()
         .take(NAMED)
@@ -123,7 +122,7 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
         kind: "unconfirmed".to_owned(),
         id: "hub".to_owned(),
         text: format!(
-            "history went back: nothing advances in {}{more} until a person confirms that they are members{unknown}",
+            "history went back: nothing advances in {}{more} until a person confirms that they are members",
             names.join(", ")
         ),
         since,
@@ -133,42 +132,6 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
             .that("after a look at flagship get clusters"),
         about: About::Fleet,
     })
-}
-
-/// What serves in members that nobody has confirmed since history went back, and which no rollout that is
-/// stored brought: a stop knows nothing of it either.
-fn unknown_there(seen: &Seen) -> String {
-    let Ok(brought) = seen.brought() else {
-        return String::new();
-    };
-    let mut found: Vec<String> = Vec::new();
-    let members = seen.clusters.values().filter(|row| row.state.is_member());
-    for row in members.filter(|row| row.unconfirmed.is_some()) {
-        for has in &row.inventory.workloads {
-            let status = seen.report(&row.uid, &has.workload).map(|one| &one.status);
-            // Of what was never released here nobody asks who brought it.
-            let status = status.filter(|status| status.rollout.is_some());
-            let serves = status.and_then(|status| status.primary_version.clone());
-            let is_unknown =
-                |version: &String| !brought.contains(&(has.workload.clone(), version.clone()));
-            if let Some(version) = serves.filter(is_unknown) {
-                found.push(format!("{} serves {version} of {}", row.name, has.workload));
-            }
-        }
-    }
-    found.sort();
-    let more = found.len().saturating_sub(NAMED);
-    found.truncate(NAMED);
-    if more > 0 {
-        found.push(format!("{more} more"));
-    }
-    match found.as_slice() {
-        [] => String::new(),
-        found => format!(
-            "; {}: no rollout that is stored here brought that, and no abort takes it back",
-            found.join(", ")
-        ),
-    }
 }
 
 /// So many are named.

@@ -40,7 +40,8 @@ pub(super) fn serving(
         let wider = || {
             let may = state.ops.stops_all_of(sight.grants(), &order.scope);
             let abort = again(&order.scope).filter(|_| may)?;
-            Some(abort.of("--retreat").because().to_string())
+            let abort = abort.of("--retreat").because();
+            Some(abort.that("takes back whatever had succeeded there"))
         };
         let wider = (!sight.may_do(Right::Stop, rollout)).then(wider).flatten();
         for one in &mut inside {

@@ -122,6 +122,7 @@ pub fn banner_word(banner: &Banner) -> &'static str {
         "behind" => "HALTED",
         "serving" => "NOT FIXED",
         "stays" => "STAYS",
+        "unknown" => "UNKNOWN",
         _ => "STOPPED",
     }
 }

@@ -33,6 +33,7 @@ fn handle() -> LinkHandle {
         workload: name.parse().unwrap(),
         version: None,
         digest: None,
+        initial: None,
     });
     let inventory = Inventory {
         workloads: workloads.to_vec(),

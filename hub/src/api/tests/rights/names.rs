@@ -101,6 +101,7 @@ pub(in super::super) async fn two_projects(api: &Api) -> [Names; 2] {
             workload: "shop/Deployment/ledger".parse().unwrap(),
             version: Some("1.0.0".to_owned()),
             digest: None,
+            initial: None,
         });
         api.commit(Txn::new().put(&next)).await;
     }
