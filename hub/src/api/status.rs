@@ -138,7 +138,7 @@ fn standing(
     banners.extend(rollouts.filter_map(|row| seen.serving_banner(sight, row)));
     banners.extend(seen.stays_banners(state, sight)?);
     banners.extend(
-        seen.unknown_banners(sight)?
+        seen.unwanted_banners(sight)?
             .into_iter()
             .filter(|one| sight.banner(one)),
     );

@@ -10,7 +10,7 @@ pub mod rollout;
 mod serving;
 mod stays;
 pub mod stopped;
-mod unknown;
+mod unwanted;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

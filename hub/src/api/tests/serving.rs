@@ -134,11 +134,18 @@ async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_pas
     seen.now = seen.now.plus(std::time::Duration::from_secs(40));
     hear(&mut seen);
     assert!(api.serving(&seen, &rollout).is_some(), "it is stuck");
-    for report in seen.reports.values_mut() {
-        let status = &mut std::sync::Arc::make_mut(report).status;
-        (status.weight, status.observed) = (Weight::ZERO, Some(Weight::ZERO));
-    }
-    assert_eq!(api.serving(&seen, &rollout), None, "nobody gets it");
+    let mut read = |observed| {
+        for report in seen.reports.values_mut() {
+            let status = &mut std::sync::Arc::make_mut(report).status;
+            (status.weight, status.observed) = (Weight::ZERO, observed);
+            status.phase = Phase::Failed;
+        }
+        api.serving(&seen, &rollout)
+    };
+    let unread = read(None).unwrap().text;
+    let why = "us-1 (not every proxy there can be read)";
+    assert!(unread.ends_with(why), "{unread}");
+    assert_eq!(read(Some(Weight::ZERO)), None, "nobody gets it");
 }
 
 #[tokio::test]

@@ -121,12 +121,12 @@ pub fn view(
         Scope::Fleet | Scope::Selector(_) | Scope::Project(_) | Scope::Plan(_) => true,
         Scope::Rollout { .. } => false,
     };
-    let unknown = seen.unknown()?;
-    let mut unknown = unknown.iter().filter(|one| {
+    let unwanted = seen.unwanted()?;
+    let mut unwanted = unwanted.iter().filter(|one| {
         row.concerns(&one.uid) && meant(&one.workload) && sight.workload(&one.workload)
     });
-    if unknown.next().is_some() {
-        summary += "; NOT what serves there since before history went back (flagship status)";
+    if unwanted.next().is_some() {
+        summary += "; but some serve what no stop takes back: flagship status";
     }
     Ok(AbortView {
         id: order.id.to_string(),

@@ -142,10 +142,14 @@ impl Seen {
             let is_before = !own && cluster.attempt > 0 && status.phase == Phase::Failed;
             let serves = own && (status.phase.is_active() || is_left) || is_before;
             let is_done = cluster.phase.succeeded();
-            if is_done
-                || !serves
-                || share(status) == 0
-                || self.goes_back(rollout, cluster, uid, status)
+            // What is not read is not nothing.
+            let is_unread = own
+                && !is_known_back
+                && status.phase == Phase::Failed
+                && status.version.is_some()
+                && status.observed.is_none();
+            let is_served = serves && share(status) > 0;
+            if is_done || !(is_served || is_unread) || self.goes_back(rollout, cluster, uid, status)
             {
                 return None;
             }
@@ -166,14 +170,15 @@ impl Seen {
                 rollout: Some(rollout.full_name()),
                 done: was_done,
                 soaked: was_done && wave.is_some_and(|wave| wave.finished.is_some()),
-                share: Some(share(status)),
+                share: (!is_unread).then(|| share(status)),
                 command: match unheard {
                     None if stuck(Some(status)).is_some() => elsewhere(rollout.full_name()),
                     None => retreat(rollout.full_name()).into(),
                     Some(_) => self.there(uid, rollout),
                 },
                 unheard,
-                stuck: stuck(Some(status)),
+                stuck: stuck(Some(status))
+                    .or_else(|| is_unread.then(|| "not every proxy there can be read".to_owned())),
             })
         });
         serving.collect()
