@@ -286,3 +286,23 @@ async fn what_was_taken_back_and_serves_with_no_rollout_under_way_is_not_fixed()
         assert_eq!(status.contains(start), is_named, "{status}");
     }
 }
+
+#[tokio::test]
+async fn a_canary_that_its_rollout_left_behind_unheard_is_not_fixed() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let mut rollout = half_way(&api, &token).await.to_value();
+    let text =
+        "1.1.0 of shop/Deployment/checkout serves in us-1 (with 50%, not heard): as it stood";
+    assert!(!api.get("/api/v1/status", &token).await.contains(text));
+    rollout.state.phase = RolloutPhase::Succeeded;
+    for cluster in rollout.state.clusters.values_mut() {
+        let reason = "not heard".to_owned();
+        cluster.phase = ClusterPhase::Skipped { reason };
+    }
+    api.commit(Txn::new().put(&rollout)).await;
+    let status = api.get("/api/v1/status", &token).await;
+    assert!(status.contains(text), "{status}");
+    let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
+    assert!(status.contains(there), "{status}");
+}

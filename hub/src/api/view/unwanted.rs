@@ -2,12 +2,15 @@
 //! place: what was taken back and serves again, or still; and after history went back, what no rollout brought
 //! of which this hub knows. No stop takes it back: it is not in flight, and Done by nothing that is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use flagship_proto::{
     command::{Command, OPEN},
     digest::Digest,
-    model::{ClusterUid, RolloutId, WorkloadRef, WorkloadStatus},
+    model::{ClusterUid, RolloutId, Weight, WorkloadRef, WorkloadStatus},
     words::count,
 };
 
@@ -17,7 +20,7 @@ use crate::{
         sight::Sight,
         types::{About, Banner},
     },
-    records::{OrderRow, PlanRow, RejectedRow, RolloutRow, Stored, key},
+    records::{OrderRow, PlanRow, RejectedRow, ReportRow, RolloutRow, Stored, key},
     store::StoreError,
 };
 
@@ -29,6 +32,8 @@ const NAMED: usize = 5;
 enum Why {
     /// It was taken back in this rollout, or failed there.
     TakenBack(RolloutId),
+    /// A canary stands as it did when its cluster was last heard, and this rollout, which began it, has ended.
+    Left(RolloutId),
     /// History went back, and nobody knows who brought it.
     Unknown,
 }
@@ -49,12 +54,14 @@ impl Seen {
     /// All of it.
     pub(super) fn unwanted(&self) -> Result<Vec<Unwanted>, StoreError> {
         let rejected: Vec<Stored<RejectedRow>> = self.store.read_all(key::REJECTED)?;
+        let is_in_flight = |report: &Arc<ReportRow>| report.status.phase.is_active();
+        let flies = self.reports.values().any(is_in_flight);
         // Where history never went back nothing is unknown.
         let brought = match self.store.epoch() > 1 {
             true => Some(self.brought()?),
             false => None,
         };
-        if rejected.is_empty() && brought.is_none() {
+        if rejected.is_empty() && brought.is_none() && !flies {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
@@ -65,6 +72,21 @@ impl Seen {
                 let Some(status) = status.filter(|status| status.rollout.is_some()) else {
                     continue;
                 };
+                let share = status.observed.unwrap_or(status.weight);
+                let flying = status.rollout.as_ref().filter(|_| {
+                    status.phase.is_active() && share > Weight::ZERO && !self.connected(&row.uid)
+                });
+                if let (Some(by), Some(version)) = (flying, &status.version)
+                    && self.is_left(&row.uid, &has.workload)?
+                {
+                    found.push(Unwanted {
+                        uid: row.uid.clone(),
+                        cluster: format!("{} (with {share}, not heard)", row.name),
+                        workload: has.workload.clone(),
+                        version: version.clone(),
+                        why: Why::Left(by.clone()),
+                    });
+                }
                 let Some(version) = &status.primary_version else {
                     continue;
                 };
@@ -136,7 +158,14 @@ impl Seen {
             let plan = plans.iter().find(meant).map(|row| row.id.to_string());
             let start = Command::flagship("start").of(plan.as_deref().unwrap_or(OPEN));
             let start = start.of("--to-version").of(OPEN).because();
+            let mut remedy = start.that("releases what is wanted in its place");
             let (kind, why) = match why {
+                Why::Left(rollout) => {
+                    let there = Command::agent("retreat").of(&workload).because();
+                    remedy = there.that("on the machine of the cluster");
+                    let why = format!("as it stood when last heard, and {rollout} has ended");
+                    ("serving", why)
+                }
                 Why::TakenBack(rollout) => (
                     "serving",
                     format!("which was taken back ({rollout}), and no rollout is under way there"),
@@ -154,7 +183,7 @@ impl Seen {
                     named(clusters)
                 ),
                 since: self.started.wall,
-                remedy: start.that("releases what is wanted in its place"),
+                remedy,
                 about: About::Workload(workload),
             }
         };

@@ -1,6 +1,7 @@
 //! `flagship cluster list | approve | confirm | release | remove`.
 
 use clap::{Args, Subcommand};
+use flagship_proto::command::Command;
 use jiff::Timestamp;
 
 use super::get::Get;
@@ -140,9 +141,7 @@ impl Cluster {
                 ))?;
                 let path = format!("/api/v1/clusters/{}?force={force}", segment(&name));
                 let view: ClusterView = session.client.delete(&path, &why.because()).await?;
-                show(session.format, &view, || {
-                    format!("cluster {} is removed\n", view.name)
-                })?;
+                show(session.format, &view, || removed(&view))?;
             }
         }
         Ok(Exit::Done)
@@ -165,6 +164,23 @@ fn released(view: &ClusterView, workload: &str, now: Timestamp) -> String {
          to end it there now: flagship-agent ctl release {workload} --reason …\n",
         words::heard(view.heard(), now)
     )
+}
+
+/// What goes on serving in a cluster that nothing orders back any more.
+fn removed(view: &ClusterView) -> String {
+    let mut text = format!("cluster {} is removed\n", view.name);
+    for has in &view.workloads {
+        let Some(weight) = has.weight.filter(|weight| *weight > 0) else {
+            continue;
+        };
+        let there = Command::agent("retreat").of(&has.workload).because();
+        text += &format!(
+            "  {} stands there as it did when last heard, {weight}% on the change ({}): to take it back, on its machine: {there}\n",
+            has.workload,
+            has.phase.as_deref().unwrap_or("its phase is not known"),
+        );
+    }
+    text
 }
 
 /// Names of the members that wait to be confirmed.
@@ -196,6 +212,26 @@ mod tests {
             platform: None,
             workloads: Vec::new(),
         }
+    }
+
+    #[test]
+    fn who_removes_a_cluster_is_told_what_goes_on_serving_there() {
+        let mut gone = view(false);
+        assert_eq!(removed(&gone), "cluster eu-1 is removed\n");
+        gone.workloads.push(crate::api::types::WorkloadView {
+            workload: "shop/Deployment/checkout".into(),
+            version: Some("1.0.0".into()),
+            digest: None,
+            phase: Some("Progressing".into()),
+            weight: Some(25),
+            rollout: None,
+            why: crate::api::types::Why::default(),
+            local: None,
+        });
+        let told = removed(&gone);
+        let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
+        assert!(told.contains("25% on the change (Progressing)"), "{told}");
+        assert!(told.trim_end().ends_with(there), "{told}");
     }
 
     #[test]
