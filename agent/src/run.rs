@@ -67,7 +67,7 @@ pub fn start(cli: Cli) -> ExitCode {
                 Command::Completion { shell } => completion(shell).map(|()| ExitCode::SUCCESS),
                 Command::Check(args) => Ok(check::check(&args).await),
                 Command::Version => {
-                    println!("flagship-agent {}", env!("CARGO_PKG_VERSION"));
+                    say(concat!("flagship-agent ", env!("CARGO_PKG_VERSION")));
                     Ok(ExitCode::SUCCESS)
                 }
             }
@@ -255,7 +255,11 @@ async fn enroll(args: RunArgs) -> anyhow::Result<()> {
     let folder = IdentityFolder::new(&config.data);
     if let Some(identity) = folder.load()? {
         let (cluster, until) = (identity.member.cluster, identity.not_after);
-        println!("already a member as {cluster}, certificate good until {until}");
+        let place = config.data.join("identity");
+        let place = place.display();
+        say(&format!(
+            "already a member as {cluster}, certificate good until {until}; where the hub has removed it, move {place} away and enrol again"
+        ));
         return Ok(());
     }
     let hub = config.hub_address()?;
@@ -263,7 +267,9 @@ async fn enroll(args: RunArgs) -> anyhow::Result<()> {
     let tell = |line: String| eprintln!("{line}");
     let identity = enrol(&hub, &token(&args)?, cluster.as_ref(), &folder, tell).await?;
     let (cluster, until) = (identity.member.cluster, identity.not_after);
-    println!("joined as {cluster}, certificate good until {until}");
+    say(&format!(
+        "joined as {cluster}, certificate good until {until}"
+    ));
     Ok(())
 }
 
@@ -286,4 +292,9 @@ fn token(args: &TokenArgs) -> anyhow::Result<EnrolToken> {
         ),
     };
     Ok(text.trim().parse::<EnrolToken>()?)
+}
+
+/// Says a line. That nobody reads it changes nothing.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

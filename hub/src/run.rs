@@ -15,6 +15,8 @@ mod uses;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
+
 use std::process::ExitCode;
 
 use flagship_proto::process::{shutdown, supervisor, telemetry};
@@ -49,30 +51,36 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(args) => {
             let founded = init(args).await?;
-            print!("{founded}");
+            say(format_args!("{founded}"));
             Ok(())
         }
         Command::Recover(args) => {
             let recovered = recover(args).await?;
-            print!("{recovered}");
+            say(format_args!("{recovered}"));
             Ok(())
         }
         Command::Backup(args) => {
             let made = backup(args).await?;
-            print!("{made}");
+            say(format_args!("{made}"));
             Ok(())
         }
         Command::Restore(args) => {
             let restored = restore(args).await?;
-            print!("{restored}");
+            say(format_args!("{restored}"));
             Ok(())
         }
         Command::Serve(args) => {
             let stop = shutdown::on_signals()?;
             let hub = Hub::open(args, stop.clone()).await?;
-            println!("{}", hub.bound());
+            say(format_args!("{}\n", hub.bound()));
             let accompanying = supervisor::accompany(hub.words(), stop);
             tokio::join!(hub.run(), accompanying).0
         }
     }
+}
+
+/// Says what was done. That nobody reads it changes nothing.
+fn say(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout();
+    let _ = out.write_fmt(text).and_then(|()| out.flush());
 }

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::net::TcpStream;
 
+use super::say;
 use crate::{
     args::RunArgs,
     config::{AgentConfig, HubAddress},
@@ -24,7 +25,7 @@ pub(super) async fn check(args: &RunArgs) -> ExitCode {
     let config = match AgentConfig::load(&args.config) {
         Ok(config) => config,
         Err(error) => {
-            println!("bad  configuration: {error}");
+            say(&format!("bad  configuration: {error}"));
             return ExitCode::from(2);
         }
     };
@@ -44,10 +45,10 @@ pub(super) async fn check(args: &RunArgs) -> ExitCode {
     let mut is_good = true;
     for finding in findings {
         match finding {
-            Ok(line) => println!("ok   {line}"),
+            Ok(line) => say(&format!("ok   {line}")),
             Err(line) => {
                 is_good = false;
-                println!("bad  {line}");
+                say(&format!("bad  {line}"));
             }
         }
     }

@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flagship_proto::{
     command::Command,
-    model::{ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE},
+    model::{AbortId, ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE},
     words::given,
 };
 
@@ -28,7 +28,9 @@ use super::{
 use crate::{
     fleet::{Presence, Unstored},
     ops::{Step, next_steps, standing_aborts, standing_freezes},
-    records::{AbortRow, ClusterRow, FreezeRow, OrderRow, ReportRow, RolloutRow, Stored, key},
+    records::{
+        AbortRow, ClusterRow, FreezeRow, LiftRow, OrderRow, ReportRow, RolloutRow, Stored, key,
+    },
     store::{Store, StoreError},
 };
 
@@ -56,6 +58,8 @@ pub struct Seen {
     pub standing: Vec<Stored<AbortRow>>,
     /// The latter.
     pub unstored: Vec<Unstored>,
+    /// Of those that stand, lifts that were ordered and wait for the last answers.
+    pub lifts: BTreeMap<AbortId, LiftRow>,
     /// Freezes that stand.
     pub frozen: Vec<Stored<FreezeRow>>,
 }
@@ -78,6 +82,12 @@ impl Seen {
             .map(|one| self::abort::unstored(one, store.position()))
             .collect();
         standing.extend(rows);
+        let mut lifts = BTreeMap::new();
+        for abort in &standing {
+            if let Some(lift) = store.read::<LiftRow>(&key::lift(abort.id()))? {
+                lifts.insert(abort.id().clone(), lift.into_value());
+            }
+        }
         let lease = Duration::from_millis(state.settings.lease_ms).max(DEFAULT_LEASE);
         Ok(Self {
             store: store.clone(),
@@ -98,6 +108,7 @@ impl Seen {
             frozen: standing_freezes(store)?,
             standing,
             unstored,
+            lifts,
         })
     }
 
@@ -126,7 +137,7 @@ impl Seen {
         let aborts: Vec<_> = self.covering(rollout).map(|abort| abort.id()).collect();
         let freezes = self.freezing(rollout).map(|freeze| &freeze.id);
         let freezes: Vec<_> = freezes.take(freeze::NAMED).collect();
-        next_steps(rollout, &aborts, &freezes)
+        next_steps(rollout, &aborts, &freezes, |id| self.lifts.contains_key(id))
     }
 
     /// Standing freezes that bind a rollout, or some of its clusters.
@@ -149,7 +160,7 @@ impl Seen {
 
     /// What stands over a rollout, aborts first.
     pub fn banners_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
-        let aborts = self.covering(rollout).map(banner);
+        let aborts = self.covering(rollout).map(|abort| self.abort_banner(abort));
         aborts
             .chain(freeze::banners(self.freezing(rollout)))
             .chain(self.serving_banner(sight, rollout))
@@ -170,7 +181,7 @@ impl Seen {
         let own = self.banners_over(sight, rollout);
         let mut beside: Vec<Banner> = Vec::new();
         for other in others.filter(|other| other.plan_ref() == plan) {
-            let aborts = self.covering(other).map(banner);
+            let aborts = self.covering(other).map(|abort| self.abort_banner(abort));
             let freezes = freeze::banners(self.freezing(other));
             for banner in aborts.chain(freezes) {
                 let is_told = |told: &Banner| told.id == banner.id;
@@ -186,12 +197,32 @@ impl Seen {
     pub fn banners(&self, sight: &Sight<'_>) -> Vec<Banner> {
         let aborts = self.standing.iter().filter(|abort| sight.abort(abort));
         let freezes = self.frozen.iter().filter(|freeze| sight.freeze(freeze));
-        aborts.map(banner).chain(freeze::banners(freezes)).collect()
+        aborts
+            .map(|abort| self.abort_banner(abort))
+            .chain(freeze::banners(freezes))
+            .collect()
+    }
+}
+
+impl Seen {
+    /// An abort in one line; of one that is lifted and waits for its end, when that is.
+    pub fn abort_banner(&self, abort: &Stored<AbortRow>) -> Banner {
+        let mut banner = banner(abort);
+        if let Some(lift) = self.lifts.get(abort.id()) {
+            let until = lift.effective.strftime("%H:%M:%SZ");
+            let by = &lift.actor;
+            banner.kind = "lifted".to_owned();
+            banner.text +=
+                &format!("; lifted by {by}: it ends at {until}, or once all have answered");
+            let shows = Command::flagship("describe").of("abort").of(abort.id());
+            banner.remedy = shows.that("who has not answered yet");
+        }
+        banner
     }
 }
 
 /// An abort in one line.
-pub fn banner(abort: &Stored<AbortRow>) -> Banner {
+fn banner(abort: &Stored<AbortRow>) -> Banner {
     let order = abort.unplaced();
     let reason = given(&order.reason);
     Banner {

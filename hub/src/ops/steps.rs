@@ -48,8 +48,13 @@ pub fn who_may(verbs: &str) -> String {
 }
 
 /// What can be done, the most likely first; nothing while it goes its way. `aborts` and `freezes` stand
-/// over it.
-pub fn next_steps(row: &RolloutRow, aborts: &[&AbortId], freezes: &[&FreezeId]) -> Vec<Step> {
+/// over it; of an abort that is lifted its end is waited for.
+pub fn next_steps(
+    row: &RolloutRow,
+    aborts: &[&AbortId],
+    freezes: &[&FreezeId],
+    is_lifted: impl Fn(&AbortId) -> bool,
+) -> Vec<Step> {
     let state = &row.state;
     let stopped = match state.phase {
         RolloutPhase::Paused | RolloutPhase::Aborted | RolloutPhase::Failed => true,
@@ -66,7 +71,7 @@ pub fn next_steps(row: &RolloutRow, aborts: &[&AbortId], freezes: &[&FreezeId]) 
         let command = describe.that("who has stopped, and who has not");
         Step::new("describe", Right::View, command)
     });
-    let lifts = aborts.iter().map(|id| {
+    let lifts = aborts.iter().filter(|id| !is_lifted(id)).map(|id| {
         let lift = Command::flagship("lift").of(id).because();
         Step::new("lift", Right::Lift, lift.that("moves nothing by itself"))
     });
@@ -164,7 +169,7 @@ fn ends_when_back(row: &RolloutRow) -> String {
 pub(super) fn ways_out(args: &StartRollout, holder: &RolloutRow, aborts: &[&AbortId]) -> String {
     let name = holder.full_name();
     // Who starts is told of every way, also of what others have to go for them.
-    let steps = next_steps(holder, aborts, &[]).into_iter();
+    let steps = next_steps(holder, aborts, &[], |_| false).into_iter();
     let mut ways: Vec<String> = steps.map(|step| step.command).collect();
     let said = if ways.is_empty() {
         let back = Command::flagship("retreat").of(&name).because();

@@ -13,7 +13,7 @@ export function showBanners(banners, openAbort) {
     const banner = el("div", { className: `banner ${kind.startsWith("freeze") ? "cold" : "hot"}` },
       el("p", {}, el("strong"), " ", el("span"), " ", el("span", { className: "age", "aria-live": "off" })),
       el("p", { className: "remedy" }));
-    if (kind === "abort") {
+    if (kind === "abort" || kind === "lifted") {
       const button = el("button", { type: "button", textContent: "Receipts", "aria-haspopup": "dialog", "aria-label": `Receipts of abort ${id}` });
       button.addEventListener("click", () => openAbort(id));
       banner.append(button);

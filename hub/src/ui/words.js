@@ -80,6 +80,7 @@ export function bannerWord(kind) {
 /** What the command under it does. */
 export function bannerRemedy(kind) {
   if (kind === "stays") return "to take it back too";
+  if (kind === "lifted") return "to see it";
   if (kind === "freezes") return "to see them";
   return kind === "serving" ? "to take it back" : "to end it";
 }

@@ -1,10 +1,13 @@
 //! What is said of stops that stand beside what somebody starts, and of a way back that is barred.
 
-use flagship_proto::model::ClusterName;
+use flagship_proto::model::{ClusterName, OnDisconnect};
 use flagship_waves::{ClusterState, Reason, RolloutPhase, Waiting};
 use serde_json::Value;
 
-use super::fixture::{Answer, Api};
+use super::{
+    fixture::{Answer, Api},
+    stopped::in_flight,
+};
 use crate::{
     api::types::{About, Banner, RolloutView},
     auth::{Binding, Grants, Role},
@@ -261,4 +264,38 @@ async fn a_rollout_that_is_frozen_says_what_can_be_done_about_it() {
         back.starts_with("flagship retreat shop/checkout-1 "),
         "{back}"
     );
+}
+
+#[tokio::test]
+async fn an_abort_whose_lift_waits_for_answers_is_not_offered_to_be_lifted_again() {
+    let (api, token) = planned().await;
+    in_flight(&api, "us-1", OnDisconnect::Hold).await;
+    start(&api, &token, "1.1.0").await;
+    alter(&api, |row| row.state.phase = RolloutPhase::Aborted).await;
+    let abort = r#"{"scope":{"kind":"fleet"}}"#;
+    let abort = api.post_with("/api/v1/aborts", &token, abort, &[]).await;
+    let abort: Value = serde_json::from_str(&abort.body).unwrap();
+    let id = abort["id"].as_str().unwrap();
+    assert!(
+        abort["remedy"]
+            .as_str()
+            .unwrap()
+            .starts_with("flagship lift")
+    );
+    let why = [("flagship-reason", "a test")];
+    let lift = format!("/api/v1/aborts/{id}/lift");
+    let lifted = api.post_with(&lift, &token, "{}", &why).await;
+    let lifted: Value = serde_json::from_str(&lifted.body).unwrap();
+    assert_eq!(lifted["standing"], true, "{lifted}");
+    let who = "flagship describe abort";
+    assert!(
+        lifted["remedy"].as_str().unwrap().starts_with(who),
+        "{lifted}"
+    );
+    let view = api.rollout_for(&Grants::everything(), &first(&api).await);
+    let banner = &view.banners[0];
+    assert_eq!(banner.kind, "lifted");
+    assert!(banner.text.contains("; lifted by "), "{}", banner.text);
+    let lifts = |step: &String| step.starts_with("flagship lift");
+    assert!(!view.next_steps.iter().any(lifts), "{:?}", view.next_steps);
 }

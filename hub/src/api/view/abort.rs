@@ -16,7 +16,7 @@ use flagship_proto::{
 use jiff::Timestamp;
 
 use super::{
-    Seen, banner,
+    Seen,
     not_fixed::{Serving, serving},
     stays::Stays,
     stopped::Stopped,
@@ -140,7 +140,7 @@ pub fn view(
         standing,
         durable,
         remedy: match standing {
-            true => sight.offer(banner(row)).remedy,
+            true => sight.offer(seen.abort_banner(row)).remedy,
             false => String::new(),
         },
         lifted: lift.map(|lift| LiftView {

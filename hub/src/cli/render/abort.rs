@@ -18,7 +18,12 @@ pub fn list(look: Look, aborts: &[AbortView], now: Timestamp) -> String {
         .map(|abort| {
             vec![
                 abort.id.clone(),
-                if abort.standing { "stands" } else { "lifted" }.to_owned(),
+                match (abort.standing, &abort.lifted) {
+                    (true, None) => "stands",
+                    (true, Some(_)) => "lifting",
+                    (false, _) => "lifted",
+                }
+                .to_owned(),
                 abort.scope.clone(),
                 ago(abort.at, now),
                 abort.actor.clone(),
@@ -170,7 +175,9 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
     {
         text += &format!("{THERE}\n");
     }
-    if view.standing {
+    if view.standing && view.lifted.is_some() {
+        text += "Its lift is ordered: it ends once all have answered, or at the bound\n";
+    } else if view.standing {
         text += &format!(
             "It stands until somebody lifts it ({} so far): {}\n",
             ago(view.at, now),

@@ -132,6 +132,7 @@ pub fn banner_remedy(banner: &Banner) -> &'static str {
     match banner.kind.as_str() {
         "serving" => "to take it back",
         "stays" => "to take it back too",
+        "lifted" => "to see it",
         MORE => "to see them",
         _ => "to end it",
     }
