@@ -135,7 +135,12 @@ pub async fn receipts(
     let scope = &row.unplaced().scope;
     state.ops.sees_all_of(&actor, scope, row.matched.as_ref())?;
     let seq = state.store().position().seq;
-    let rows: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&id))?;
+    let mut rows: Vec<Stored<ReceiptRow>> = state.store().read_all(&key::receipts_of(&id))?;
+    let is_shown = |row: &Stored<ReceiptRow>| {
+        let workloads = &row.receipt.receipt.workloads;
+        workloads.iter().all(|one| sight.workload(&one.workload))
+    };
+    rows.retain(is_shown);
     page.pick(rows)?.show(seq, |row| receipt(row))
 }
 

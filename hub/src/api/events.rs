@@ -154,22 +154,30 @@ async fn until_not_let_in(state: ApiState, actor: Actor, chain: Arc<[Certificate
     }
 }
 
-fn change(epoch: u64, event: &store::Event, sight: &Sight<'_>) -> Option<Event> {
+/// One change, as far as it is shown to this caller.
+fn change(event: &store::Event, sight: &Sight<'_>) -> Option<EventView> {
     let (kind, segments) = key::parse(&event.key)?;
     if !SHOWN.contains(&kind) || !sight.change(kind, &event.key, &segments) {
         return None;
     }
-    let view = EventView {
+    Some(EventView {
         seq: event.seq,
         kind: kind.to_owned(),
         name: segments.join("/"),
         deleted: event.deleted,
-    };
-    let data = serde_json::to_string(&view).ok()?;
-    Some(
-        Event::default()
-            .event("change")
-            .id(id(epoch, event.seq))
-            .data(data),
-    )
+    })
+}
+
+/// The changes as they are told. All of a commit have one number: who is cut in the middle of it comes again
+/// with the number before, and is told the whole of it.
+fn told(epoch: u64, views: &[EventView]) -> Vec<Event> {
+    let told = views.iter().enumerate().filter_map(|(at, view)| {
+        let next = views.get(at + 1);
+        let is_last = next.is_none_or(|next| next.seq != view.seq);
+        let until = view.seq - u64::from(!is_last);
+        let data = serde_json::to_string(view).ok()?;
+        let event = Event::default().event("change").id(id(epoch, until));
+        Some(event.data(data))
+    });
+    told.collect()
 }

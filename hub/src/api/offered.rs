@@ -16,7 +16,7 @@ use crate::{
 impl Sight<'_> {
     /// What this caller can do about a rollout now, as commands to copy.
     pub fn next_steps(&self, seen: &Seen, row: &RolloutRow) -> Vec<String> {
-        offered(seen.next_steps(row), |right| self.may(right, row))
+        offered(seen.next_steps(self, row), |right| self.may(right, row))
     }
 
     /// Whether a command about a rollout would be taken from this caller. What ends a stop is asked about

@@ -19,6 +19,9 @@ use crate::{
 /// Stands for a change of a rollout that is not seen.
 const UNSEEN: &str = "a version that you do not see";
 
+/// Stands for how far a workload that is not seen has stopped.
+const UNTOLD: &str = "a workload that you do not see";
+
 /// Stands for why a cluster is quarantined.
 const UNSAID: &str = "its agent and the hub are at odds: who sees all of the cluster is told why";
 
@@ -55,6 +58,9 @@ impl Sight<'_> {
         if line.workload.as_ref().is_some_and(|name| !self.names(name)) {
             line.workload = None;
             line.local_command = None;
+            // The words of an agent name versions and files.
+            line.reason = None;
+            UNTOLD.clone_into(&mut line.text);
         }
     }
 

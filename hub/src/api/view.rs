@@ -133,8 +133,9 @@ impl Seen {
     }
 
     /// What can be done about a rollout now.
-    pub fn next_steps(&self, rollout: &RolloutRow) -> Vec<Step> {
-        let aborts: Vec<_> = self.covering(rollout).map(|abort| abort.id()).collect();
+    pub fn next_steps(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Step> {
+        let aborts = self.covering(rollout).filter(|abort| sight.abort(abort));
+        let aborts: Vec<_> = aborts.map(|abort| abort.id()).collect();
         let freezes = self.freezing(rollout).map(|freeze| &freeze.id);
         let freezes: Vec<_> = freezes.take(freeze::NAMED).collect();
         next_steps(rollout, &aborts, &freezes, |id| self.lifts.contains_key(id))
@@ -160,7 +161,8 @@ impl Seen {
 
     /// What stands over a rollout, aborts first.
     pub fn banners_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
-        let aborts = self.covering(rollout).map(|abort| self.abort_banner(abort));
+        let aborts = self.covering(rollout).filter(|abort| sight.abort(abort));
+        let aborts = aborts.map(|abort| self.abort_banner(abort));
         aborts
             .chain(freeze::banners(self.freezing(rollout)))
             .chain(self.serving_banner(sight, rollout))
@@ -212,8 +214,7 @@ impl Seen {
             let until = lift.effective.strftime("%H:%M:%SZ");
             let by = &lift.actor;
             banner.kind = "lifted".to_owned();
-            banner.text +=
-                &format!("; lifted by {by}: it ends at {until}, or once all have answered");
+            banner.text += &format!("; lifted by {by}: it ends at {until}");
             let shows = Command::flagship("describe").of("abort").of(abort.id());
             banner.remedy = shows.that("who has not answered yet");
         }

@@ -27,6 +27,9 @@ use crate::{
     store::Txn,
 };
 
+/// So many lifts of one author may wait for their end at a time.
+const MOST_WAITING: usize = 16;
+
 /// Which abort to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiftOrder {
@@ -43,7 +46,7 @@ pub struct LiftAnswer {
     /// The abort that ends.
     pub abort: AbortId,
     /// When the lift takes effect: at once if everyone has answered, else at the end of the bound,
-    /// or earlier when the last answer comes (P8).
+    /// also where the last answer comes before it.
     pub effective: Timestamp,
     /// Who has not answered yet.
     pub waits_for: Vec<ClusterName>,
@@ -92,6 +95,10 @@ impl Ops {
             narrowed_to.push(row.id().clone());
             txn = txn.absent(row.key()).put(&row);
         }
+        // What takes its place where it is narrowed has its own bound.
+        if args.except.is_empty() {
+            self.not_too_many_at_once(caller, now)?;
+        }
         self.not_lifted_without_end(caller, now)?;
         let row = LiftRow {
             abort: args.abort.clone(),
@@ -115,6 +122,26 @@ impl Ops {
         };
         let prepared = Prepared::new(txn, answer, object).of(abort.key());
         Ok(prepared.digests(Some(&*abort.value), Some(&row)))
+    }
+
+    /// Refuses one author's lifts while many of them wait for their end: what they end is ordered again and
+    /// again. An abort is never refused for that.
+    fn not_too_many_at_once(&self, caller: &Caller, now: Tick) -> Result<(), OpError> {
+        let lifts: Vec<Stored<LiftRow>> = self.store.read_all(key::LIFTS)?;
+        let waiting = lifts
+            .iter()
+            .filter(|lift| lift.actor == caller.actor && lift.narrowed_to.is_empty())
+            .filter(|lift| lift.pending(now.wall));
+        let waiting = waiting.count();
+        if waiting < MOST_WAITING {
+            return Ok(());
+        }
+        let what = format!(
+            "{waiting} lifts of {} wait for the last answers: the abort stands on",
+            caller.actor
+        );
+        Err(OpError::too_often("lift.tooOften", &what)
+            .try_this("lift it when their bound has passed, or have somebody else lift it"))
     }
 
     fn standing_abort(

@@ -22,9 +22,6 @@ pub(crate) const MOST_BYTES: usize = 640 * 1024;
 /// So many of one scope and mode may stand: each needs a lift of its own.
 const SAME: usize = 2;
 
-/// So many with those that end already.
-const SAME_IN_ALL: usize = 8 * SAME;
-
 /// Where an abort goes.
 #[derive(Debug)]
 pub(super) enum Room {
@@ -85,11 +82,6 @@ impl Ops {
         // One whose lift is under way stops nothing for long.
         let stays = |row: &&&AbortRow| matches!(self.store.get(&key::lift(row.id())), Ok(None));
         let staying: Vec<&AbortRow> = all.iter().filter(stays).copied().collect();
-        if staying.len() < SAME && all.len() >= SAME_IN_ALL {
-            let what = format!("{} such aborts of {scope} end just now", all.len());
-            return Err(OpError::refused("abort.stands", &what)
-                .try_this("try again when their bound has passed, or stop more than that"));
-        }
         let newest = staying.iter().max_by_key(|row| row.unplaced().at);
         Ok(newest.copied().filter(|_| staying.len() >= SAME))
     }

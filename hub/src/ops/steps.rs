@@ -86,6 +86,7 @@ pub fn next_steps(
         to: ReturnTo::LastPromoted,
         now: false,
     };
+    let is_stuck = waits(row, |reason| matches!(reason, Reason::CannotReturn { .. }));
     let is_frozen = matches!(
         state.phase,
         RolloutPhase::Pending | RolloutPhase::Progressing { .. }
@@ -103,8 +104,15 @@ pub fn next_steps(
         // Of what is only frozen nothing is final.
         let is_meant = !is_frozen || right == Right::Stop;
         if is_meant && allowed(state, &wish, stands).is_ok() {
-            let command = Command::flagship(wish.verb()).of(&name).because();
-            steps.push(Step::new(wish.verb(), right, command.that(meaning)));
+            let command = Command::flagship(wish.verb()).of(&name);
+            // What cannot go back to what it had is sent nowhere by the plain order.
+            let command = match is_stuck && right == Right::Stop {
+                true => command.of("--to").of(OPEN).because().that(
+                    "takes every cluster back, Done ones too, and to another version as some cannot go back",
+                ),
+                false => command.because().that(meaning),
+            };
+            steps.push(Step::new(wish.verb(), right, command));
         }
     }
     if !stands && matches!(state.phase, RolloutPhase::Aborted | RolloutPhase::Failed) {
@@ -118,20 +126,25 @@ pub fn next_steps(
     steps
 }
 
+fn waits(row: &RolloutRow, is: fn(&Reason) -> bool) -> bool {
+    row.state.waiting.iter().any(|wait| is(&wait.reason))
+}
+
 /// What ends a retreat that has something in its way; none where it goes its way, or was accepted.
 fn stuck(row: &RolloutRow) -> Vec<Step> {
     if row.state.accepted.is_some() {
         return Vec::new();
     }
-    let waits = |is: fn(&Reason) -> bool| row.state.waiting.iter().any(|wait| is(&wait.reason));
     let name = row.full_name();
     let mut ways = Vec::new();
-    if waits(|reason| matches!(reason, Reason::ReturnNotHeard { .. })) {
+    if waits(row, |reason| {
+        matches!(reason, Reason::ReturnNotHeard { .. })
+    }) {
         let there = Command::agent("retreat").of(&row.workload).because();
         let command = there.that("on the machine of a cluster that is not heard");
         ways.push(Step::new("retreat", Right::View, command));
     }
-    if waits(|reason| matches!(reason, Reason::CannotReturn { .. })) {
+    if waits(row, |reason| matches!(reason, Reason::CannotReturn { .. })) {
         let other = Command::flagship("retreat").of(&name).of("--to").of(OPEN);
         let command = other
             .because()

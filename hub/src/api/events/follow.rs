@@ -7,7 +7,7 @@
 use axum::response::sse::Event;
 use futures::{Stream, StreamExt as _, stream};
 
-use super::{change, reset};
+use super::{change, reset, told};
 use crate::{
     api::ApiState,
     auth::Actor,
@@ -108,8 +108,8 @@ impl Follower {
                 let epoch = store.epoch();
                 let sight = self.state.sight(&self.actor.grants);
                 let events = found.events.iter();
-                let shown = events.filter_map(|event| change(epoch, event, &sight));
-                Some(shown.collect())
+                let shown: Vec<_> = events.filter_map(|event| change(event, &sight)).collect();
+                Some(told(epoch, &shown))
             }
             Err(WatchError::TooOld { from, .. } | WatchError::Ahead { from, .. }) => {
                 let now = store.position();

@@ -146,3 +146,30 @@ async fn who_followed_is_told_of_one_large_commit_in_turns_and_of_the_next_chang
     api.member("new", &[]).await;
     assert_eq!(seq(&next(&mut told).await), api.seq());
 }
+
+#[tokio::test]
+async fn who_is_cut_in_the_middle_of_a_commit_is_told_the_whole_of_it_again() {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    api.member("eu-1", &[]).await;
+    let before = api.seq();
+    let row = |name: &str| api.read::<ClusterRow>(&key::cluster(&name.parse().unwrap()));
+    let mut one = row("eu-1").to_value();
+    let mut two = one.clone();
+    two.name = "eu-2".parse().unwrap();
+    two.uid = "uid-eu-2".parse().unwrap();
+    one.labels.insert("a".to_owned(), "b".to_owned());
+    api.commit(Txn::new().put(&one).put(&two)).await;
+    let mut stream = api.open_events(&token, format!("1-{before}")).await;
+    let mut ids = Vec::new();
+    while ids.len() < 2 {
+        let event = next(&mut stream).await;
+        let found = event.lines().filter_map(|line| line.strip_prefix("id: "));
+        ids.extend(found.map(ToOwned::to_owned));
+    }
+    let expected = [before, before + 1].map(|seq| format!("1-{seq}"));
+    assert_eq!(
+        ids, expected,
+        "the first of two does not say that both were told"
+    );
+}

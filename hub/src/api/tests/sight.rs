@@ -4,14 +4,14 @@
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
-use flagship_proto::model::OnDisconnect;
+use flagship_proto::model::{OnDisconnect, ReceiptState, Weight};
 use flagship_waves::RolloutPhase;
 
 use super::{
     fixture::Api,
     rights::names::{id, two_projects},
     serving::{half_way, hear},
-    stopped::in_flight,
+    stopped::{answer, in_flight},
 };
 use crate::{
     auth::{Binding, Grants, Role},
@@ -292,5 +292,30 @@ async fn who_names_no_scope_is_offered_what_has_succeeded_lately_too() {
             assert_eq!(scopes.contains(option), is_offered, "{option}: {scopes}");
         }
         assert!(!scopes.contains("--rollout"), "{scopes}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_receipt_that_names_what_is_not_seen_is_not_shown() {
+    let api = Api::new().await;
+    in_two_regions(&api).await;
+    let admin = api.token(Role::Admin).await;
+    let abort = json(
+        &api.post_with("/api/v1/aborts", &admin, &stop("us"), &[])
+            .await
+            .body,
+    );
+    let id = abort["id"].as_str().unwrap();
+    let row = answer(&api, id, ReceiptState::Idle, Weight::ZERO, api.now());
+    api.commit(Txn::new().put(&row)).await;
+    let part = bound(&api, Role::Viewer, "region", "us").await;
+    for (token, count) in [(&admin, 1), (&part, 0)] {
+        let path = format!("/api/v1/aborts/{id}/receipts");
+        let shown = api
+            .send(&Method::GET, &path, Some(token), "", "")
+            .await
+            .body;
+        let items = json(&shown)["items"].as_array().map_or(0, Vec::len);
+        assert_eq!(items, count, "{shown}");
     }
 }

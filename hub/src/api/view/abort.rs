@@ -29,7 +29,7 @@ use crate::{
     },
     fleet::Unstored,
     ops::{Doing, RolloutName, counts, doing, joins},
-    records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
+    records::{AbortRow, LiftRow, OrderRow, PlanRow, ReceiptRow, RolloutRow, Stored, key},
     store::StoreError,
 };
 
@@ -116,9 +116,24 @@ pub fn view(
     if stays.is_some() {
         summary += "; what had succeeded stays";
     }
+    let plans: Vec<Stored<PlanRow>> = state.store().read_all(key::PLANS)?;
     let meant = |workload: &WorkloadRef| match &order.scope {
         Scope::Workload(of) => of == workload,
-        Scope::Fleet | Scope::Selector(_) | Scope::Project(_) | Scope::Plan(_) => true,
+        Scope::Fleet | Scope::Selector(_) => true,
+        Scope::Project(_) | Scope::Plan(_) => {
+            let mut plans = plans.iter();
+            plans.any(|row| {
+                let is_in = match &order.scope {
+                    Scope::Project(project) => row.id.project == *project,
+                    Scope::Plan(plan) => row.id == *plan,
+                    Scope::Fleet
+                    | Scope::Selector(_)
+                    | Scope::Workload(_)
+                    | Scope::Rollout { .. } => false,
+                };
+                is_in && row.plan.workload().is_ok_and(|of| of == *workload)
+            })
+        }
         Scope::Rollout { .. } => false,
     };
     let unwanted = seen.unwanted()?;

@@ -20,6 +20,8 @@ use crate::{
         sight::Sight,
         types::{About, Banner},
     },
+    auth::Right,
+    ops::who_may,
     records::{OrderRow, PlanRow, RejectedRow, ReportRow, RolloutRow, Stored, key},
     store::StoreError,
 };
@@ -143,7 +145,11 @@ impl Seen {
     /// The same as banners, one a version of a workload, with what puts another in its place.
     pub fn unwanted_banners(&self, sight: &Sight<'_>) -> Result<Vec<Banner>, StoreError> {
         let mut grouped: BTreeMap<(WorkloadRef, String, Why), Vec<String>> = BTreeMap::new();
-        for one in self.unwanted()? {
+        let unwanted = self.unwanted()?.into_iter().filter(|one| {
+            let row = self.clusters.get(&one.uid);
+            row.is_some_and(|row| sight.cluster(row))
+        });
+        for one in unwanted {
             let what = (one.workload, one.version, one.why);
             grouped.entry(what).or_default().push(one.cluster);
         }
@@ -155,10 +161,18 @@ impl Seen {
             let meant = |row: &&Stored<PlanRow>| {
                 sight.plan(row) && row.plan.workload().is_ok_and(|of| of == workload)
             };
-            let plan = plans.iter().find(meant).map(|row| row.id.to_string());
+            let plan = plans.iter().find(meant);
+            let may_ship = plan.is_some_and(|row| {
+                let ships = sight.grants().decide(Right::Ship, row.object());
+                ships.is_ok()
+            });
+            let plan = plan.map(|row| row.id.to_string());
             let start = Command::flagship("start").of(plan.as_deref().unwrap_or(OPEN));
             let start = start.of("--to-version").of(OPEN).because();
-            let mut remedy = start.that("releases what is wanted in its place");
+            let mut remedy = match may_ship {
+                true => start.that("releases what is wanted in its place"),
+                false => who_may("start another version there"),
+            };
             let (kind, why) = match why {
                 Why::Left(rollout) => {
                     let there = Command::agent("retreat").of(&workload).because();

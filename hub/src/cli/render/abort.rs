@@ -176,7 +176,7 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
         text += &format!("{THERE}\n");
     }
     if view.standing && view.lifted.is_some() {
-        text += "Its lift is ordered: it ends once all have answered, or at the bound\n";
+        text += "Its lift is ordered, and it ends at the time that is said above\n";
     } else if view.standing {
         text += &format!(
             "It stands until somebody lifts it ({} so far): {}\n",

@@ -62,8 +62,10 @@ impl Lift {
 
 fn words(view: &AbortView) -> String {
     let mut text = if view.standing {
+        let at = view.lifted.as_ref().map(|lift| lift.at);
+        let at = at.unwrap_or(view.bound_at).strftime("%H:%M:%SZ");
         format!(
-            "abort {} is to be lifted: it ends when all receipts are in, or after its bound\n",
+            "abort {} is lifted: as not all have answered it ends at {at}, when its bound has passed\n",
             view.id
         )
     } else {

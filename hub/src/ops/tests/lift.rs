@@ -328,3 +328,26 @@ fn p07_a_lift_stays_in_force_when_the_clock_goes_back_and_waits_no_longer_when_i
     let wait = waits.effective.duration_since(hub.now().wall);
     assert!(wait.as_secs() <= 36, "{wait:?}");
 }
+
+/// Who stops and lifts again and again must not keep others from stopping the same.
+#[test]
+fn lifts_that_wait_are_bounded_and_what_they_end_is_stopped_by_everybody_meanwhile() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    let phase = Some(Phase::Progressing);
+    hub.order("pilot-1", "checkout-1", OnDisconnect::Hold, phase);
+    let project = Scope::Project("shop".parse().unwrap());
+    let mut ends = (0..100).map(|_| lift(&hub, &abort(&hub, project.clone()), &[]));
+    let refused = ends.find_map(Result::err).expect("not without end");
+    assert_eq!(refused.code, "lift.tooOften");
+    assert!(refused.message.contains("wait for the last answers"));
+    let other = Caller::new("bert").because("errors");
+    for mode in [AbortMode::Return, AbortMode::Hold] {
+        let scope = project.clone();
+        let order = AbortOrder { scope, mode };
+        ready(hub.ops.abort(&other, order, hub.now())).unwrap();
+    }
+    let own = abort(&hub, project.clone());
+    let lifted = hub.ops.store.get(&key::lift(&own)).unwrap();
+    assert!(lifted.is_none(), "the author stops it too");
+}
