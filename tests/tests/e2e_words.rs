@@ -98,11 +98,14 @@ async fn a_watch_of_what_was_aborted_names_who_still_serves_it_and_what_can_be_t
     assert_eq!(told.len(), 2, "{refused}");
     let (code, said) = paste(&play, told[0]);
     assert_eq!(code, 0, "{said}");
+    let lifting = "Its lift is ordered, and it ends at the time";
+    let described = run(&play, &["describe", "abort", &id]);
+    assert!(described.out.contains(lifting), "{described}");
+    let steps = play.rollout(&rollout).next_steps;
+    assert!(!steps.iter().any(|step| step.contains("flagship lift")));
     let lifted = async || {
-        play.rollout(&rollout)
-            .next_steps
-            .iter()
-            .all(|step| !step.contains("lift"))
+        let described = run(&play, &["describe", "abort", &id]);
+        !described.out.contains(lifting)
     };
     until("the abort is lifted", Duration::from_secs(90), lifted).await;
     let status = run(&play, &["status"]);
