@@ -238,6 +238,25 @@ async fn who_stops_by_labels_is_given_a_way_back_that_he_may_order() {
     let command = |view: &crate::api::types::AbortView| view.not_fixed[0].command.clone();
     let retreat = "flagship retreat shop/checkout-1 --reason …";
     let others = format!("{retreat}   # who may stop all of plan shop/checkout orders it");
+    let stuck = |grants: &Grants| {
+        let mut stuck = api.seen();
+        hear(&mut stuck);
+        for report in stuck.reports.values_mut() {
+            let status = &mut std::sync::Arc::make_mut(report).status;
+            status.reason = "CannotReturn".to_owned();
+            status.message = "cannot return to 1.0.0".to_owned();
+        }
+        command(&api.shown_to(grants, id, &stuck))
+    };
+    for (grants, whose) in [(stops_and_sees("us"), true), (Grants::everything(), false)] {
+        let told = stuck(&grants);
+        let elsewhere = "flagship retreat shop/checkout-1 --to … --reason …   # ";
+        assert!(
+            told.starts_with(elsewhere),
+            "the abort would do the same: {told}"
+        );
+        assert_eq!(told.contains("who may stop all of plan"), whose, "{told}");
+    }
     let own = "flagship abort --selector region=us --retreat --reason …   # takes back whatever had succeeded there";
     for (grants, expected) in [
         (stops_and_sees("us"), own),
@@ -265,10 +284,15 @@ async fn why_a_cluster_is_quarantined_is_told_only_to_who_sees_all_of_it() {
     row.state = ClusterState::Quarantined { reason };
     api.commit(Txn::new().put(&row)).await;
     let whole = bound(&api, Role::Viewer, "region", "us").await;
-    let part = bound(&api, Role::Viewer, "app", "checkout").await;
+    let part = Binding {
+        projects: ["shop".parse().unwrap()].into(),
+        ..Binding::of(Role::Viewer)
+    };
+    let part = api.token_of(part).await;
     for (token, tells) in [(&whole, true), (&part, false)] {
         for path in ["/api/v1/clusters/us-1", "/api/v1/clusters"] {
-            let shown = api.send(&Method::GET, path, Some(token), "", "").await.body;
+            let shown = api.get(path, token).await;
+            assert!(shown.contains("Quarantined"), "{shown}");
             assert_eq!(shown.contains("bank/Deployment"), tells, "{shown}");
         }
     }
@@ -317,5 +341,27 @@ async fn a_signed_receipt_that_names_what_is_not_seen_is_not_shown() {
             .body;
         let items = json(&shown)["items"].as_array().map_or(0, Vec::len);
         assert_eq!(items, count, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_words_of_an_agent_about_work_that_is_not_seen_are_not_shown() {
+    let api = Api::new().await;
+    in_two_regions(&api).await;
+    let admin = api.token(Role::Admin).await;
+    let abort = json(
+        &api.post_with("/api/v1/aborts", &admin, &stop("us"), &[])
+            .await
+            .body,
+    );
+    let id = abort["id"].as_str().unwrap();
+    let secret = ReceiptState::not_stopped("cannot return to 1.0.0: digest 39f9140e");
+    let row = answer(&api, id, secret, Weight::saturating(50), api.now());
+    api.commit(Txn::new().put(&row)).await;
+    let part = bound(&api, Role::Viewer, "region", "us").await;
+    for (token, tells) in [(&admin, true), (&part, false)] {
+        let shown = api.get(&format!("/api/v1/aborts/{id}"), token).await;
+        assert_eq!(shown.contains("39f9140e"), tells, "{shown}");
+        assert!(shown.contains("notStopped"), "{shown}");
     }
 }

@@ -218,6 +218,28 @@ async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
 }
 
 #[tokio::test]
+async fn an_aborted_rollout_with_a_cluster_that_cannot_go_back_is_sent_to_another_version() {
+    let (api, token) = planned().await;
+    start(&api, &token, "1.1.0").await;
+    let since = api.now();
+    for (is_stuck, way) in [(false, "--reason …"), (true, "--to … --reason …")] {
+        alter(&api, |row| {
+            row.state.phase = RolloutPhase::Aborted;
+            let reason = Reason::CannotReturn {
+                cluster: "us-1".parse().unwrap(),
+                why: "no such file".to_owned(),
+            };
+            row.state.waiting = Vec::from_iter(is_stuck.then_some(Waiting { reason, since }));
+        })
+        .await;
+        let view = api.rollout_for(&Grants::everything(), &first(&api).await);
+        let retreat = format!("flagship retreat shop/checkout-1 {way}   # ");
+        let mut steps = view.next_steps.iter();
+        assert!(steps.any(|step| step.starts_with(&retreat)), "{view:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_is_offered_what_they_may_and_told_who_may_the_rest() {
     let (api, token) = planned().await;
     start(&api, &token, "1.1.0").await;

@@ -135,6 +135,13 @@ async fn while_an_abort_stands_everybody_is_told_what_it_left_as_it_was() {
     let back = asked(&api, "/api/v1/aborts", back).await;
     let summary = back["summary"].as_str().unwrap();
     assert!(!summary.contains("stays"), "{summary}");
+    let back_alone = Api::new().await;
+    done(&back_alone, "us-1").await;
+    let body = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
+    asked(&back_alone, "/api/v1/aborts", body).await;
+    let token = back_alone.token(Role::Viewer).await;
+    let said = back_alone.get("/api/v1/status", &token).await;
+    assert!(!said.contains(r#""kind":"stays""#), "{said}");
 }
 
 #[tokio::test]

@@ -204,3 +204,23 @@ fn a_way_back_to_what_was_taken_back_says_by_whom() {
     let said = "was taken back by ann: wrong prices (rollout shop/checkout-1)";
     assert!(error.message.contains(said), "{error}");
 }
+
+#[test]
+fn who_would_take_back_what_was_accepted_is_told_the_abort_that_does() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.alter("checkout-1", |row| {
+        row.state.accepted = Some(flagship_waves::Accepted {
+            actor: "anna".to_owned(),
+            reason: "good enough".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+        });
+    });
+    let (who, to) = (caller(), ReturnTo::LastPromoted);
+    let retreat = hub
+        .ops
+        .retreat(&who, name("checkout-1"), to, false, hub.now());
+    let error = refused(ready(retreat), OpErrorKind::Refused, "wish.notAllowed");
+    let abort = "flagship abort --plan shop/checkout --retreat --reason …";
+    assert!(error.remedy.starts_with(abort), "{}", error.remedy);
+}
