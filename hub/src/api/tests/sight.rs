@@ -319,19 +319,23 @@ async fn who_names_no_scope_is_offered_what_has_succeeded_lately_too() {
     }
 }
 
+/// An abort of the clusters in us, to which us-1 has answered so.
+async fn answered(api: &Api, state: ReceiptState) -> String {
+    let admin = api.token(Role::Admin).await;
+    let scope = stop("us");
+    let abort = api.post_with("/api/v1/aborts", &admin, &scope, &[]);
+    let id = id(&abort.await);
+    let row = answer(api, &id, state, Weight::saturating(50), api.now());
+    api.commit(Txn::new().put(&row)).await;
+    id
+}
+
 #[tokio::test]
 async fn a_signed_receipt_that_names_what_is_not_seen_is_not_shown() {
     let api = Api::new().await;
     in_two_regions(&api).await;
     let admin = api.token(Role::Admin).await;
-    let abort = json(
-        &api.post_with("/api/v1/aborts", &admin, &stop("us"), &[])
-            .await
-            .body,
-    );
-    let id = abort["id"].as_str().unwrap();
-    let row = answer(&api, id, ReceiptState::Idle, Weight::ZERO, api.now());
-    api.commit(Txn::new().put(&row)).await;
+    let id = answered(&api, ReceiptState::Idle).await;
     let part = bound(&api, Role::Viewer, "region", "us").await;
     for (token, count) in [(&admin, 1), (&part, 0)] {
         let path = format!("/api/v1/aborts/{id}/receipts");
@@ -349,15 +353,8 @@ async fn the_words_of_an_agent_about_work_that_is_not_seen_are_not_shown() {
     let api = Api::new().await;
     in_two_regions(&api).await;
     let admin = api.token(Role::Admin).await;
-    let abort = json(
-        &api.post_with("/api/v1/aborts", &admin, &stop("us"), &[])
-            .await
-            .body,
-    );
-    let id = abort["id"].as_str().unwrap();
     let secret = ReceiptState::not_stopped("cannot return to 1.0.0: digest 39f9140e");
-    let row = answer(&api, id, secret, Weight::saturating(50), api.now());
-    api.commit(Txn::new().put(&row)).await;
+    let id = answered(&api, secret).await;
     let part = bound(&api, Role::Viewer, "region", "us").await;
     for (token, tells) in [(&admin, true), (&part, false)] {
         let shown = api.get(&format!("/api/v1/aborts/{id}"), token).await;

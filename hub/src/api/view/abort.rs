@@ -116,7 +116,11 @@ pub fn view(
     if stays.is_some() {
         summary += "; what had succeeded stays";
     }
-    let plans: Vec<Stored<PlanRow>> = state.store().read_all(key::PLANS)?;
+    let unwanted = seen.unwanted()?;
+    let plans: Vec<Stored<PlanRow>> = match unwanted.is_empty() {
+        true => Vec::new(),
+        false => state.store().read_all(key::PLANS)?,
+    };
     let meant = |workload: &WorkloadRef| match &order.scope {
         Scope::Workload(of) => of == workload,
         Scope::Fleet | Scope::Selector(_) => true,
@@ -136,7 +140,6 @@ pub fn view(
         }
         Scope::Rollout { .. } => false,
     };
-    let unwanted = seen.unwanted()?;
     let mut unwanted = unwanted.iter().filter(|one| {
         row.concerns(&one.uid) && meant(&one.workload) && sight.workload(&one.workload)
     });
