@@ -16,7 +16,7 @@ pub(crate) use crate::store::decode_value;
 pub use crate::store::{Record, Stored, decode, encode};
 pub(crate) use abort::MOST_NARROWED;
 pub use abort::{AbortRow, LiftRow, ReceiptRow};
-pub use cluster::{ClusterRow, ClusterState, Enrolled, PublicKey, ReportRow};
+pub use cluster::{ClusterRow, ClusterState, Enrolled, LeftCanary, PublicKey, ReportRow};
 pub use fleet::{FleetMeta, Guard, LeaseRow, ProjectRow, SeenRow, TermRow};
 pub use freeze::{FreezeEnd, FreezeRow};
 pub use local::LocalReleaseRow;

@@ -137,11 +137,7 @@ fn standing(
     let rollouts = rollouts.open.iter().chain(&rollouts.left);
     banners.extend(rollouts.filter_map(|row| seen.serving_banner(sight, row)));
     banners.extend(seen.stays_banners(state, sight)?);
-    banners.extend(
-        seen.unwanted_banners(sight)?
-            .into_iter()
-            .filter(|one| sight.banner(one)),
-    );
+    banners.extend(seen.unwanted_banners(sight)?);
     banners.extend(of_the_hub);
     let banners = banners.into_iter();
     Ok(banners.map(|banner| sight.offer(banner)).collect())

@@ -18,6 +18,7 @@ mod stays;
 mod stopped;
 mod turns;
 mod unstored;
+mod unwanted;
 
 use axum::http::{Method, StatusCode};
 use fixture::Api;

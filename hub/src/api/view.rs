@@ -12,7 +12,11 @@ mod stays;
 pub mod stopped;
 mod unwanted;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use flagship_proto::{
     command::Command,
@@ -62,6 +66,7 @@ pub struct Seen {
     pub lifts: BTreeMap<AbortId, LiftRow>,
     /// Freezes that stand.
     pub frozen: Vec<Stored<FreezeRow>>,
+    unwanted: OnceLock<Vec<unwanted::Unwanted>>,
 }
 
 impl Seen {
@@ -109,6 +114,7 @@ impl Seen {
             standing,
             unstored,
             lifts,
+            unwanted: OnceLock::new(),
         })
     }
 

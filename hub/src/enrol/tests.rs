@@ -348,7 +348,10 @@ async fn a_removed_or_quarantined_member_gets_no_certificate() {
     let key = key_of();
     let peer = peer_id(&der(&hub.ask(&token, &key, "eu-1").await.unwrap())).unwrap();
     for state in [
-        ClusterState::Removed { at: hub.now.wall },
+        ClusterState::Removed {
+            at: hub.now.wall,
+            left: Vec::new(),
+        },
         ClusterState::Quarantined {
             reason: "two keys".into(),
         },

@@ -260,6 +260,7 @@ async fn an_enrolled_agent_is_welcome_gets_a_lease_and_is_gone_within_a_second_o
     assert!(hub.fleet.presence(&row.uid).connected);
     row.state = ClusterState::Removed {
         at: hub.fleet.now().wall,
+        left: Vec::new(),
     };
     hub.store.txn(Txn::new().put(&row)).await.unwrap();
     let removed = tokio::time::timeout(Duration::from_secs(1), session.next())

@@ -10,8 +10,8 @@ use super::{Caller, OpError, Ops, Prepared, RolloutName, error::named, join_stan
 use crate::{
     auth::{Grants, Right},
     records::{
-        ClaimRow, ClusterRow, ClusterState, Guard, OrderRow, Record as _, ReportRow, RolloutRow,
-        Stored, key,
+        ClaimRow, ClusterRow, ClusterState, Guard, LeftCanary, OrderRow, Record as _, ReportRow,
+        RolloutRow, Stored, key,
     },
     store::Txn,
 };
@@ -104,7 +104,7 @@ impl Ops {
                 let message = format!("cluster {name} is a member already");
                 return Err(OpError::refused("cluster.active", &message));
             }
-            ClusterState::Removed { at } => {
+            ClusterState::Removed { at, .. } => {
                 let message = format!("cluster {name} was removed at {}", moment(*at));
                 return Err(OpError::refused("cluster.removed", &message)
                     .try_this("enrol it again with a new token"));
@@ -139,7 +139,7 @@ impl Ops {
         now: Tick,
     ) -> Result<Prepared<ClusterAnswer>, OpError> {
         let row = self.cluster_for(caller, Right::Administer, &args.name)?;
-        if let ClusterState::Removed { at } = &row.state {
+        if let ClusterState::Removed { at, .. } = &row.state {
             let message = format!("cluster {} was removed at {}", args.name, moment(*at));
             return Err(OpError::refused("cluster.removed", &message));
         }
@@ -157,7 +157,12 @@ impl Ops {
             caller.insist_on_reason("removing a cluster with a canary in flight")?;
         }
         let mut next = row.to_value();
-        next.state = ClusterState::Removed { at: now.wall };
+        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(&row.uid))?;
+        let left = reports.iter().filter_map(|row| LeftCanary::of(&row.status));
+        next.state = ClusterState::Removed {
+            at: now.wall,
+            left: left.collect(),
+        };
         for key in &mut next.keys {
             key.revoked = true;
         }

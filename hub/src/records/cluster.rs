@@ -1,7 +1,8 @@
 //! Rows of clusters: the member itself, and what it last reported.
 
 use flagship_proto::model::{
-    ClusterName, ClusterUid, Incarnation, Inventory, Labels, TokenId, WorkloadRef, WorkloadStatus,
+    ClusterName, ClusterUid, Incarnation, Inventory, Labels, Phase, RolloutId, TokenId, Weight,
+    WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,35 @@ pub enum ClusterState {
     Removed {
         /// When.
         at: Timestamp,
+        /// What was in flight there then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<LeftCanary>,
     },
+}
+
+/// A canary that was in flight in a cluster when it was removed: nothing orders it back any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftCanary {
+    /// Of which workload.
+    pub workload: WorkloadRef,
+    /// Which rollout had ordered it.
+    pub rollout: Option<RolloutId>,
+    /// Where it stood when it was last heard.
+    pub phase: Phase,
+    /// The share of traffic on the change.
+    pub weight: Weight,
+}
+
+impl LeftCanary {
+    /// What a report tells of one; none where nothing is in flight.
+    pub fn of(status: &WorkloadStatus) -> Option<Self> {
+        status.phase.is_active().then(|| Self {
+            workload: status.workload.clone(),
+            rollout: status.rollout.clone(),
+            phase: status.phase,
+            weight: status.observed.unwrap_or(status.weight),
+        })
+    }
 }
 
 impl ClusterState {

@@ -1,6 +1,6 @@
 //! What is said of clusters that were Done and are to go back: until they are known to be back they serve.
 
-use flagship_proto::model::{AbortMode, Change, Intent, Phase, ReceiptState, ReturnTo, Weight};
+use flagship_proto::model::{AbortMode, Intent, Phase, ReceiptState, ReturnTo, Weight};
 use flagship_waves::{ClusterPhase, Retreat, RetreatScope, RolloutPhase};
 use serde_json::Value;
 
@@ -12,12 +12,12 @@ use super::{
 use crate::{
     api::types::AbortState,
     auth::Role,
-    records::{OrderRow, RejectedRow, RolloutRow, Stored, key},
+    records::{OrderRow, RolloutRow, Stored, key},
     store::Txn,
 };
 
 /// A cluster that was Done with all traffic on the change, and is told to go back: its last report.
-async fn told_to_go_back(
+pub(super) async fn told_to_go_back(
     api: &Api,
     token: &str,
     phase: Phase,
@@ -247,62 +247,4 @@ async fn what_an_earlier_rollout_brought_and_cannot_go_back_is_not_fixed_by_a_st
         .post_with("/api/v1/abort-preview", &token, dry, &[])
         .await;
     assert!(dry.body.contains("1 unfinished go back"), "{}", dry.body);
-}
-
-/// A release that was to mend it failed, and went back to what was there before: to what was taken back.
-#[tokio::test]
-async fn what_was_taken_back_and_serves_with_no_rollout_under_way_is_not_fixed() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    let rollout = told_to_go_back(&api, &token, Phase::Failed, "").await;
-    let seen = api.seen();
-    let mut report = seen.reports.values().next().unwrap().as_ref().clone();
-    report.status.primary_version = Some("0.9.0".to_owned());
-    let rejected = RejectedRow {
-        workload: rollout.workload.clone(),
-        digest: flagship_proto::digest::Digest::of(b"0.9.0"),
-        change: Change::Version("0.9.0".to_owned()),
-        at: api.now(),
-        rollout: "checkout-0".parse().unwrap(),
-        reason: "errors".to_owned(),
-    };
-    let mut ended = rollout.to_value();
-    let text =
-        "0.9.0 of shop/Deployment/checkout serves in us-1: which was taken back (checkout-0)";
-    for (phase, cluster, is_named) in [
-        (RolloutPhase::Retreating, ClusterPhase::RolledBack, false),
-        (RolloutPhase::RolledBack, ClusterPhase::RolledBack, true),
-        (RolloutPhase::Succeeded, ClusterPhase::Done, false),
-    ] {
-        ended.state.phase = phase;
-        for one in ended.state.clusters.values_mut() {
-            one.phase = cluster.clone();
-        }
-        let txn = Txn::new().put(&ended).put(&report).put(&rejected);
-        api.commit(txn).await;
-        let status = api.get("/api/v1/status", &token).await;
-        assert_eq!(status.contains(text), is_named, "{status}");
-        let start = "flagship start shop/checkout --to-version … --reason …   # releases what";
-        assert_eq!(status.contains(start), is_named, "{status}");
-    }
-}
-
-#[tokio::test]
-async fn a_canary_that_its_rollout_left_behind_unheard_is_not_fixed() {
-    let api = Api::new().await;
-    let token = api.token(Role::Admin).await;
-    let mut rollout = half_way(&api, &token).await.to_value();
-    let text =
-        "1.1.0 of shop/Deployment/checkout serves in us-1 (with 50%, not heard): as it stood";
-    assert!(!api.get("/api/v1/status", &token).await.contains(text));
-    rollout.state.phase = RolloutPhase::Succeeded;
-    for cluster in rollout.state.clusters.values_mut() {
-        let reason = "not heard".to_owned();
-        cluster.phase = ClusterPhase::Skipped { reason };
-    }
-    api.commit(Txn::new().put(&rollout)).await;
-    let status = api.get("/api/v1/status", &token).await;
-    assert!(status.contains(text), "{status}");
-    let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
-    assert!(status.contains(there), "{status}");
 }

@@ -140,6 +140,13 @@ impl Api {
         seen.serving_banner(&self.state.sight(&everything), row)
     }
 
+    /// What serves and nobody wants, as somebody who sees everything is told it.
+    pub(super) fn unwanted(&self, seen: &Seen) -> Vec<Banner> {
+        let everything = Grants::everything();
+        let sight = self.state.sight(&everything);
+        seen.unwanted_banners(&sight).unwrap()
+    }
+
     /// A rollout as one with these rights is shown it.
     pub(super) fn rollout_for(&self, grants: &Grants, row: &Stored<RolloutRow>) -> RolloutView {
         view::rollout::view(&self.seen(), &self.state.sight(grants), row, true)

@@ -161,8 +161,11 @@ async fn after_history_went_back_what_no_known_rollout_brought_is_named_until_an
         api.commit(Txn::new().put(&row).put(&report)).await;
         let token = api.token(Role::Admin).await;
         let status = api.get("/api/v1/status", &token).await;
-        let what = "1.9.0 of shop/Deployment/checkout serves in us-1: history went back";
+        let what =
+            "1.9.0 of shop/Deployment/checkout serves in us-1 (not heard): history went back";
         assert_eq!(status.contains(what), is_named, "{status}");
+        let apply = "flagship apply -f …   # a plan for shop/Deployment/checkout; then start";
+        assert_eq!(status.contains(apply), is_named, "{status}");
         let body = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
         let abort = asked(&api, "/api/v1/aborts", body).await;
         let summary = abort["summary"].as_str().unwrap();

@@ -9,7 +9,7 @@ use std::{
 use flagship_proto::{
     model::{
         AbortId, AbortMode, ClusterUid, Order, Position, ReceiptState, Scope, SignedReceipt,
-        WorkloadRef, lease::Bound,
+        lease::Bound,
     },
     words::count,
 };
@@ -29,7 +29,7 @@ use crate::{
     },
     fleet::Unstored,
     ops::{Doing, RolloutName, counts, doing, joins},
-    records::{AbortRow, LiftRow, OrderRow, PlanRow, ReceiptRow, RolloutRow, Stored, key},
+    records::{AbortRow, LiftRow, OrderRow, ReceiptRow, RolloutRow, Stored, key},
     store::StoreError,
 };
 
@@ -116,34 +116,7 @@ pub fn view(
     if stays.is_some() {
         summary += "; what had succeeded stays";
     }
-    let unwanted = seen.unwanted()?;
-    let plans: Vec<Stored<PlanRow>> = match unwanted.is_empty() {
-        true => Vec::new(),
-        false => state.store().read_all(key::PLANS)?,
-    };
-    let meant = |workload: &WorkloadRef| match &order.scope {
-        Scope::Workload(of) => of == workload,
-        Scope::Fleet | Scope::Selector(_) => true,
-        Scope::Project(_) | Scope::Plan(_) => {
-            let mut plans = plans.iter();
-            plans.any(|row| {
-                let is_in = match &order.scope {
-                    Scope::Project(project) => row.id.project == *project,
-                    Scope::Plan(plan) => row.id == *plan,
-                    Scope::Fleet
-                    | Scope::Selector(_)
-                    | Scope::Workload(_)
-                    | Scope::Rollout { .. } => false,
-                };
-                is_in && row.plan.workload().is_ok_and(|of| of == *workload)
-            })
-        }
-        Scope::Rollout { .. } => false,
-    };
-    let mut unwanted = unwanted.iter().filter(|one| {
-        row.concerns(&one.uid) && meant(&one.workload) && sight.workload(&one.workload)
-    });
-    if unwanted.next().is_some() {
+    if seen.leaves_unwanted(sight, row)? {
         summary += "; but some serve what no stop takes back: flagship status";
     }
     Ok(AbortView {

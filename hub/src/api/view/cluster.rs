@@ -8,7 +8,7 @@ use flagship_proto::{
 use super::Seen;
 use crate::{
     api::types::{About, Banner, ClusterView, LocalView, Why, WorkloadView},
-    records::{ClusterRow, ClusterState, ReportRow},
+    records::{ClusterRow, ClusterState, LeftCanary, ReportRow},
 };
 
 /// The word for a cluster in which nothing advances until a person has looked.
@@ -45,8 +45,39 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
             .inventory
             .workloads
             .iter()
-            .map(|has| workload(&row.name, has, seen.report(&row.uid, &has.workload)))
+            .map(|has| match left(row, &has.workload) {
+                Some(left) => left_there(has, left),
+                None => workload(&row.name, has, seen.report(&row.uid, &has.workload)),
+            })
             .collect(),
+    }
+}
+
+/// What was in flight when a cluster was removed.
+fn left<'a>(row: &'a ClusterRow, workload: &WorkloadRef) -> Option<&'a LeftCanary> {
+    match &row.state {
+        ClusterState::Removed { left, .. } => left.iter().find(|one| one.workload == *workload),
+        ClusterState::Pending | ClusterState::Active | ClusterState::Quarantined { .. } => None,
+    }
+}
+
+/// The same as a view.
+fn left_there(has: &InventoryWorkload, left: &LeftCanary) -> WorkloadView {
+    let there = Command::agent("retreat").of(&left.workload).because();
+    let message = format!("to take it back, on its machine: {there}");
+    WorkloadView {
+        workload: left.workload.to_string(),
+        version: has.version.clone(),
+        digest: has.digest.map(|digest| digest.to_string()),
+        phase: Some(left.phase.to_string()),
+        weight: Some(left.weight.get()),
+        rollout: left.rollout.as_ref().map(ToString::to_string),
+        why: Why {
+            code: "Removed".to_owned(),
+            message,
+            since: None,
+        },
+        local: None,
     }
 }
 
@@ -69,11 +100,15 @@ pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -
             "not connected: nothing advances there; what serves goes on".to_owned()
         }
         ClusterState::Quarantined { reason } => amiss(row, reason),
-        ClusterState::Removed { at } => {
-            format!(
-                "removed {}; its certificates are refused",
-                at.strftime("%F %H:%M:%SZ")
-            )
+        ClusterState::Removed { at, left } => {
+            let at = at.strftime("%F %H:%M:%SZ");
+            let left = match left.as_slice() {
+                [] => "",
+                _ => {
+                    "; what was in flight there stands as it did when last heard, and nothing orders it back"
+                }
+            };
+            format!("removed {at}; its certificates are refused{left}")
         }
     };
     (row.state.word().to_owned(), text)

@@ -12,7 +12,7 @@ use super::Seen;
 use crate::{
     api::{
         sight::Sight,
-        types::{RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
+        types::{Banner, RolloutCluster, RolloutView, RolloutWave, SoakView, Why},
     },
     records::{RolloutRow, Stored},
 };
@@ -76,9 +76,24 @@ pub fn view(
         },
         done: u32::try_from(succeeded).unwrap_or(u32::MAX),
         total: u32::try_from(members.count()).unwrap_or(u32::MAX),
-        banners: seen.banners_over(sight, row),
+        banners: banners(seen, sight, row, with_clusters),
         seq: seen.seq,
     }
+}
+
+/// What stands over it; of one that has ended and is looked at alone also what serves there and nobody wants.
+fn banners(
+    seen: &Seen,
+    sight: &Sight<'_>,
+    row: &Stored<RolloutRow>,
+    with_clusters: bool,
+) -> Vec<Banner> {
+    let mut banners = seen.banners_over(sight, row);
+    if with_clusters {
+        // Who cannot read that is told so by what is read besides.
+        banners.extend(seen.unwanted_after(sight, row).unwrap_or_default());
+    }
+    banners
 }
 
 /// The state in one word.

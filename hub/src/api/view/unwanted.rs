@@ -2,32 +2,25 @@
 //! place: what was taken back and serves again, or still; and after history went back, what no rollout brought
 //! of which this hub knows. No stop takes it back: it is not in flight, and Done by nothing that is known.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod said;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use flagship_proto::{
-    command::{Command, OPEN},
     digest::Digest,
-    model::{ClusterUid, RolloutId, Weight, WorkloadRef, WorkloadStatus},
-    words::count,
+    model::{ClusterUid, Phase, ReturnTo, RolloutId, Scope, Weight, WorkloadRef, WorkloadStatus},
 };
+use flagship_waves::{ClusterPhase, RolloutPhase};
+use jiff::Timestamp;
 
 use super::Seen;
 use crate::{
-    api::{
-        sight::Sight,
-        types::{About, Banner},
+    api::sight::Sight,
+    records::{
+        AbortRow, ClusterRow, OrderRow, PlanRow, RejectedRow, ReportRow, RolloutRow, Stored, key,
     },
-    auth::Right,
-    ops::who_may,
-    records::{OrderRow, PlanRow, RejectedRow, ReportRow, RolloutRow, Stored, key},
     store::StoreError,
 };
-
-/// So many clusters are named of each.
-const NAMED: usize = 5;
 
 /// Why nobody wants a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,21 +33,90 @@ enum Why {
     Unknown,
 }
 
+/// What puts another version in its place, and where that is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// A rollout.
+    Start,
+    /// The same, which reaches the cluster once it is heard again.
+    StartLater,
+    /// The command of the cluster's machine, as it is not heard and what it has can go back.
+    There,
+}
+
 /// What serves, and where.
 #[derive(Debug)]
 pub(super) struct Unwanted {
-    /// The cluster.
-    pub(super) uid: ClusterUid,
+    uid: ClusterUid,
     cluster: String,
-    /// The workload.
-    pub(super) workload: WorkloadRef,
+    workload: WorkloadRef,
     version: String,
     why: Why,
+    way: Way,
+    since: Timestamp,
+    /// What was rejected, and when, where it was.
+    rejected: Option<(Digest, Timestamp)>,
+}
+
+impl Unwanted {
+    /// Whether a rollout is about to put another version in its place, or a person ordered this very version
+    /// after it had been rejected.
+    fn is_wanted_by(&self, rollout: &RolloutRow) -> bool {
+        let Some(cluster) = rollout.state.clusters.get(&self.uid) else {
+            return false;
+        };
+        let advances = match rollout.state.phase {
+            RolloutPhase::Pending | RolloutPhase::Progressing { .. } => true,
+            RolloutPhase::Succeeded
+            | RolloutPhase::Paused
+            | RolloutPhase::Retreating
+            | RolloutPhase::RolledBack
+            | RolloutPhase::Aborted
+            | RolloutPhase::Failed
+            | RolloutPhase::Superseded => false,
+        };
+        let comes = self.way == Way::Start && advances && cluster.phase == ClusterPhase::Waiting;
+        let chosen = self.rejected.is_some_and(|(digest, at)| {
+            let goes_there = rollout.state.retreat.as_ref().is_some_and(|back| {
+                back.actor.is_some()
+                    && match &back.to {
+                        ReturnTo::LastPromoted => false,
+                        ReturnTo::Digest(to) => *to == digest,
+                        ReturnTo::Version(to) => *to == self.version,
+                    }
+            });
+            goes_there && rollout.state.ended.unwrap_or(rollout.state.since) >= at
+        });
+        rollout.workload == self.workload && (comes || chosen)
+    }
+
+    /// Whether it lies in a scope: of a plan's, where the plan releases this workload.
+    fn is_in(&self, scope: &Scope, plans: &[Stored<PlanRow>]) -> bool {
+        let mut plans = plans.iter().filter(|row| {
+            let releases = row.plan.workload();
+            releases.is_ok_and(|of| of == self.workload)
+        });
+        match scope {
+            Scope::Fleet | Scope::Selector(_) => true,
+            Scope::Workload(of) => *of == self.workload,
+            Scope::Project(project) => plans.any(|row| row.id.project == *project),
+            Scope::Plan(plan) => plans.any(|row| row.id == *plan),
+            Scope::Rollout { .. } => false,
+        }
+    }
 }
 
 impl Seen {
-    /// All of it.
-    pub(super) fn unwanted(&self) -> Result<Vec<Unwanted>, StoreError> {
+    /// All of it; read once.
+    fn unwanted(&self) -> Result<&[Unwanted], StoreError> {
+        if let Some(found) = self.unwanted.get() {
+            return Ok(found);
+        }
+        let found = self.find_unwanted()?;
+        Ok(self.unwanted.get_or_init(|| found))
+    }
+
+    fn find_unwanted(&self) -> Result<Vec<Unwanted>, StoreError> {
         let rejected: Vec<Stored<RejectedRow>> = self.store.read_all(key::REJECTED)?;
         let is_in_flight = |report: &Arc<ReportRow>| report.status.phase.is_active();
         let flies = self.reports.values().any(is_in_flight);
@@ -69,34 +131,22 @@ impl Seen {
         let mut found = Vec::new();
         for row in self.clusters.values().filter(|row| row.state.is_member()) {
             for has in &row.inventory.workloads {
-                let status = self.report(&row.uid, &has.workload).map(|one| &one.status);
+                let report = self.report(&row.uid, &has.workload);
                 // Of what was never released here nobody asks who brought it.
-                let Some(status) = status.filter(|status| status.rollout.is_some()) else {
+                let Some(report) = report.filter(|report| report.status.rollout.is_some()) else {
                     continue;
                 };
-                let share = status.observed.unwrap_or(status.weight);
-                let flying = status.rollout.as_ref().filter(|_| {
-                    status.phase.is_active() && share > Weight::ZERO && !self.connected(&row.uid)
-                });
-                if let (Some(by), Some(version)) = (flying, &status.version)
-                    && self.is_left(&row.uid, &has.workload)?
-                {
-                    found.push(Unwanted {
-                        uid: row.uid.clone(),
-                        cluster: format!("{} (with {share}, not heard)", row.name),
-                        workload: has.workload.clone(),
-                        version: version.clone(),
-                        why: Why::Left(by.clone()),
-                    });
-                }
-                let Some(version) = &status.primary_version else {
+                found.extend(self.left(row, report)?);
+                let Some(version) = &report.status.primary_version else {
                     continue;
                 };
                 let is_unknown = brought.as_ref().is_some_and(|brought| {
                     let what = (has.workload.clone(), version.clone());
                     has.initial.as_ref() != Some(version) && !brought.contains(&what)
                 });
-                let taken = rejected.iter().find(|one| is_of(one, status, version));
+                let of = rejected.iter();
+                let of = of.filter(|one| is_of(one, &report.status, version));
+                let taken = of.max_by_key(|one| one.at);
                 let why = match taken {
                     Some(by) if self.is_left(&row.uid, &has.workload)? => {
                         Some(Why::TakenBack(by.rollout.clone()))
@@ -104,16 +154,53 @@ impl Seen {
                     Some(_) => None,
                     None => is_unknown.then_some(Why::Unknown),
                 };
+                let (silent, way) = match self.connected(&row.uid) {
+                    true => ("", Way::Start),
+                    // What succeeded there goes back there; what it went back to does not. What nobody knows
+                    // may be what is wanted.
+                    false if taken.is_some() && report.status.phase == Phase::Succeeded => {
+                        (" (not heard)", Way::There)
+                    }
+                    false => (" (not heard)", Way::StartLater),
+                };
                 found.extend(why.map(|why| Unwanted {
                     uid: row.uid.clone(),
-                    cluster: row.name.to_string(),
+                    cluster: format!("{}{silent}", row.name),
                     workload: has.workload.clone(),
                     version: version.clone(),
                     why,
+                    way,
+                    since: taken.map_or(report.at, |by| by.at.max(report.at)),
+                    rejected: taken.map(|by| (by.digest, by.at)),
                 }));
             }
         }
+        if !found.is_empty() {
+            let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+            found.retain(|one| !rollouts.iter().any(|rollout| one.is_wanted_by(rollout)));
+        }
         Ok(found)
+    }
+
+    /// A canary that its rollout left in a cluster that is not heard.
+    fn left(&self, row: &ClusterRow, report: &ReportRow) -> Result<Option<Unwanted>, StoreError> {
+        let status = &report.status;
+        let share = status.observed.unwrap_or(status.weight);
+        let flies = status.phase.is_active() && share > Weight::ZERO && !self.connected(&row.uid);
+        let (true, Some(by), Some(version)) = (flies, &status.rollout, &status.version) else {
+            return Ok(None);
+        };
+        let left = self.is_left(&row.uid, &status.workload)?;
+        Ok(left.then(|| Unwanted {
+            uid: row.uid.clone(),
+            cluster: format!("{} (with {share}, not heard)", row.name),
+            workload: status.workload.clone(),
+            version: version.clone(),
+            why: Why::Left(by.clone()),
+            way: Way::There,
+            since: report.at,
+            rejected: None,
+        }))
     }
 
     /// What rollouts that are stored released, by workload.
@@ -142,66 +229,22 @@ impl Seen {
         Ok(rollout.state.is_over() && !is_done)
     }
 
-    /// The same as banners, one a version of a workload, with what puts another in its place.
-    pub fn unwanted_banners(&self, sight: &Sight<'_>) -> Result<Vec<Banner>, StoreError> {
-        let mut grouped: BTreeMap<(WorkloadRef, String, Why), Vec<String>> = BTreeMap::new();
-        let unwanted = self.unwanted()?.into_iter().filter(|one| {
-            let row = self.clusters.get(&one.uid);
-            row.is_some_and(|row| sight.cluster(row))
-        });
-        for one in unwanted {
-            let what = (one.workload, one.version, one.why);
-            grouped.entry(what).or_default().push(one.cluster);
-        }
-        if grouped.is_empty() {
-            return Ok(Vec::new());
+    /// Whether some of it lies in an abort's scope: the abort does not take it back.
+    pub(super) fn leaves_unwanted(
+        &self,
+        sight: &Sight<'_>,
+        abort: &AbortRow,
+    ) -> Result<bool, StoreError> {
+        let unwanted = self.unwanted()?;
+        if unwanted.is_empty() {
+            return Ok(false);
         }
         let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
-        let banner = |((workload, version, why), clusters): (_, Vec<String>)| {
-            let meant = |row: &&Stored<PlanRow>| {
-                sight.plan(row) && row.plan.workload().is_ok_and(|of| of == workload)
-            };
-            let plan = plans.iter().find(meant);
-            let may_ship = plan.is_some_and(|row| {
-                let ships = sight.grants().decide(Right::Ship, row.object());
-                ships.is_ok()
-            });
-            let plan = plan.map(|row| row.id.to_string());
-            let start = Command::flagship("start").of(plan.as_deref().unwrap_or(OPEN));
-            let start = start.of("--to-version").of(OPEN).because();
-            let mut remedy = match may_ship {
-                true => start.that("releases what is wanted in its place"),
-                false => who_may("start another version there"),
-            };
-            let (kind, why) = match why {
-                Why::Left(rollout) => {
-                    let there = Command::agent("retreat").of(&workload).because();
-                    remedy = there.that("on the machine of the cluster");
-                    let why = format!("as it stood when last heard, and {rollout} has ended");
-                    ("serving", why)
-                }
-                Why::TakenBack(rollout) => (
-                    "serving",
-                    format!("which was taken back ({rollout}), and no rollout is under way there"),
-                ),
-                Why::Unknown => (
-                    "unknown",
-                    "history went back, and no rollout that this hub knows brought that; no stop takes it back".to_owned(),
-                ),
-            };
-            Banner {
-                kind: kind.to_owned(),
-                id: format!("{workload} {version}"),
-                text: format!(
-                    "{version} of {workload} serves in {}: {why}",
-                    named(clusters)
-                ),
-                since: self.started.wall,
-                remedy,
-                about: About::Workload(workload),
-            }
-        };
-        Ok(grouped.into_iter().map(banner).collect())
+        let scope = &abort.unplaced().scope;
+        let mut unwanted = unwanted.iter();
+        Ok(unwanted.any(|one| {
+            abort.concerns(&one.uid) && one.is_in(scope, &plans) && sight.workload(&one.workload)
+        }))
     }
 }
 
@@ -212,18 +255,4 @@ fn is_of(rejected: &RejectedRow, status: &WorkloadStatus, version: &str) -> bool
         .primary_digest
         .map_or_else(|| rejected.change.to_string() == version, same);
     rejected.workload == status.workload && is_same
-}
-
-fn named(mut clusters: Vec<String>) -> String {
-    clusters.sort();
-    let more = clusters.len().saturating_sub(NAMED);
-    clusters.truncate(NAMED);
-    match more {
-        0 => clusters.join(", "),
-        more => format!(
-            "{} and {}",
-            clusters.join(", "),
-            count(more, "more cluster")
-        ),
-    }
 }

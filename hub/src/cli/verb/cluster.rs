@@ -139,12 +139,9 @@ impl Cluster {
                 session.confirm(&format!(
                     "Remove cluster {name}? Its certificate is refused from then on."
                 ))?;
-                let path = format!("/api/v1/clusters/{}", segment(&name));
-                // What is known of it the hub forgets with it.
-                let before: ClusterView = session.client.get(&path).await?;
-                let path = format!("{path}?force={force}");
+                let path = format!("/api/v1/clusters/{}?force={force}", segment(&name));
                 let view: ClusterView = session.client.delete(&path, &why.because()).await?;
-                show(session.format, &view, || removed(&before))?;
+                show(session.format, &view, || removed(&view))?;
             }
         }
         Ok(Exit::Done)

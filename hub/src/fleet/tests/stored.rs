@@ -200,6 +200,7 @@ fn a_removed_or_pending_cluster_has_no_session() {
         ClusterState::Pending,
         ClusterState::Removed {
             at: Timestamp::UNIX_EPOCH,
+            left: Vec::new(),
         },
     ] {
         let mut hub = Hub::new();

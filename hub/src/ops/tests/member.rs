@@ -3,7 +3,7 @@
 use super::*;
 use crate::auth::Grants;
 use crate::records::{Guard, PublicKey};
-use flagship_proto::model::{LocalAct, LocalActor, LocalVerb};
+use flagship_proto::model::{LocalAct, LocalActor, LocalVerb, Weight};
 
 fn remove(hub: &Hub, caller: &Caller, force: bool) -> Result<ClusterAnswer, OpError> {
     let args = RemoveCluster {
@@ -81,7 +81,12 @@ fn p14_a_cluster_with_a_canary_in_flight_leaves_only_by_force_with_a_reason() {
         OpErrorKind::BadInput,
         "reason.missing",
     );
-    remove(&hub, &with_reason(), true).unwrap();
+    let answer = remove(&hub, &with_reason(), true).unwrap();
+    let ClusterState::Removed { left, .. } = answer.state else {
+        panic!("{:?}", answer.state);
+    };
+    assert_eq!(left[0].workload.to_string(), "shop/Deployment/checkout");
+    assert_eq!(left[0].weight, Weight::saturating(20), "{left:?}");
     let orders = hub.ops.store.list(&key::orders_of(&uid("eu-1"))).unwrap();
     assert!(orders.rows.is_empty());
 }
