@@ -12,4 +12,4 @@ pub mod watching;
 pub mod words;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

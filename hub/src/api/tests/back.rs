@@ -248,3 +248,32 @@ async fn what_an_earlier_rollout_brought_and_cannot_go_back_is_not_fixed_by_a_st
         .await;
     assert!(dry.body.contains("1 unfinished go back"), "{}", dry.body);
 }
+
+#[tokio::test]
+async fn where_an_agent_has_not_taken_up_its_order_what_it_still_does_of_an_earlier_rollout_is_said()
+ {
+    let api = Api::new().await;
+    let token = api.token(Role::Admin).await;
+    let message = "drains before it goes back to 0.9.0";
+    let mut rollout = told_to_go_back(&api, &token, Phase::Progressing, message).await;
+    let mut next = rollout.to_value();
+    for cluster in next.state.clusters.values_mut() {
+        (cluster.phase, cluster.attempt, cluster.touched) = (ClusterPhase::Ordered, 1, false);
+    }
+    let mut report = api.seen().reports.values().next().unwrap().as_ref().clone();
+    report.status.rollout = Some("checkout-0".parse().unwrap());
+    api.commit(Txn::new().put(&next).put(&report)).await;
+    rollout = api.read(&key::rollout(&next.project, &next.id));
+    let mut seen = api.seen();
+    let why = |seen: &crate::api::view::Seen| {
+        let view = api.rollout_of(seen, &crate::auth::Grants::everything(), &rollout);
+        let us = view.clusters.into_iter().find(|one| one.cluster == "us-1");
+        us.unwrap().why.message
+    };
+    assert_eq!(why(&seen), "", "what is not heard is not known");
+    hear(&mut seen);
+    assert_eq!(
+        why(&seen),
+        format!("first comes checkout-0 there: {message}")
+    );
+}

@@ -149,7 +149,17 @@ impl Api {
 
     /// A rollout as one with these rights is shown it.
     pub(super) fn rollout_for(&self, grants: &Grants, row: &Stored<RolloutRow>) -> RolloutView {
-        view::rollout::view(&self.seen(), &self.state.sight(grants), row, true)
+        self.rollout_of(&self.seen(), grants, row)
+    }
+
+    /// The same where this is seen of the fleet.
+    pub(super) fn rollout_of(
+        &self,
+        seen: &Seen,
+        grants: &Grants,
+        row: &Stored<RolloutRow>,
+    ) -> RolloutView {
+        view::rollout::view(seen, &self.state.sight(grants), row, true)
     }
 
     /// The same as one with these rights is shown it.

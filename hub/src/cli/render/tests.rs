@@ -1,6 +1,6 @@
 //! Pages as snapshots: the same view, several widths.
 
-mod fixture;
+pub(in crate::cli) mod fixture;
 mod limits;
 
 use insta::assert_snapshot;

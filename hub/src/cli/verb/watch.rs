@@ -243,3 +243,35 @@ impl Screen {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::tests::fixture::rolling;
+
+    #[test]
+    fn who_waited_in_vain_is_told_where_it_stands_and_whether_a_person_can_do_something() {
+        let name = RolloutRef {
+            project: "shop".to_owned(),
+            id: "checkout-3".to_owned(),
+        };
+        let mut view = rolling();
+        let late = |view: &RolloutView| late(&name, Some(view), Duration::from_secs(90));
+        view.next_steps = vec!["flagship resume shop/checkout-3".to_owned()];
+        let error = late(&view);
+        assert_eq!(error.exit, Exit::Deadline);
+        let stands = format!("in 90s (it is {}: {})", view.state, view.why.message);
+        let said = error.to_string();
+        assert!(said.contains(&stands), "{said}");
+        assert!(
+            said.contains("what can be done about it: flagship explain shop/checkout-3"),
+            "{said}"
+        );
+        view.next_steps.clear();
+        let said = late(&view).to_string();
+        assert!(
+            said.contains("it goes on by itself: flagship watch shop/checkout-3"),
+            "{said}"
+        );
+    }
+}

@@ -97,7 +97,7 @@ pub(super) fn line(
     }
 }
 
-pub(super) fn rolling() -> RolloutView {
+pub(in crate::cli) fn rolling() -> RolloutView {
     RolloutView {
         project: "shop".into(),
         id: "checkout-3".into(),
