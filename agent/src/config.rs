@@ -262,6 +262,18 @@ mod tests {
     }
 
     #[test]
+    fn a_version_that_no_hub_takes_is_refused_before_a_session_ends_for_it() {
+        let config = parse(&filled()).unwrap();
+        let mut platform = config.platform();
+        let longest = flagship_proto::model::LONGEST_VERSION;
+        platform.workloads[0].version = "v".repeat(longest);
+        assert_eq!(platform.validate(), []);
+        platform.workloads[0].version.push('v');
+        let problems = platform.validate();
+        assert!(problems[0].field.ends_with("version"), "{problems:?}");
+    }
+
+    #[test]
     fn an_address_without_a_port_is_refused_with_a_remedy() {
         let error = parse(&filled().replace("127.0.0.1:7443", "hub.example.com")).unwrap_err();
         assert!(

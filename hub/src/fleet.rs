@@ -18,6 +18,7 @@ mod offence;
 mod queue;
 mod receipt;
 mod report;
+mod room;
 pub mod rows;
 mod session;
 mod tell;
@@ -49,6 +50,7 @@ pub use handle::FleetHandle;
 pub use ledger::{Job, KeptReceipt, ReportedStatus, Stored, Unstored};
 pub use offence::{Offence, PAGE, SPEECH};
 pub use receipt::Checked;
+pub use room::MOST_REPORTED;
 pub use session::SessionId;
 pub use view::{Change, Member, StoredReceipt, StoredReport};
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     digest::Digest,
-    model::{Fence, Position, Proof, Signed, Term, Weight},
+    model::{Fence, LONGEST_VERSION, Position, Proof, Signed, Term, Weight, text::on_one_line},
     wire,
 };
 
@@ -31,7 +31,7 @@ pub struct ConvertError {
 }
 
 pub(crate) fn bad(field: &'static str, problem: impl ToString) -> ConvertError {
-    let problem = problem.to_string().chars().take(300).collect();
+    let problem = line(&problem.to_string(), 300);
     ConvertError { field, problem }
 }
 
@@ -75,6 +75,31 @@ pub(crate) fn time(field: &'static str, millis: i64) -> Result<Timestamp, Conver
 
 pub(crate) fn weight(field: &'static str, per_cent: u32) -> Result<Weight, ConvertError> {
     Weight::try_from(per_cent).map_err(|error| bad(field, error))
+}
+
+/// A peer's own words, for people who read them beside the hub's: on one line, so that none looks like
+/// another's, and no longer than so many characters.
+pub(crate) fn line(given: &str, most: usize) -> String {
+    let end = given.char_indices().nth(most);
+    on_one_line(&given[..end.map_or(given.len(), |(end, _)| end)])
+}
+
+/// A version, on one line too. Half of one is another version, so that one which is too long is refused.
+pub(crate) fn version(
+    field: &'static str,
+    given: Option<String>,
+) -> Result<Option<String>, ConvertError> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    if given.len() > LONGEST_VERSION {
+        let size = given.len();
+        return Err(bad(
+            field,
+            format!("has {size} bytes, a version has at most {LONGEST_VERSION}"),
+        ));
+    }
+    Ok(Some(line(&given, LONGEST_VERSION)))
 }
 
 /// Refuses lists that no honest peer sends.

@@ -36,8 +36,8 @@ pub use order::{Change, Document, Intent, OnDisconnect, Order, ReturnTo};
 pub use position::{Fence, HubIncarnation, Incarnation, Position, Term};
 pub use reach::Reach;
 pub use report::{
-    EnvoyInfo, HeldWorkload, Hello, Inventory, InventoryWorkload, MOST_WORKLOADS, Phase, Proof,
-    Report, WorkloadStatus,
+    EnvoyInfo, HeldWorkload, Hello, Inventory, InventoryWorkload, LONGEST_VERSION, MOST_WORKLOADS,
+    Phase, Proof, Report, WorkloadStatus,
 };
 pub use scope::{Labels, Scope, Selector};
 pub use time::{Mono, Stopwatch, Tick};

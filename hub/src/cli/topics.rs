@@ -199,8 +199,9 @@ WHAT A HUB LETS ANYBODY COST
                         of one address, each within 10 s; 128 connections without a certificate, 64 of
                         one address, for 60 s
   a session             500 messages or 2000 KiB a second in the long run, 4000 messages at once, 1024 KiB
-                        each; 60 sessions a minute; 4096 workloads; who takes nothing is cut after 20 s,
-                        who says nothing after three leases
+                        each; 60 sessions a minute; 4096 workloads, which it has or was ordered to
+                        release; 16 MiB of what it reports of them; 512 bytes of a version; who takes
+                        nothing is cut after 20 s, who says nothing after three leases
   aborts                64 may stand that stop less than a project, 32 of them of one author, and two
                         of one scope and mode; a lift leaves no more of them
   freezes               32 of one author may stand that freeze less than a project, and 8 of one scope:
@@ -280,7 +281,7 @@ EXIT CODES
 
 #[cfg(test)]
 mod tests {
-    use flagship_proto::model::MOST_WORKLOADS;
+    use flagship_proto::model::{LONGEST_VERSION, MOST_WORKLOADS};
 
     use super::*;
     use crate::{
@@ -290,7 +291,7 @@ mod tests {
             turns::{BODY_DEADLINE, LARGE_BODY, LARGE_OF_ONE, READS_OF_ONE, SMALL_BODY},
         },
         door::Limits,
-        fleet::{PAGE, SPEECH},
+        fleet::{MOST_REPORTED, PAGE, SPEECH},
         ops::{FREEZES_OF_AUTHOR, LIFTS, MOST_OF_ONE, SAME_FREEZES, STOPS},
     };
 
@@ -350,6 +351,8 @@ mod tests {
             ),
             format!("{} messages at once", SPEECH.burst),
             format!("{MOST_WORKLOADS} workloads"),
+            format!("{} MiB of what it reports", MOST_REPORTED >> 20),
+            format!("{LONGEST_VERSION} bytes of a version"),
         ] {
             assert!(LIMITS.contains(&told), "{told}");
         }

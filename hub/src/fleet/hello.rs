@@ -328,6 +328,8 @@ impl Fleet {
             .iter()
             .map(|held| (held.workload.clone(), held.fence))
             .collect();
+        let workloads = hello.inventory.workloads.iter();
+        session.has = workloads.map(|has| has.workload.clone()).collect();
         session.told = hello
             .aborts
             .iter()

@@ -239,6 +239,20 @@ impl Ledger {
         on_their_way.count()
     }
 
+    /// How many bytes of statuses are on their way.
+    pub(super) fn reported_bytes(&self) -> usize {
+        let statuses = self.writes.values().map(|value| match value {
+            Value::Report(reported) => reported.status.size(),
+            Value::Receipt(_)
+            | Value::Inventory(..)
+            | Value::Quarantine(_)
+            | Value::Seen(_)
+            | Value::Given(_)
+            | Value::Offence(_) => 0,
+        });
+        statuses.sum()
+    }
+
     pub(super) fn newest(&self, subject: &Subject) -> Option<&Value> {
         self.writes.newest(subject)
     }

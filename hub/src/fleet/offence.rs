@@ -1,9 +1,9 @@
 //! What an agent does that no good one does: its session ends, others do not notice, and the audit log
 //! has it once in a while, with how often it happened.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use flagship_proto::model::{ClusterUid, MOST_WORKLOADS, Mono, Tick, WorkloadRef};
+use flagship_proto::model::{ClusterUid, Mono, Tick};
 
 use super::{
     Fleet, SessionId, bad,
@@ -49,7 +49,7 @@ pub enum Offence {
     Deaf,
     /// It kept its session open and asked for no lease.
     Silent,
-    /// It reported more workloads or more acts on the spot than a cluster can have.
+    /// It reported workloads that it has not, or more of them, of their words or of acts on the spot than a cluster can have.
     Excess,
     /// It sent a receipt that is not its own, or not signed with its key.
     Forgery,
@@ -121,24 +121,6 @@ impl Fleet {
             SPEECH.per_minute as usize / 60 * PAGE / 1024,
         );
         self.end_for(id, Offence::Flood, &problem, now);
-    }
-
-    /// How many more workloads a cluster may speak of: those that are stored and those on their way
-    /// count. What it had long ago must not lock it out, so its session goes on.
-    pub(super) fn room(&self, uid: &ClusterUid) -> usize {
-        let rows = self.view.reports.get(uid);
-        let peer = self.peers.get(uid);
-        let on_their_way = peer.map_or(0, |peer| peer.ledger.new_workloads(rows));
-        MOST_WORKLOADS.saturating_sub(rows.map_or(0, BTreeMap::len) + on_their_way)
-    }
-
-    /// Whether a workload of a cluster is stored or on its way.
-    pub(super) fn has_workload(&self, uid: &ClusterUid, workload: &WorkloadRef) -> bool {
-        let rows = self.view.reports.get(uid);
-        let subject = Subject::Report(workload.clone());
-        let peer = self.peers.get(uid);
-        rows.is_some_and(|rows| rows.contains_key(workload))
-            || peer.is_some_and(|peer| peer.ledger.newest(&subject).is_some())
     }
 
     /// Ends a session with a word about what was wrong, and writes it down.

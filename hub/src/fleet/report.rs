@@ -35,13 +35,9 @@ impl Fleet {
                 at: report.at,
                 status,
             };
-            if !self.has_workload(&uid, &reported.status.workload) {
-                if room == 0 {
-                    let why = format!("{} is one workload too many", reported.status.workload);
-                    self.offend(&uid, Offence::Excess, &why, now);
-                    continue;
-                }
-                room -= 1;
+            if let Err(why) = self.take_room(id, &reported.status, &mut room) {
+                self.offend(&uid, Offence::Excess, &why, now);
+                continue;
             }
             all &= self.consider(&uid, reported, now);
         }

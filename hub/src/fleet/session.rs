@@ -54,6 +54,8 @@ pub(crate) struct Session {
     pub(crate) last_heard: Tick,
     /// Per workload what the agent said it holds, or was sent.
     pub(crate) held: BTreeMap<WorkloadRef, Fence>,
+    /// Workloads that the agent said it has.
+    pub(crate) has: BTreeSet<WorkloadRef>,
     /// Aborts that the agent holds, or was sent, at which position.
     pub(crate) told: BTreeMap<AbortId, Option<Position>>,
     /// Lifts that it was sent.
@@ -73,6 +75,7 @@ impl Session {
             opened: now,
             last_heard: now,
             held: BTreeMap::new(),
+            has: BTreeSet::new(),
             told: BTreeMap::new(),
             lifted: BTreeSet::new(),
             acked: None,

@@ -1,6 +1,6 @@
 //! `Hello` and the inventory inside it.
 
-use super::{ConvertError, bounded, digest, missing, optional, text};
+use super::{ConvertError, bounded, digest, line, missing, optional, text, version};
 use crate::{
     model::{
         EnvoyInfo, HeldWorkload, Hello, HubIncarnation, Incarnation, Inventory, InventoryWorkload,
@@ -8,6 +8,12 @@ use crate::{
     },
     wire,
 };
+
+/// Most characters of what an agent says of itself, of its proxies and of other components.
+const LONGEST: usize = 253;
+
+/// Most features, and most components.
+const MOST_NAMED: usize = 256;
 
 impl From<Hello> for wire::Hello {
     fn from(hello: Hello) -> Self {
@@ -60,7 +66,7 @@ impl TryFrom<wire::Hello> for Hello {
             fleet: optional("hello.fleet", &fleet)?,
             incarnation: Incarnation(incarnation),
             term: term.ok_or(missing("hello.term"))?.into(),
-            hub: HubIncarnation(hub.chars().take(64).collect()),
+            hub: HubIncarnation(line(&hub, 64)),
             held: held
                 .into_iter()
                 .map(TryInto::try_into)
@@ -174,17 +180,20 @@ impl TryFrom<wire::Inventory> for Inventory {
         let workloads = bounded("inventory.workloads", workloads, MOST_WORKLOADS)?;
         let proxies = bounded("inventory.proxies", proxies, MOST_WORKLOADS)?;
         Ok(Self {
-            agent,
-            platform,
-            features: bounded("inventory.features", features, 256)?,
+            agent: line(&agent, LONGEST),
+            platform: line(&platform, LONGEST),
+            features: bounded("inventory.features", features, MOST_NAMED)?
+                .iter()
+                .map(|feature| line(feature, LONGEST))
+                .collect(),
             workloads: workloads
                 .into_iter()
                 .map(|entry| {
                     Ok(InventoryWorkload {
                         workload: text("inventory.workloads.workload", &entry.workload)?,
-                        version: entry.version,
+                        version: version("inventory.workloads.version", entry.version)?,
                         digest: digest("inventory.workloads.digest", entry.digest)?,
-                        initial: entry.initial,
+                        initial: version("inventory.workloads.initial", entry.initial)?,
                     })
                 })
                 .collect::<Result<_, ConvertError>>()?,
@@ -196,13 +205,17 @@ impl TryFrom<wire::Inventory> for Inventory {
                          version,
                          connected,
                      }| EnvoyInfo {
-                        node,
-                        version,
+                        node: line(&node, LONGEST),
+                        version: line(&version, LONGEST),
                         connected,
                     },
                 )
                 .collect(),
-            components: components.into_iter().take(256).collect(),
+            components: components
+                .iter()
+                .take(MOST_NAMED)
+                .map(|(name, version)| (line(name, LONGEST), line(version, LONGEST)))
+                .collect(),
         })
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{ConvertError, bad, body_of, bounded, missing, signed, text, time};
+use super::{ConvertError, bad, body_of, bounded, line, missing, signed, text, time};
 use crate::{
     model::{
         Abort, Ack, AgentMessage, Goodbye, GoodbyeCode, Grant, HubIncarnation, HubMessage,
-        Incarnation, LeaseRequest, Signed, SignedGrant, SignedReceipt, Welcome,
+        Incarnation, LeaseRequest, Receipt, ReceiptState, Signed, SignedGrant, SignedReceipt,
+        Welcome,
     },
     wire,
 };
@@ -57,12 +58,18 @@ impl TryFrom<wire::AgentMessage> for AgentMessage {
                 signature,
                 serial,
             }) => {
-                let receipt = body_of("receipt.body", &body)?;
+                let mut receipt: Receipt = body_of("receipt.body", &body)?;
+                for workload in &mut receipt.workloads {
+                    // What is signed stays in the body, as it is.
+                    if let ReceiptState::NotStopped { reason, .. } = &mut workload.state {
+                        *reason = line(reason, 2000);
+                    }
+                }
                 Self::Receipt(Box::new(SignedReceipt {
                     receipt,
                     body,
                     signature,
-                    serial,
+                    serial: line(&serial, 64),
                 }))
             }
         })
@@ -142,7 +149,7 @@ impl TryFrom<wire::Welcome> for Welcome {
         Ok(Self {
             fleet: text("welcome.fleet", &welcome.fleet)?,
             term: welcome.term.ok_or(missing("welcome.term"))?.into(),
-            hub: HubIncarnation(welcome.hub.chars().take(64).collect()),
+            hub: HubIncarnation(line(&welcome.hub, 64)),
             uid: text("welcome.uid", &welcome.uid)?,
             incarnation: Incarnation(welcome.incarnation),
             at: time("welcome.at_ms", welcome.at_ms)?,
@@ -250,7 +257,7 @@ impl TryFrom<wire::Goodbye> for Goodbye {
     fn try_from(goodbye: wire::Goodbye) -> Result<Self, ConvertError> {
         let code = CODES.iter().find(|(_, wire)| *wire as i32 == goodbye.code);
         let (code, _) = code.ok_or_else(|| bad("goodbye.code", goodbye.code))?;
-        let message = goodbye.message.chars().take(2000).collect();
+        let message = line(&goodbye.message, 2000);
         Ok(Self {
             code: *code,
             message,

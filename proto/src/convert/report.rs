@@ -1,6 +1,8 @@
 //! Reports: workload status and evidence.
 
-use super::{ConvertError, bad, bounded, digest, missing, optional, text, time, weight};
+use super::{
+    ConvertError, bad, bounded, digest, line, missing, optional, text, time, version, weight,
+};
 use crate::{
     model::{
         Counts, Evidence, Incarnation, Intent, Latency, LocalAct, LocalActor, LocalVerb,
@@ -9,6 +11,9 @@ use crate::{
     },
     wire,
 };
+
+/// Longest name of a person that is kept, in characters.
+const LONGEST_NAME: usize = 253;
 
 const MOST_BUCKETS: usize = 128;
 
@@ -153,16 +158,16 @@ impl TryFrom<wire::WorkloadStatus> for WorkloadStatus {
                 .map(|w| weight("status.observed", w))
                 .transpose()?,
             failed_checks: status.failed_checks,
-            version: status.version,
+            version: version("status.version", status.version)?,
             digest: digest("status.digest", status.digest)?,
-            primary_version: status.primary_version,
+            primary_version: version("status.primary_version", status.primary_version)?,
             primary_digest: digest("status.primary_digest", status.primary_digest)?,
             can_return_to: can_return_to
                 .iter()
                 .map(|given| text("status.can_return_to", given))
                 .collect::<Result<_, _>>()?,
-            reason: status.reason.chars().take(64).collect(),
-            message: status.message.chars().take(2000).collect(),
+            reason: line(&status.reason, 64),
+            message: line(&status.message, 2000),
             since: time("status.since_ms", status.since_ms)?,
             aborted_by: optional("status.aborted_by", &status.aborted_by)?,
             local: bounded("status.local", status.local, LOCAL_ACTS)?
@@ -202,7 +207,7 @@ fn local_out(act: LocalAct) -> wire::LocalAct {
 
 fn local_in(wire: wire::LocalAct) -> Result<LocalAct, ConvertError> {
     use wire::local_act::By;
-    let name = |text: String| text.chars().take(253).collect();
+    let name = |text: String| line(&text, LONGEST_NAME);
     Ok(LocalAct {
         id: text("status.local.id", &wire.id)?,
         verb: known("status.local.verb", &VERBS, wire.verb)?,
@@ -214,7 +219,7 @@ fn local_in(wire: wire::LocalAct) -> Result<LocalAct, ConvertError> {
             By::Hub(actor) => LocalActor::Hub { actor: name(actor) },
         },
         at: time("status.local.at_ms", wire.at_ms)?,
-        reason: wire.reason.chars().take(LONGEST_REASON).collect(),
+        reason: line(&wire.reason, LONGEST_REASON),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Every decoder is total, and what goes out comes back the same.
 
+mod words;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use prost::Message as _;

@@ -86,6 +86,17 @@ pub struct LocalAct {
     pub reason: String,
 }
 
+impl LocalAct {
+    /// About how many bytes it takes to keep it.
+    pub fn size(&self) -> usize {
+        let by = match &self.by {
+            LocalActor::Spot { user, .. } => user,
+            LocalActor::Hub { actor } => actor,
+        };
+        size_of::<Self>() + by.len() + self.reason.len()
+    }
+}
+
 impl fmt::Display for LocalAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "local {} by {}", self.verb.word(), self.by)?;

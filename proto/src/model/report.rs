@@ -19,6 +19,9 @@ use crate::digest::Digest;
 /// Most workloads that one cluster can have: longer lists are refused.
 pub const MOST_WORKLOADS: usize = 4096;
 
+/// Most bytes of a version: one that is an image's reference has 456 at most.
+pub const LONGEST_VERSION: usize = 512;
+
 /// A canary's phase, by Flagger's names (flagger.md §1.4).
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -208,6 +211,16 @@ pub struct WorkloadStatus {
 }
 
 impl WorkloadStatus {
+    /// About how many bytes it takes to keep it.
+    pub fn size(&self) -> usize {
+        let versions = [&self.version, &self.primary_version].into_iter().flatten();
+        let words = versions.chain([&self.reason, &self.message]);
+        let acts = self.local.iter().map(LocalAct::size);
+        let digests = self.can_return_to.len() * size_of::<Digest>();
+        let rest = size_of::<Self>() + digests;
+        rest + words.map(String::len).sum::<usize>() + acts.sum::<usize>()
+    }
+
     /// The local hold or retreat that stands, if one does.
     pub fn local_control(&self) -> Option<&LocalAct> {
         local::standing(&self.local)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use flagship_proto::model::{
-    WorkloadRef,
+    LONGEST_VERSION, WorkloadRef,
     canary::{GoDuration, Problem},
 };
 use serde::{Deserialize, Serialize};
@@ -289,6 +289,11 @@ impl WorkloadConfig {
                 "{version} is missing, so that all versions would be the same",
                 "put {version} where the version goes",
             );
+        }
+        if self.version.len() > LONGEST_VERSION {
+            let most =
+                format!("longer than {LONGEST_VERSION} bytes, and the hub takes no such version");
+            wrong("version", &most, "give it a shorter name");
         }
         if !self.command.iter().any(|part| part.contains("{port}")) {
             wrong(

@@ -33,6 +33,19 @@ pub(super) fn workload() -> WorkloadRef {
     WORKLOAD.parse().unwrap()
 }
 
+pub(super) fn having(workloads: impl IntoIterator<Item = WorkloadRef>) -> Inventory {
+    let workloads = workloads.into_iter().map(|workload| InventoryWorkload {
+        workload,
+        version: None,
+        digest: None,
+        initial: None,
+    });
+    Inventory {
+        workloads: workloads.collect(),
+        ..Inventory::default()
+    }
+}
+
 pub(super) fn position(seq: u64) -> Position {
     Position { epoch: 1, seq }
 }
@@ -127,7 +140,7 @@ impl Fixture {
             certificates: [("01".to_owned(), self.certificate.clone())].into(),
             quarantine: None,
             unconfirmed: None,
-            inventory: Inventory::default(),
+            inventory: having([workload()]),
             incarnation: Incarnation(1),
             modified,
         }
@@ -208,7 +221,7 @@ impl Fixture {
             hub: HubIncarnation::default(),
             held: Vec::new(),
             aborts: Vec::new(),
-            inventory: Inventory::default(),
+            inventory: having([workload()]),
             witness: None,
         };
         edit(&mut hello);

@@ -4,7 +4,7 @@
 use flagship_proto::model::*;
 
 use super::fixture::*;
-use crate::fleet::{Job, offence::OPENINGS};
+use crate::fleet::{Change, Job, SessionId, offence::OPENINGS, room::MOST_REPORTED};
 
 fn written(hub: &mut Fixture) -> Vec<String> {
     let mut written = Vec::new();
@@ -83,32 +83,115 @@ fn p22_a_claim_that_nothing_proves_is_written_down_and_quarantines_that_cluster_
     assert_eq!(hub.goodbye(beside), None);
 }
 
+fn of(n: usize) -> WorkloadStatus {
+    WorkloadStatus {
+        workload: format!("shop/Deployment/w-{n}").parse().unwrap(),
+        ..status(fence(1), Phase::Waiting, 0)
+    }
+}
+
+fn say(hub: &mut Fixture, id: SessionId, seq: u64, workloads: Vec<WorkloadStatus>) {
+    let report = Report {
+        incarnation: Incarnation(1),
+        seq,
+        at: hub.now.wall,
+        workloads,
+        evidence: Vec::new(),
+    };
+    hub.say(id, AgentMessage::Report(report));
+}
+
+/// How many statuses are on their way to the store.
+fn stored(hub: &Fixture) -> usize {
+    let reports = hub.jobs.iter();
+    let reports = reports.filter(|(_, job)| matches!(job, Job::Report { .. }));
+    reports.count()
+}
+
+/// A session whose agent has more workloads than are taken; what it says of itself is stored.
+fn having_all(hub: &mut Fixture) -> SessionId {
+    let id = hub.open("eu-1");
+    let all = (0..MOST_WORKLOADS + 30).map(|n| of(n).workload);
+    hub.hello(id, |hello| hello.inventory = having(all));
+    hub.drain(id);
+    hub.commit();
+    id
+}
+
+#[test]
+fn what_a_cluster_does_not_have_and_was_not_ordered_is_not_stored_and_its_other_words_are() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = hub.join("eu-1");
+    let own = status(fence(1), Phase::Waiting, 0);
+    say(&mut hub, id, 1, vec![of(1), own, of(2)]);
+    assert_eq!(stored(&hub), 1);
+    let written = written(&mut hub);
+    assert_eq!(written.len(), 1, "{written:?}");
+    let why = "shop/Deployment/w-1 is neither in its inventory nor ordered there";
+    assert!(written[0].contains(why), "{written:?}");
+    assert_eq!(hub.goodbye(id), None);
+
+    // What was ordered there is heard, whatever the agent says that it has.
+    hub.apply(|at| {
+        let order = Order {
+            workload: of(2).workload,
+            ..order("eu-1", Intent::Run, fence(at.seq))
+        };
+        Change::Order(uid("eu-1"), of(2).workload, Some(Box::new(order)))
+    });
+    say(&mut hub, id, 2, vec![of(2)]);
+    assert_eq!(stored(&hub), 2);
+}
+
+#[test]
+fn the_words_of_one_cluster_are_no_more_than_a_page_a_workload_however_few_workloads_say_them() {
+    let mut hub = Fixture::new(&["eu-1"]);
+    let id = having_all(&mut hub);
+    let long = |n: usize| WorkloadStatus {
+        local: vec![
+            LocalAct {
+                id: "l1".parse().unwrap(),
+                verb: LocalVerb::Hold,
+                by: LocalActor::Hub {
+                    actor: String::new()
+                },
+                at: "2026-01-01T00:00:00Z".parse().unwrap(),
+                reason: "x".repeat(64 * 1024),
+            };
+            4
+        ],
+        ..of(n)
+    };
+    let fits = MOST_REPORTED / long(0).size();
+    assert!(fits > 50 && fits < 70, "{fits}");
+    for n in 0..fits + 5 {
+        say(&mut hub, id, n as u64 + 1, vec![long(n)]);
+    }
+    assert_eq!(stored(&hub), fits);
+    let written = written(&mut hub);
+    assert_eq!(written.len(), 1, "{written:?}");
+    assert!(
+        written[0].contains("more than 16777216 bytes"),
+        "{written:?}"
+    );
+    // Nobody's session ends for it, and what is known already is heard again, if it is no longer than it was.
+    assert_eq!(hub.goodbye(id), None);
+    while !hub.jobs.is_empty() {
+        hub.commit();
+    }
+    let phase = Phase::Progressing;
+    say(&mut hub, id, 900, vec![WorkloadStatus { phase, ..long(1) }]);
+    assert_eq!(stored(&hub), 1);
+}
+
 #[test]
 fn more_workloads_than_a_cluster_can_have_are_not_stored() {
     let mut hub = Fixture::new(&["eu-1"]);
-    let id = hub.join("eu-1");
-    let of = |n: usize| WorkloadStatus {
-        workload: format!("shop/Deployment/w-{n}").parse().unwrap(),
-        ..status(fence(1), Phase::Waiting, 0)
-    };
-    let say = |hub: &mut Fixture, seq: u64, workloads: Vec<WorkloadStatus>| {
-        let report = Report {
-            incarnation: Incarnation(1),
-            seq,
-            at: hub.now.wall,
-            workloads,
-            evidence: Vec::new(),
-        };
-        hub.say(id, AgentMessage::Report(report));
-    };
-    let stored = |hub: &Fixture| {
-        let reports = hub.jobs.iter();
-        let reports = reports.filter(|(_, job)| matches!(job, Job::Report { .. }));
-        reports.count()
-    };
-    say(&mut hub, 1, (0..MOST_WORKLOADS - 1).map(of).collect());
+    let id = having_all(&mut hub);
+    say(&mut hub, id, 1, (0..MOST_WORKLOADS - 1).map(of).collect());
     say(
         &mut hub,
+        id,
         2,
         (MOST_WORKLOADS - 1..MOST_WORKLOADS + 9).map(of).collect(),
     );
@@ -126,7 +209,7 @@ fn more_workloads_than_a_cluster_can_have_are_not_stored() {
         phase: Phase::Progressing,
         ..of(7)
     };
-    say(&mut hub, 3, vec![of(MOST_WORKLOADS + 20), known]);
+    say(&mut hub, id, 3, vec![of(MOST_WORKLOADS + 20), known]);
     assert_eq!(stored(&hub), 1, "what it had before does not lock it out");
     assert_eq!(hub.goodbye(id), None);
 }

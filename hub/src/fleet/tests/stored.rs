@@ -127,7 +127,7 @@ fn join(hub: &mut Hub) -> SessionId {
         aborts: vec![],
         inventory: Inventory {
             agent: "0.1.0".into(),
-            ..Inventory::default()
+            ..fixture::having([fixture::workload()])
         },
         witness: None,
     };
