@@ -29,6 +29,7 @@ mod start;
 mod steps;
 mod stops;
 mod token;
+mod told;
 mod uses;
 mod way_back;
 mod wish;

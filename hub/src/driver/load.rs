@@ -8,7 +8,7 @@ mod rows;
 use std::{collections::BTreeMap, sync::Arc};
 
 use flagship_proto::model::{Abort, AbortMode, ClusterUid, Tick, WorkloadRef};
-use flagship_waves::{FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
+use flagship_waves::{AbortEnd, FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
 
 use super::is_bound_over;
 use crate::{
@@ -269,6 +269,10 @@ impl Loaded {
                 .map(|abort| StandingAbort {
                     abort: abort.abort(),
                     clusters: abort.matched.clone(),
+                    end: self.lifts.get(&key::lift(abort.id())).map(|lift| AbortEnd {
+                        actor: lift.actor.clone(),
+                        at: lift.effective,
+                    }),
                 })
                 .collect(),
             freezes: self.freezes_of(rollout),

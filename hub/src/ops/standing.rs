@@ -24,18 +24,7 @@ pub fn standing_aborts(store: &Store, now: Timestamp) -> Result<Vec<Stored<Abort
     Ok(standing)
 }
 
-/// The first standing abort that covers work of a rollout in any of these clusters.
-pub(super) fn covering<'a>(
-    standing: &'a [Stored<AbortRow>],
-    workload: &WorkloadRef,
-    plan: &PlanRef,
-    rollout: &RolloutId,
-    clusters: &[ClusterUid],
-) -> Option<&'a Stored<AbortRow>> {
-    all_covering(standing, workload, plan, rollout, clusters).next()
-}
-
-/// All of them.
+/// The standing aborts that cover work of a rollout in any of these clusters.
 pub(super) fn all_covering<'a>(
     standing: &'a [Stored<AbortRow>],
     workload: &WorkloadRef,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use flagship_proto::{
-    command::{Command, below},
+    command::Command,
     model::{
-        Change, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, Tick, WaveName,
+        AbortId, Change, ClusterName, ClusterUid, PlanRef, ProjectName, RolloutId, Tick, WaveName,
         WorkloadRef,
     },
-    words::{given, moment},
+    words::moment,
 };
 use flagship_waves::{Finding, Request, RolloutState, Wish, allowed, lint_members, members};
 use serde::{Deserialize, Serialize};
@@ -16,13 +16,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     Caller, OpError, Ops, Prepared, RolloutName,
     error::named,
-    standing::{all_covering, covering, standing_aborts},
+    standing::{all_covering, standing_aborts},
     steps::ways_out,
 };
 use crate::{
     auth::{Object, Right},
     records::{
-        AbortRow, ClaimRow, Guard, PlanRow, Record as _, RejectedRow, RolloutRow, Stored, key,
+        AbortRow, ClaimRow, Guard, LiftRow, PlanRow, Record as _, RejectedRow, RolloutRow, Stored,
+        key,
     },
     store::Txn,
 };
@@ -119,8 +120,10 @@ impl Ops {
         }
         let uids: Vec<ClusterUid> = scope.iter().map(|member| member.uid.clone()).collect();
         let standing = standing_aborts(&self.store, now.wall)?;
-        if let Some(abort) = covering(&standing, &workload, &args.plan, &id, &uids) {
-            return Err(abort_stands(abort.unplaced(), &args.command()));
+        let aborts: Vec<_> = all_covering(&standing, &workload, &args.plan, &id, &uids).collect();
+        if let Some(told) = self.told_of(caller, &aborts)? {
+            let then = args.command().because();
+            return Err(told.refusal("abort.stands", "start", &then.to_string()));
         }
 
         let row = RolloutRow {
@@ -287,7 +290,9 @@ impl Ops {
             let plan = holder.plan_ref();
             let aborts = all_covering(standing, &holder.workload, &plan, &holder.id, &uids);
             let aborts: Vec<_> = aborts.map(|row| row.id()).collect();
-            let remedy = ways_out(args, holder, &aborts);
+            let lift = |id: &AbortId| self.store.read::<LiftRow>(&key::lift(id));
+            let is_lifted = |id: &AbortId| lift(id).is_ok_and(|lift| lift.is_some());
+            let remedy = ways_out(args, holder, &aborts, is_lifted);
             return Err(OpError::refused("claim.held", &message).try_this(&remedy));
         }
         if holder.project != row.project {
@@ -301,8 +306,8 @@ impl Ops {
         })?;
         let wish = Wish::Supersede { by: row.id.clone() };
         let uids: Vec<ClusterUid> = holder.state.clusters.keys().cloned().collect();
-        let stands = covering(standing, &holder.workload, &plan, &holder.id, &uids);
-        allowed(&holder.state, &wish, stands.is_some())
+        let mut aborts = all_covering(standing, &holder.workload, &plan, &holder.id, &uids);
+        allowed(&holder.state, &wish, aborts.next().is_some())
             .map_err(|why| OpError::refused("supersede.notAllowed", &why.to_string()))?;
         let mut next = holder.to_value();
         next.requests.push(Request {
@@ -354,23 +359,4 @@ fn check_change(plan: &flagship_waves::Plan, change: &Change) -> Result<(), OpEr
         .in_field("change")
         .try_this("use `change: {version: {}}` in the plan")),
     }
-}
-
-/// The refusal under a standing abort, with its id and what to do.
-pub(super) fn abort_stands(abort: &flagship_proto::model::Abort, then: &Command) -> OpError {
-    let message = format!(
-        "abort {} ({}) of {} stands since {}: {}",
-        abort.id,
-        abort.scope,
-        abort.actor,
-        moment(abort.at),
-        given(&abort.reason)
-    );
-    let lift = Command::flagship("lift").of(&abort.id).because();
-    let steps = [
-        lift.that("moves nothing by itself"),
-        then.clone().because().to_string(),
-    ];
-    OpError::refused("abort.stands", &message)
-        .try_this(&below("first lift it, then start:", &steps))
 }

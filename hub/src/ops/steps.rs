@@ -179,10 +179,15 @@ fn ends_when_back(row: &RolloutRow) -> String {
 }
 
 /// What can be done about a rollout that holds clusters of the plan that is to be started.
-pub(super) fn ways_out(args: &StartRollout, holder: &RolloutRow, aborts: &[&AbortId]) -> String {
+pub(super) fn ways_out(
+    args: &StartRollout,
+    holder: &RolloutRow,
+    aborts: &[&AbortId],
+    is_lifted: impl Fn(&AbortId) -> bool,
+) -> String {
     let name = holder.full_name();
     // Who starts is told of every way, also of what others have to go for them.
-    let steps = next_steps(holder, aborts, &[], |_| false).into_iter();
+    let steps = next_steps(holder, aborts, &[], is_lifted).into_iter();
     let mut ways: Vec<String> = steps.map(|step| step.command).collect();
     let said = if ways.is_empty() {
         let back = Command::flagship("retreat").of(&name).because();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Caller, OpError, Ops, Prepared,
     error::named,
-    standing::{covering, standing_aborts},
+    standing::{all_covering, standing_aborts},
 };
 use crate::{
     auth::{Object, Right},
@@ -157,14 +157,22 @@ impl Ops {
         }
         let uids: Vec<ClusterUid> = row.state.clusters.keys().cloned().collect();
         let standing = standing_aborts(&self.store, now.wall)?;
-        let stands = covering(&standing, &row.workload, &row.plan_ref(), &row.id, &uids);
-        allowed(&row.state, wish, stands.is_some()).map_err(|why| {
-            let message = format!("cannot {} rollout {name}: {}", why.verb, why.why);
+        let aborts = all_covering(&standing, &row.workload, &plan, &row.id, &uids);
+        let aborts: Vec<_> = aborts.collect();
+        let told = self.told_of(caller, &aborts)?;
+        allowed(&row.state, wish, told.is_some()).map_err(|why| {
+            let mut message = format!("cannot {} rollout {name}: {}", why.verb, why.why);
+            let told = told
+                .as_ref()
+                .filter(|_| allowed(&row.state, wish, false).is_ok());
+            if let Some(told) = told {
+                message += &format!(": {}", told.stands);
+            }
             let refusal = OpError::refused("wish.notAllowed", &message);
-            match (wish, stands) {
-                (Wish::Retry, Some(abort)) => {
-                    let lift = Command::flagship("lift").of(abort.id()).because();
-                    refusal.try_this(&lift.to_string())
+            match (wish, told) {
+                (Wish::Retry, Some(told)) => {
+                    let retry = Command::flagship(wish.verb()).of(name).because();
+                    refusal.try_this(&told.remedy("retry", &retry.to_string()))
                 }
                 // A person's word that it is final is undone by one that says that it is not.
                 (Wish::Retreat { .. }, _) if row.state.accepted.is_some() => {

@@ -118,6 +118,17 @@ pub struct StandingAbort {
     /// The clusters that it covers: none means all. For a selector those that matched when it was
     /// stored or matched since (P9); for a narrowed one those that are left.
     pub clusters: Option<BTreeSet<ClusterUid>>,
+    /// Its end, where a person has lifted it and its bound has not passed (P8).
+    pub end: Option<AbortEnd>,
+}
+
+/// The end of an abort that is ordered and has not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbortEnd {
+    /// Who ordered it.
+    pub actor: String,
+    /// When it comes.
+    pub at: Timestamp,
 }
 
 impl StandingAbort {

@@ -30,7 +30,7 @@ mod step;
 
 pub use decision::{Action, Commit, Decision, OrderAction};
 pub use describe::describe;
-pub use fleet::{FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
+pub use fleet::{AbortEnd, FleetView, Freeze, LastGood, Member, OrderSeen, StandingAbort};
 pub use plan::{
     Finding, Plan, Severity, check_plan, has_errors, lint_members, lint_offline, locate, parse_plan,
 };

@@ -217,6 +217,9 @@ reasons! {
     /// Waiting: one more abort stands.
     AlsoStands { abort: AbortId, actor: String, reason: String, }
         => "abort {abort} of {actor} stands too and has to be lifted as well: {}", given(reason);
+    /// Waiting: an abort is lifted and has not ended.
+    WaitingForLiftsEnd { abort: AbortId, actor: String, ends: String, }
+        => "abort {abort} is lifted by {actor} and ends at {ends}; then retry; retreat, accept or supersede can be ordered now";
     /// Waiting: lifted, a person must act.
     WaitingForPerson { verbs: String, } => "nothing moves by itself: {verbs}";
     /// Waiting: nothing ever succeeded, so there is nowhere to catch up to.
@@ -226,7 +229,10 @@ reasons! {
 impl Reason {
     /// Whether this waits for the lift of an abort.
     pub(crate) fn waits_for(&self, id: &AbortId) -> bool {
-        if let Self::WaitingForLift { abort } | Self::AlsoStands { abort, .. } = self {
+        if let Self::WaitingForLift { abort }
+        | Self::AlsoStands { abort, .. }
+        | Self::WaitingForLiftsEnd { abort, .. } = self
+        {
             return abort == id;
         }
         false

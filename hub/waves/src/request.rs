@@ -139,7 +139,7 @@ pub fn allowed(state: &RolloutState, wish: &Wish, abort_stands: bool) -> Result<
         ) => Ok(()),
 
         (Wish::Retry, RolloutPhase::Aborted | RolloutPhase::Failed) if abort_stands => {
-            refuse("an abort still covers it; lift it first")
+            refuse("an abort still covers it")
         }
         (Wish::Retry, RolloutPhase::Aborted | RolloutPhase::Failed) => Ok(()),
         (Wish::Retry, RolloutPhase::RolledBack) => {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flagship_proto::model::{Mono, Stopwatch};
+use flagship_proto::{
+    model::{AbortId, Mono, Stopwatch},
+    words::moment,
+};
 
 use super::{LONGEST_GAP, Turn};
 use crate::{
@@ -100,9 +103,10 @@ impl Turn<'_> {
                 if aborted.lifted {
                     person("retry, retreat, accept or supersede it")
                 } else {
-                    Reason::WaitingForLift {
+                    let waits = Reason::WaitingForLift {
                         abort: aborted.id.clone(),
-                    }
+                    };
+                    self.end_of(&aborted.id).unwrap_or(waits)
                 }
             }),
             RolloutPhase::Failed => Some(person("retry, retreat, accept or supersede it")),
@@ -133,12 +137,26 @@ impl Turn<'_> {
             .iter()
             .rev()
             .filter(|abort| Some(&abort.id) != named);
-        let others = others.map(|abort| Reason::AlsoStands {
-            abort: abort.id.clone(),
-            actor: abort.actor.clone(),
-            reason: abort.reason.clone(),
+        let others = others.map(|abort| {
+            let stands = Reason::AlsoStands {
+                abort: abort.id.clone(),
+                actor: abort.actor.clone(),
+                reason: abort.reason.clone(),
+            };
+            self.end_of(&abort.id).unwrap_or(stands)
         });
-        self.waiting.extend(others);
+        self.waiting.extend(others.collect::<Vec<_>>());
+    }
+
+    /// The end of an abort that a person has lifted: nobody has to lift it again.
+    fn end_of(&self, id: &AbortId) -> Option<Reason> {
+        let mut standing = self.fleet.aborts.iter();
+        let end = standing.find(|one| one.abort.id == *id)?.end.as_ref()?;
+        Some(Reason::WaitingForLiftsEnd {
+            abort: id.clone(),
+            actor: end.actor.clone(),
+            ends: moment(end.at),
+        })
     }
 
     /// A wait keeps its beginning while the same thing is waited for in the same place.

@@ -99,6 +99,31 @@ fn an_abort_in_the_second_wave_then_lift_then_retreat() {
 }
 
 #[test]
+fn of_an_abort_that_is_lifted_its_end_is_waited_for_and_no_lift() {
+    let mut world = through_the_pilot();
+    world.runs("eu-1", 50);
+    world.settle();
+    world.abort("a-1", AbortMode::Return, None);
+    world.abort("a-2", AbortMode::Return, None);
+    world.settle();
+    let waits = |world: &World| -> Vec<&'static str> {
+        let waiting = world.state.waiting.iter();
+        waiting.map(|waiting| waiting.reason.code()).collect()
+    };
+    assert_eq!(waits(&world), ["WaitingForLift", "AlsoStands"]);
+    let since = world.state.waiting[0].since;
+    world.lift_later();
+    world.settle();
+    assert_eq!(waits(&world), ["WaitingForLiftsEnd", "WaitingForLiftsEnd"]);
+    assert_eq!(world.state.waiting[0].since, since, "since the abort");
+    let said = world.state.waiting[0].reason.to_string();
+    assert!(said.contains("is lifted by dan and ends at "), "{said}");
+    world.lift_all();
+    world.settle();
+    assert_eq!(waits(&world), ["WaitingForPerson"]);
+}
+
+#[test]
 fn after_the_lift_a_retry_starts_again_from_step_0_where_it_is_not_done() {
     let mut world = through_the_pilot();
     world.runs("eu-1", 50);

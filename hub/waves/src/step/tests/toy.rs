@@ -9,8 +9,8 @@ use flagship_proto::model::{
 use jiff::Timestamp;
 
 use crate::{
-    Action, ClusterPhase, Decision, FleetView, Freeze, LastGood, Member, OrderSeen, Plan, Request,
-    RolloutState, StandingAbort, Wish, parse_plan, step,
+    AbortEnd, Action, ClusterPhase, Decision, FleetView, Freeze, LastGood, Member, OrderSeen, Plan,
+    Request, RolloutState, StandingAbort, Wish, parse_plan, step,
 };
 
 pub(super) const OLD: &str = "1.0.0";
@@ -179,7 +179,19 @@ impl World {
                 reach: None,
             },
             clusters: clusters.map(|names| names.iter().map(|name| uid(name)).collect()),
+            end: None,
         });
+    }
+
+    /// A person lifts all aborts; they end later.
+    pub(super) fn lift_later(&mut self) {
+        let at = self.now.wall + Duration::from_secs(30);
+        for abort in &mut self.view.aborts {
+            abort.end = Some(AbortEnd {
+                actor: "dan".to_owned(),
+                at,
+            });
+        }
     }
 
     pub(super) fn freeze(&mut self, id: &str, clusters: Option<&[&str]>) {
