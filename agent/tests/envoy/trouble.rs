@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use flagship_agent::platform::Act;
-use flagship_canary::{Direction, Scale};
+use flagship_agent::platform::{Act, Platform as _};
+use flagship_canary::{Direction, Revision, Scale};
 
 use crate::cluster::Cluster;
 
@@ -47,6 +47,57 @@ async fn a_version_whose_command_is_missing_says_so() {
         words.contains("/none/app-2.0.0") && words.contains("missing"),
         "{words}"
     );
+}
+
+/// As a deployment of files does it: what is named is there a while later, and then it is another file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_could_not_be_started_starts_by_itself_once_that_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("app");
+    let change = |config: &mut flagship_agent::platform::envoy::WorkloadConfig| {
+        let command = std::mem::take(&mut config.command);
+        let first = std::iter::once(wrapper.to_str().unwrap().to_owned());
+        config.command = first.chain(command).collect();
+    };
+    let Some(cluster) = Cluster::with(&["envoy"], change).await else {
+        return;
+    };
+    let write = |text: &str| {
+        std::fs::write(&wrapper, text).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&wrapper, executable).unwrap();
+    };
+    let good = "#!/bin/sh\nexec \"$@\"\n";
+    write(good);
+    let ordered = cluster
+        .platform()
+        .identify(&cluster.workload, "2.0.0")
+        .await;
+    let digest = ordered.unwrap().digest;
+    let ensure = |digest| Act::EnsureVersion {
+        revision: Revision {
+            version: "2.0.0".to_owned(),
+            digest,
+        },
+        scale: Scale::Canary,
+    };
+    write("#!/bin/sh\n# another build\nexec \"$@\"\n");
+    cluster.act(ensure(digest)).await.unwrap();
+    let why = |seen: &flagship_agent::platform::Seen| {
+        let version = seen.versions.get("2.0.0")?;
+        version.not_startable.clone()
+    };
+    let seen = cluster.until("why", |seen| why(seen).is_some()).await;
+    assert!(why(&seen).unwrap().contains("was ordered"), "{seen:?}");
+    std::fs::remove_file(&wrapper).unwrap();
+    let is_missing = |seen: &flagship_agent::platform::Seen| {
+        why(seen).is_some_and(|why| why.contains("missing"))
+    };
+    cluster.until("another reason", is_missing).await;
+    write(good);
+    cluster
+        .until("it runs", |seen| seen.versions["2.0.0"].ready == 1)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

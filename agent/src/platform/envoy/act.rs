@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use flagship_canary::{Direction, Revision, Route, Scale};
-use flagship_proto::model::{Weight, WorkloadRef};
+use flagship_proto::{
+    digest::Digest,
+    model::{Weight, WorkloadRef},
+};
 use tracing::{info, warn};
 
 use super::{
     super::{Act, ActError},
-    state::Shared,
+    state::{Failed, Shared},
 };
 
 pub(super) async fn act(
@@ -115,9 +118,19 @@ async fn ensure(
     revision: Revision,
     scale: Scale,
 ) -> Result<(), ActError> {
+    let digest = startable(shared, workload, &revision).await;
+    take(shared, workload, revision, scale, digest).await
+}
+
+/// The digest of a version that can be started here as it was ordered, else why it cannot.
+async fn startable(
+    shared: &Arc<Shared>,
+    workload: &WorkloadRef,
+    revision: &Revision,
+) -> Result<Digest, String> {
     let version = &revision.version;
     let found = identify(shared, workload, version).await;
-    let digest = match (found, revision.digest) {
+    match (found, revision.digest) {
         (Err(error), _) => Err(error.to_string()),
         (Ok(found), wanted) => match (found.digest, wanted) {
             (Some(here), Some(ordered)) if here != ordered => Err(format!(
@@ -128,7 +141,52 @@ async fn ensure(
             (Some(here), _) => Ok(here),
             (None, _) => Err(format!("version {version} has no digest here")),
         },
+    }
+}
+
+/// Looks again at the versions that are wanted and could not be started: what was mended meanwhile is started,
+/// nobody has to ask for it a second time.
+pub(super) async fn again(shared: &Arc<Shared>) {
+    let failed: Vec<(WorkloadRef, Failed)> = {
+        let state = shared.lock();
+        let all = state.workloads.iter().flat_map(|(workload, known)| {
+            let failed = known.failed.values().cloned();
+            failed.map(|failed| (workload.clone(), failed))
+        });
+        all.collect()
     };
+    for (workload, failed) in failed {
+        let digest = startable(shared, &workload, &failed.revision).await;
+        let is_wanted = |failed: &Failed| {
+            let state = shared.lock();
+            let known = state.workloads.get(&workload);
+            let now = known.and_then(|known| known.failed.get(&failed.revision.version));
+            now == Some(failed)
+        };
+        if digest.as_ref() == Err(&failed.why) || !is_wanted(&failed) {
+            continue;
+        }
+        if digest.is_ok() {
+            info!(%workload, version = failed.revision.version, "a version can be started again");
+        }
+        let Failed {
+            revision, scale, ..
+        } = failed;
+        if let Err(error) = take(shared, &workload, revision, scale, digest).await {
+            warn!(%workload, %error, "a version that can be started again");
+        }
+    }
+}
+
+/// Has a version run at a scale, or notes why it cannot be started.
+async fn take(
+    shared: &Arc<Shared>,
+    workload: &WorkloadRef,
+    revision: Revision,
+    scale: Scale,
+    digest: Result<Digest, String>,
+) -> Result<(), ActError> {
+    let version = &revision.version;
     let changed = {
         let mut state = shared.lock();
         let Some(known) = state.workloads.get_mut(workload) else {
@@ -141,14 +199,15 @@ async fn ensure(
                 known.ensure(version, digest, scale);
                 known.record != before
             }
-            Err(words) => {
-                // Shown with the version, where the engine looks for it; trying again may succeed.
-                if known
-                    .failed
-                    .insert(version.clone(), (scale, words.clone()))
-                    .is_none()
-                {
-                    warn!(%workload, version, words, "a version cannot be started");
+            Err(why) => {
+                // Shown with the version, where the engine looks for it; it is tried again.
+                let failed = Failed {
+                    revision: revision.clone(),
+                    scale,
+                    why: why.clone(),
+                };
+                if known.failed.insert(version.clone(), failed).is_none() {
+                    warn!(%workload, version, why, "a version cannot be started");
                 }
                 drop(state);
                 shared.saw();

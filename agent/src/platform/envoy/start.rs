@@ -113,6 +113,7 @@ pub(super) async fn start(
         tasks.spawn(proxy::run(shared.clone(), each));
     }
     tasks.spawn(supervise::run(shared.clone()));
+    tasks.spawn(supervise::try_again(shared.clone()));
     let (server, server_tasks) = (shared.clone(), tasks.clone());
     tasks.spawn(async move {
         let shutdown = server.shutdown.clone();

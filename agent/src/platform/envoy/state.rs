@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use flagship_canary::{Route, Scale};
+use flagship_canary::{Revision, Route, Scale};
 use flagship_proto::digest::Digest;
 use flagship_proto::{
     model::{Weight, WorkloadRef},
@@ -65,10 +65,20 @@ pub(super) struct WorkloadState {
     pub live: BTreeMap<(String, u32), Live>,
     /// Troubles by version.
     pub troubles: BTreeMap<String, Troubles>,
-    /// Versions that were wanted and cannot be started at all, with their scale and why.
-    pub failed: BTreeMap<String, (Scale, String)>,
+    /// Versions that are wanted and cannot be started at all.
+    pub failed: BTreeMap<String, Failed>,
     /// Why the platform itself lowered the weight.
     pub lowered: Option<String>,
+}
+
+/// A version that is wanted and cannot be started at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failed {
+    /// As it was ordered.
+    pub revision: Revision,
+    pub scale: Scale,
+    /// Why it cannot.
+    pub why: String,
 }
 
 /// One process as it is now.

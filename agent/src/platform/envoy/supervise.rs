@@ -8,12 +8,26 @@ use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
 use super::{
+    act,
     replica::{self, ReplicaKey, Wish},
     state::Shared,
 };
 
 /// Looks again after this even if nothing was told.
 const EVERY: Duration = Duration::from_secs(2);
+
+/// Looks again this often at what could not be started.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// Tries again until shutdown what could not be started.
+pub(super) async fn try_again(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => act::again(&shared).await,
+            () = shared.shutdown.cancelled() => break,
+        }
+    }
+}
 
 /// Supervises all workloads until shutdown; the processes live on.
 pub(super) async fn run(shared: Arc<Shared>) {

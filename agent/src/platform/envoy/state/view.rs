@@ -32,13 +32,13 @@ impl State {
             };
             (version.clone(), seen)
         });
-        let failed = known.failed.iter().map(|(version, (scale, words))| {
+        let failed = known.failed.iter().map(|(version, failed)| {
             let seen = VersionSeen {
-                scale: *scale,
-                wanted: known.count_at(*scale),
+                scale: failed.scale,
+                wanted: known.count_at(failed.scale),
                 ready: 0,
                 crash_loop: None,
-                not_startable: Some(words.clone()),
+                not_startable: Some(failed.why.clone()),
                 in_flight: None,
             };
             (version.clone(), seen)
