@@ -76,7 +76,7 @@ pub use remove_plan::RemovedPlan;
 pub use sight::Sight;
 pub use standing::{join_standing_aborts, standing_aborts};
 pub use start::{Place, StartRollout, Started};
-pub use steps::{Step, next_steps, offered, who_may};
+pub use steps::{Step, next_steps, offered, unread_there, who_may};
 #[cfg(test)]
 pub(crate) use stops::{LIFTS, STOPS};
 pub use token::{CreateToken, CreatedToken};

@@ -38,6 +38,14 @@ pub fn moment(at: Timestamp) -> String {
     at.strftime("%FT%TZ").to_string()
 }
 
+/// Words after a colon, or nothing.
+pub fn after_colon(words: &str) -> String {
+    match words {
+        "" => String::new(),
+        words => format!(": {words}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,7 +50,8 @@ impl Sight<'_> {
     /// of those who may. What is typed on a cluster's machine is typed by who is there, and what cannot go
     /// back is taken nowhere by `own`.
     pub fn cut_way_back(&self, one: &mut NotFixed, row: &RolloutRow, own: Option<&str>) {
-        if one.unheard.is_some() || self.may_do(Right::Stop, row) {
+        let is_typed_there = one.command.starts_with("flagship-agent ");
+        if is_typed_there || self.may_do(Right::Stop, row) {
             return;
         }
         one.command = match own.filter(|_| one.stuck.is_none()) {

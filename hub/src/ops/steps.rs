@@ -81,6 +81,7 @@ pub fn next_steps(
     });
     let mut steps: Vec<Step> = shows.chain(lifts).collect();
     let stands = !steps.is_empty();
+    steps.extend(unread(row));
     steps.extend(ends);
     let back = Wish::Retreat {
         to: ReturnTo::LastPromoted,
@@ -144,6 +145,7 @@ fn stuck(row: &RolloutRow) -> Vec<Step> {
         let command = there.that("on the machine of a cluster that is not heard");
         ways.push(Step::new("retreat", Right::View, command));
     }
+    ways.extend(unread(row));
     if waits(row, |reason| matches!(reason, Reason::CannotReturn { .. })) {
         let other = Command::flagship("retreat").of(&name).of("--to").of(OPEN);
         let command = other
@@ -159,6 +161,19 @@ fn stuck(row: &RolloutRow) -> Vec<Step> {
     ways
 }
 
+fn unread(row: &RolloutRow) -> Option<Step> {
+    let step = || Step::new("status", Right::View, unread_there("the cluster"));
+    waits(row, |reason| matches!(reason, Reason::ReturnUnread { .. })).then(step)
+}
+
+/// What is typed where not every proxy can be read: nothing that the hub orders mends that.
+pub fn unread_there(cluster: &str) -> String {
+    let status = Command::agent("status");
+    status.that(&format!(
+        "on the machine of {cluster} names the proxy that does not answer: have it answer, or end it"
+    ))
+}
+
 /// When a rollout ends that goes back and is not back everywhere.
 fn ends_when_back(row: &RolloutRow) -> String {
     let late: Vec<&str> = row
@@ -166,8 +181,9 @@ fn ends_when_back(row: &RolloutRow) -> String {
         .waiting
         .iter()
         .filter_map(|wait| {
-            let (Reason::CannotReturn { cluster, .. } | Reason::ReturnNotHeard { cluster }) =
-                &wait.reason
+            let (Reason::CannotReturn { cluster, .. }
+            | Reason::ReturnUnread { cluster, .. }
+            | Reason::ReturnNotHeard { cluster }) = &wait.reason
             else {
                 return None;
             };

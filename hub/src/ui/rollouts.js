@@ -115,13 +115,14 @@ function waveWords(wave) {
 }
 
 function detail(parent, rollout) {
+  const all = rollout.clusters.map((cluster) => ({ ...cluster, change: rollout.change }));
   const groups = rollout.waves.map((wave) => ({
     name: `Wave ${wave.name}`,
     words: `${waveWords(wave)}, ${wave.maxConcurrent} at once`,
-    clusters: rollout.clusters.filter((cluster) => cluster.wave === wave.name),
+    clusters: all.filter((cluster) => cluster.wave === wave.name),
   }));
   const placed = new Set(rollout.waves.map((wave) => wave.name));
-  const others = rollout.clusters.filter((cluster) => !placed.has(cluster.wave));
+  const others = all.filter((cluster) => !placed.has(cluster.wave));
   if (others.length > 0) groups.push({ name: "Outside the waves", words: "", clusters: others });
   const facts = [];
   if (rollout.requests.length > 0) facts.push(`asked for: ${rollout.requests.join(", ")}`);
@@ -188,7 +189,12 @@ function updateCluster(row, cluster) {
 }
 
 function weightWords(cluster) {
-  const wanted = cluster.weight === undefined ? "-" : `${cluster.weight}%`;
+  const goesBack = (cluster.state === "Retreating" || cluster.state === "Failed") && cluster.phase === "Failed";
+  if (goesBack && cluster.weight !== undefined && cluster.version !== undefined && cluster.observed === undefined) {
+    return "? (not every proxy is read)";
+  }
+  const other = cluster.version !== undefined && cluster.version !== cluster.change ? ` on ${cluster.version}` : "";
+  const wanted = cluster.weight === undefined ? "-" : `${cluster.weight}%${other}`;
   const differs = cluster.observed !== undefined && cluster.observed !== cluster.weight;
   return differs ? `${wanted} (read back ${cluster.observed}%)` : wanted;
 }

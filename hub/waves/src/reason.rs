@@ -5,7 +5,7 @@ use std::fmt;
 
 use flagship_proto::{
     model::{AbortId, AbortMode, ClusterName, FreezeId, RolloutId, WaveName},
-    words::{count, count_with, given},
+    words::{after_colon, count, count_with, given},
 };
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +191,10 @@ reasons! {
     /// Waiting: a cluster that is to go back is not heard.
     ReturnNotHeard { cluster: ClusterName, }
         => "{cluster} is not back: it is not heard; once it is heard it goes back by itself, flagship-agent ctl retreat takes it back there at once, or accept it as it is";
+    /// Waiting: of a cluster that is to go back not every proxy can be read.
+    ReturnUnread { cluster: ClusterName, why: String, }
+        => "{cluster} is not known to be back: not every proxy there can be read{}; have that proxy answer or end it on its machine, and it goes on by itself, or accept it as it is",
+        after_colon(why);
     /// Waiting: the soak.
     WaitingForSoak { wave: WaveName, period: String, } => "wave {wave} soaks for {period}";
     /// Waiting: each member must be heard after the soak (P31).

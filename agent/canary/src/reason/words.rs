@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use flagship_proto::words::count;
+use flagship_proto::words::{after_colon, count};
 
 use super::Reason;
 
@@ -137,14 +137,5 @@ impl fmt::Display for Reason {
             Self::RetreatOrdered { why } => write!(f, "ordered back{}", after_colon(why)),
             Self::Superseded { by } => write!(f, "{by} takes its place"),
         }
-    }
-}
-
-/// Words after a colon, or nothing.
-fn after_colon(words: &str) -> String {
-    if words.is_empty() {
-        String::new()
-    } else {
-        format!(": {words}")
     }
 }

@@ -142,9 +142,15 @@ async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_pas
         }
         api.serving(&seen, &rollout)
     };
-    let unread = read(None).unwrap().text;
+    let unread = read(None).unwrap();
     let why = "us-1 (not every proxy there can be read)";
-    assert!(unread.ends_with(why), "{unread}");
+    assert!(unread.text.ends_with(why), "{}", unread.text);
+    let there = "flagship-agent ctl status   # on the machine of us-1 names the proxy";
+    assert!(
+        unread.remedy.starts_with(there),
+        "no order mends that: {}",
+        unread.remedy
+    );
     assert_eq!(read(Some(Weight::ZERO)), None, "nobody gets it");
 }
 

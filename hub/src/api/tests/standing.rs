@@ -196,12 +196,18 @@ async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
         cluster: cluster.clone(),
         why: "no such file".to_owned(),
     };
+    let unread = Reason::ReturnUnread {
+        cluster: cluster.clone(),
+        why: "Envoy edge-1 is not connected".to_owned(),
+    };
     let silent = Reason::ReturnNotHeard { cluster };
+    let status = "flagship-agent ctl status   # on the machine of the cluster names the proxy";
     let other = "flagship retreat shop/checkout-1 --to … ";
     let there = "flagship-agent ctl retreat shop/Deployment/checkout ";
     for (reasons, ways) in [
         (vec![&stuck], vec![other]),
         (vec![&silent], vec![there]),
+        (vec![&unread], vec![status]),
         (vec![&stuck, &silent], vec![there, other]),
     ] {
         let reasons = reasons.into_iter().cloned();

@@ -4,6 +4,7 @@
 use flagship_proto::{
     command::{Command, OPEN},
     model::{AbortMode, ClusterUid, Intent, OnDisconnect, Phase, WorkloadStatus, lease::Bound},
+    words::after_colon,
 };
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, cannot_return, is_served};
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use crate::{
         sight::Sight,
         types::{About, Banner, NotFixed},
     },
-    ops::{PreviewCluster, RolloutName},
+    ops::{PreviewCluster, RolloutName, unread_there},
     records::{AbortRow, ClaimRow, RolloutRow, Stored, key},
 };
 
@@ -143,11 +144,7 @@ impl Seen {
             let serves = own && (status.phase.is_active() || is_left) || is_before;
             let is_done = cluster.phase.succeeded();
             // What is not read is not nothing.
-            let is_unread = own
-                && !is_known_back
-                && status.phase == Phase::Failed
-                && status.version.is_some()
-                && status.observed.is_none();
+            let is_unread = own && !is_known_back && is_unread(status);
             let is_served = serves && share(status) > 0;
             if is_done || !(is_served || is_unread) || self.goes_back(rollout, cluster, uid, status)
             {
@@ -173,12 +170,12 @@ impl Seen {
                 share: (!is_unread).then(|| share(status)),
                 command: match unheard {
                     None if stuck(Some(status)).is_some() => elsewhere(rollout.full_name()),
+                    None if is_unread => unread_there(cluster.name.as_str()),
                     None => retreat(rollout.full_name()).into(),
                     Some(_) => self.there(uid, rollout),
                 },
                 unheard,
-                stuck: stuck(Some(status))
-                    .or_else(|| is_unread.then(|| "not every proxy there can be read".to_owned())),
+                stuck: stuck(Some(status)).or_else(|| is_unread.then(|| unread(status))),
             })
         });
         serving.collect()
@@ -282,6 +279,17 @@ impl Seen {
             about: About::Seen,
         })
     }
+}
+
+/// Whether a canary goes back, and what its proxies have was not read from each of them.
+pub(super) fn is_unread(status: &WorkloadStatus) -> bool {
+    status.phase == Phase::Failed && status.version.is_some() && status.observed.is_none()
+}
+
+/// What is said of a cluster whose proxies cannot all be read.
+fn unread(status: &WorkloadStatus) -> String {
+    let why = after_colon(&status.message);
+    format!("not every proxy there can be read{why}")
 }
 
 /// `not heard; nothing advances there after 03:04:41Z`.

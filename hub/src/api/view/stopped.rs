@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     Seen,
-    serving::{frozen, stuck},
+    serving::{frozen, is_unread, stuck},
 };
 use crate::{
     api::types::{AbortCluster, AbortState, NotFixed},
@@ -151,8 +151,14 @@ impl Stopped<'_> {
             && !is_told
         {
             line.reason = Some(reason.clone());
-            // What cannot go back is taken nowhere by the same order on the spot.
-            line.local_command = (!is_stuck).then(|| self.local(&receipt.workload));
+            // What cannot go back is taken nowhere by the same order on the spot, and what cannot be read is
+            // read by none.
+            let is_unread = report.is_some_and(|report| is_unread(&report.status));
+            let helps = !is_stuck && !is_unread;
+            line.local_command = helps.then(|| self.local(&receipt.workload));
+            if is_unread {
+                line.text += "; have that proxy answer, or end it";
+            }
         }
         line
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     rollout::steps,
-    standing::{named, stands, weight},
+    standing::{is_unread, named, of_another, stands, weight},
     words::{ago, banners, clock, heard, millis, why},
 };
 use crate::{
@@ -55,7 +55,7 @@ pub fn page(
     }
     text += "\nNow:\n";
     if let Some(cluster) = cluster {
-        text += &format!("  {}\n", here(cluster, now));
+        text += &format!("  {}\n", here(cluster, &view.change, now));
     }
     let word = if view.ended { "ended" } else { "it waits for" };
     text += &format!("  {word}: {}\n", why(&view.why, now));
@@ -146,13 +146,24 @@ fn names(text: &str, name: &str) -> bool {
     false
 }
 
-fn here(cluster: &RolloutCluster, now: Timestamp) -> String {
+fn here(cluster: &RolloutCluster, change: &str, now: Timestamp) -> String {
     let mut text = format!(
         "{} is {} in wave {}",
         cluster.cluster, cluster.state, cluster.wave
     );
     if let Some(weight) = cluster.weight {
-        text += &format!(", {weight}% of its traffic on the change");
+        let on = of_another(cluster, change).unwrap_or("the change");
+        text += &match cluster.observed {
+            None if is_unread(cluster) => {
+                format!(
+                    ", what share of its traffic is on {on} is not known: not every proxy is read"
+                )
+            }
+            Some(read) if read != weight => {
+                format!(", {read}% of its traffic on {on} ({weight}% wanted)")
+            }
+            Some(_) | None => format!(", {weight}% of its traffic on {on}"),
+        };
     }
     if cluster.failed_checks > 0 {
         text += &format!(", {}", count(cluster.failed_checks, "failed check"));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    standing::{named, stands, tally, weight},
+    standing::{named, of_another, stands, tally, weight},
     words::{ago, banners, clock, fact, heard, millis, state, why},
 };
 use crate::{
@@ -133,13 +133,13 @@ fn waves(look: Look, view: &RolloutView, now: Timestamp) -> String {
     for wave in &view.waves {
         text += &format!("\nWave {}: {}\n", wave.name, wave_words(wave));
         let members = view.clusters.iter().filter(|c| c.wave == wave.name);
-        text += &group(look, members.collect(), now);
+        text += &group(look, &view.change, members.collect(), now);
     }
     let placed = |c: &&RolloutCluster| !view.waves.iter().any(|wave| wave.name == c.wave);
     let others: Vec<_> = view.clusters.iter().filter(placed).collect();
     if !others.is_empty() {
         text += "\nOutside the waves:\n";
-        text += &group(look, others, now);
+        text += &group(look, &view.change, others, now);
     }
     text
 }
@@ -147,13 +147,13 @@ fn waves(look: Look, view: &RolloutView, now: Timestamp) -> String {
 /// So many clusters of a wave are written out; of more, those that have nothing to say are counted.
 const WRITTEN: usize = 50;
 
-fn group(look: Look, clusters: Vec<&RolloutCluster>, now: Timestamp) -> String {
+fn group(look: Look, change: &str, clusters: Vec<&RolloutCluster>, now: Timestamp) -> String {
     let many = clusters.len() > WRITTEN && !look.is_whole();
     let quiet =
         |c: &&RolloutCluster| many && matches!(c.state.as_str(), "Waiting" | "NotBegun" | "Done");
     let (quiet, told): (Vec<_>, Vec<_>) = clusters.into_iter().partition(quiet);
     let told = told.into_iter();
-    let mut text: String = told.map(|c| cluster_words(look, c, now)).collect();
+    let mut text: String = told.map(|c| cluster_words(look, change, c, now)).collect();
     if !quiet.is_empty() {
         text += &format!("  and {} (-o wide names them)\n", tally(&quiet));
     }
@@ -172,13 +172,16 @@ fn wave_words(wave: &RolloutWave) -> String {
     text
 }
 
-fn cluster_words(look: Look, cluster: &RolloutCluster, now: Timestamp) -> String {
+fn cluster_words(look: Look, change: &str, cluster: &RolloutCluster, now: Timestamp) -> String {
     let mut line = format!(
         "  {:<16} {} {:>4}",
         cluster.cluster,
         state(look, &cluster.state, 11),
         weight(cluster)
     );
+    if let Some(version) = of_another(cluster, change) {
+        line += &format!(" on {version}");
+    }
     if let Some(phase) = &cluster.phase {
         line += &format!("  {phase}");
     }

@@ -39,9 +39,23 @@ pub(super) fn tally(clusters: &[&RolloutCluster]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// The share of traffic on the change there.
+/// Whether a cluster goes back, and what its proxies have could not be read from each of them.
+pub(super) fn is_unread(cluster: &RolloutCluster) -> bool {
+    let goes_back = ["Retreating", "Failed"].contains(&cluster.state.as_str());
+    let is_known = cluster.observed.is_some() || cluster.version.is_none();
+    goes_back && cluster.phase.as_deref() == Some("Failed") && !is_known
+}
+
+/// The version that the share of a cluster is of, where that is not what is released.
+pub(super) fn of_another<'a>(cluster: &'a RolloutCluster, change: &str) -> Option<&'a str> {
+    let version = cluster.version.as_deref();
+    version.filter(|version| *version != change)
+}
+
+/// The share of traffic on the change there; `?` where it goes back and is not known.
 pub(super) fn weight(cluster: &RolloutCluster) -> String {
     match cluster.weight {
+        Some(_) if is_unread(cluster) => "?".to_owned(),
         Some(weight) => format!("{weight}%"),
         None => "-".to_owned(),
     }

@@ -64,6 +64,38 @@ fn nothing_is_cut_in_a_pipe() {
 }
 
 #[test]
+fn a_share_on_the_way_back_is_of_what_goes_and_unknown_where_not_every_proxy_is_read() {
+    let mut view = rolling();
+    let eu = &mut view.clusters[1];
+    (eu.state, eu.phase) = ("Retreating".into(), Some("Failed".into()));
+    (eu.weight, eu.observed, eu.version) = (Some(0), None, Some("1.1.0".into()));
+    let said = |view: &crate::api::types::RolloutView| {
+        let explained = explain::page(WIDE, view, &[], Some(&view.clusters[1]), at(300));
+        explained + &rollout::describe(WIDE, view, at(300))
+    };
+    let unread = said(&view);
+    assert!(
+        unread.contains("on the change is not known: not every proxy is read"),
+        "{unread}"
+    );
+    assert!(
+        unread.contains("eu-1             Retreating     ?  Failed"),
+        "{unread}"
+    );
+    view.clusters[1].observed = Some(60);
+    let read = said(&view);
+    assert!(
+        read.contains("60% of its traffic on the change (0% wanted)"),
+        "{read}"
+    );
+    (view.clusters[1].weight, view.clusters[1].observed) = (Some(100), Some(100));
+    view.clusters[1].version = Some("1.0.0".into());
+    let other = said(&view);
+    assert!(other.contains("100% of its traffic on 1.0.0"), "{other}");
+    assert!(other.contains("100% on 1.0.0  Failed"), "{other}");
+}
+
+#[test]
 fn the_live_picture_of_a_rollout() {
     assert_snapshot!(watching::picture(WIDE, &rolling(), at(300)));
 }

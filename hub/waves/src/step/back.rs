@@ -2,7 +2,7 @@
 //! cluster has gone back whose traffic was not seen there.
 
 use flagship_proto::{
-    model::{ClusterUid, WorkloadStatus},
+    model::{ClusterName, ClusterUid, WorkloadStatus},
     words::count,
 };
 
@@ -47,8 +47,7 @@ impl Turn<'_> {
             if !member.connected {
                 return Some(Reason::ReturnNotHeard { cluster });
             }
-            let why = self.in_the_way(member)?;
-            Some(Reason::CannotReturn { cluster, why })
+            self.in_the_way(cluster, member)
         });
         let found: Vec<Reason> = found.take(NAMED).collect();
         self.waiting.extend(found);
@@ -69,7 +68,7 @@ impl Turn<'_> {
         }
     }
 
-    fn in_the_way(&self, member: &Member) -> Option<String> {
+    fn in_the_way(&self, cluster: ClusterName, member: &Member) -> Option<Reason> {
         // One that goes back from an earlier rollout, or cannot, has not taken up this one's order.
         let stuck = member
             .status
@@ -77,13 +76,17 @@ impl Turn<'_> {
             .filter(|status| cannot_return(status));
         let status = member.status_under(&self.state.rollout).or(stuck)?;
         if cannot_return(status) {
-            return Some(format!("its agent says that it {}", status.message));
+            let why = format!("its agent says that it {}", status.message);
+            return Some(Reason::CannotReturn { cluster, why });
         }
         if status.version.is_none() && status.primary_version.is_none() {
-            let unknown = "its agent does not say which version serves there";
-            return Some(unknown.to_owned());
+            let why = "its agent does not say which version serves there".to_owned();
+            return Some(Reason::CannotReturn { cluster, why });
         }
         let is_unread = status.version.is_some() && status.observed.is_none();
-        is_unread.then(|| "not every proxy there can be read".to_owned())
+        is_unread.then(|| Reason::ReturnUnread {
+            cluster,
+            why: status.message.clone(),
+        })
     }
 }

@@ -29,7 +29,9 @@ fn all_say(world: &mut World, says: impl Fn(&mut WorkloadStatus)) {
 fn in_the_way(world: &World) -> Vec<String> {
     let waits = world.state.waiting.iter();
     waits
-        .filter(|wait| ["CannotReturn", "ReturnNotHeard"].contains(&wait.reason.code()))
+        .filter(|wait| {
+            ["CannotReturn", "ReturnUnread", "ReturnNotHeard"].contains(&wait.reason.code())
+        })
         .map(|wait| wait.reason.to_string())
         .collect()
 }
@@ -58,13 +60,16 @@ fn p18_where_no_cluster_is_seen_to_be_back_a_retreat_waits_and_says_why_of_each(
     let rows: [(Says, &str); 3] = [
         (
             cannot,
-            "its agent says that it cannot return to 1.0.0: no such file",
+            "not back: its agent says that it cannot return to 1.0.0: no such file",
         ),
         (
             says_nothing,
-            "its agent does not say which version serves there",
+            "not back: its agent does not say which version serves there",
         ),
-        (unread, "not every proxy there can be read"),
+        (
+            unread,
+            "not known to be back: not every proxy there can be read",
+        ),
     ];
     for (says, why) in rows {
         let mut world = going_back(ReturnTo::LastPromoted);
@@ -78,7 +83,7 @@ fn p18_where_no_cluster_is_seen_to_be_back_a_retreat_waits_and_says_why_of_each(
         let said = in_the_way(&world);
         for (name, said) in ["a", "b", "p"].iter().zip(&said) {
             assert_eq!(world.phase(name).word(), "Retreating", "{name}: {why}");
-            assert!(said.starts_with(&format!("{name} is not back: {why}; ")));
+            assert!(said.starts_with(&format!("{name} is {why}")));
             assert!(said.contains("accept it as it is"), "{said}");
         }
         assert_eq!(said.len(), 3, "{said:?}");
