@@ -42,6 +42,7 @@ use flagship_proto::{
     },
     sign::{HubKeys, SignKey},
 };
+use jiff::Timestamp;
 
 pub use census::{Census, Tally};
 pub use effect::{Alarm, Config, Effect, Next, Ticket};
@@ -77,6 +78,15 @@ pub struct Presence {
     pub lease_until: Option<Tick>,
 }
 
+/// That the store is older than what agents have seen (P22).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// What shows it.
+    pub why: String,
+    /// Since when that is known.
+    pub since: Timestamp,
+}
+
 /// All sessions and what they are told.
 #[derive(Debug)]
 pub struct Fleet {
@@ -92,7 +102,7 @@ pub struct Fleet {
     tickets: BTreeMap<Ticket, Work>,
     counter: u64,
     effects: Vec<Effect>,
-    behind: Option<String>,
+    behind: Option<Behind>,
     tally: Tally,
     audit: Option<AuditMark>,
 }
@@ -284,8 +294,8 @@ impl Fleet {
     }
 
     /// Why this hub gives no Run order and no lease at all, if so (P22).
-    pub fn behind(&self) -> Option<&str> {
-        self.behind.as_deref()
+    pub fn behind(&self) -> Option<&Behind> {
+        self.behind.as_ref()
     }
 
     /// Why nothing advances in a cluster until a person looked, if so (P1, P22).

@@ -57,11 +57,7 @@ impl Work<'_> {
         let Some(target) = self.seen.target.clone() else {
             return;
         };
-        let same = self
-            .next
-            .run
-            .as_ref()
-            .is_some_and(|run| run.rollout == target.rollout && run.attempt == target.attempt);
+        let same = self.next.run.as_ref().is_some_and(|run| run.is_of(&target));
         if same {
             if let Some(run) = &mut self.next.run {
                 run.fence = run.fence.max(target.fence);
@@ -90,7 +86,7 @@ impl Work<'_> {
         let (Some(run), Some(target)) = (&mut self.next.run, &self.seen.target) else {
             return false;
         };
-        let same = run.rollout == target.rollout && run.attempt == target.attempt;
+        let same = run.is_of(target);
         if same {
             run.fence = run.fence.max(target.fence);
         }
@@ -103,6 +99,7 @@ impl Work<'_> {
             rollout: target.rollout,
             attempt: target.attempt,
             fence: target.fence,
+            version: Some(target.change.version.clone()),
         });
         status.step = 0;
         status.tally = Tally::default();

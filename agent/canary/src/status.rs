@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ask::{Asking, Slot},
+    observation::Target,
     observation::{Revision, Totals},
     reason::Reason,
 };
@@ -30,6 +31,20 @@ pub struct RunKey {
     pub attempt: u32,
     /// The newest order of that attempt that was obeyed.
     pub fence: Fence,
+    /// The version that it releases. After history went back a name may stand for another rollout. None in
+    /// a status from before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl RunKey {
+    /// Whether an order is about this run.
+    pub(crate) fn is_of(&self, target: &Target) -> bool {
+        let version = self.version.as_ref();
+        self.rollout == target.rollout
+            && self.attempt == target.attempt
+            && version.is_none_or(|version| *version == target.change.version)
+    }
 }
 
 /// Waits that run, as time that was seen to pass.

@@ -1,6 +1,6 @@
 //! Rollouts: start, list, read, history, and what people ask of one.
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use flagship_proto::{
     command::{Command, OPEN},
     digest::Digest,
@@ -126,6 +126,18 @@ pub async fn history(
     page.pick(rows)?.show(seq, |row| plain::history(row))
 }
 
+/// Refuses what would ship while the hub gives no orders: what it stored meanwhile is not in the history that
+/// goes on. What takes traffic back is never asked.
+fn not_halted(state: &ApiState) -> Result<(), ApiError> {
+    if state.fleet.behind().is_none() {
+        return Ok(());
+    }
+    let why =
+        "the hub gives no orders and no leases: its store is older than what agents have seen";
+    Err(ApiError::new(StatusCode::CONFLICT, "hub.behind", why)
+        .remedy("flagship status says what ends that; start it when that is done"))
+}
+
 /// Starts a rollout of a plan.
 #[utoipa::path(post, path = "/api/v1/projects/{project}/plans/{name}/start", tag = "rollouts",
     params(("project" = String, Path), ("name" = String, Path)), request_body = StartRequest,
@@ -137,6 +149,7 @@ pub async fn start(
     Body(request): Body<StartRequest>,
 ) -> Answer {
     let plan = plan_ref(&project, &name)?;
+    not_halted(&state)?;
     let start = Command::flagship("start")
         .of(&plan)
         .of("--to-version")
@@ -203,6 +216,7 @@ pub async fn resume(
     Body(Empty {}): Body<Empty>,
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
+    not_halted(&state)?;
     state.ops.resume(&caller, name.clone(), state.now()).await?;
     show(&state, &caller.grants, &name)
 }
@@ -250,6 +264,7 @@ pub async fn retry(
     Body(Empty {}): Body<Empty>,
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
+    not_halted(&state)?;
     state.ops.retry(&caller, name.clone(), state.now()).await?;
     show(&state, &caller.grants, &name)
 }

@@ -54,7 +54,11 @@ fn previewed(seen: &Seen, found: &ops::AbortPreview) -> AbortPreview {
     let is_here = |found: &&PreviewCluster| hears(&found.cluster);
     let idle_away = found.idle.iter().filter(|name| !hears(name)).count();
     let (here, away): (Vec<_>, Vec<_>) = found.stops.iter().partition(is_here);
-    let names = |some: Vec<&PreviewCluster>| some.into_iter().map(at).collect();
+    let stops = |one: &PreviewCluster| match seen.stuck_at(one) {
+        Some(why) => format!("{}, and does not go back: {why}", at(one)),
+        None => at(one),
+    };
+    let names = |some: Vec<&PreviewCluster>| some.into_iter().map(stops).collect();
     let unheard = |one: &&PreviewCluster| format!("{}: {}", at(one), silence(seen, one));
     let done_stays = found.mode != AbortMode::RetreatDone;
     let done_away = found.done.iter().filter(|one| !done_stays && !is_here(one));

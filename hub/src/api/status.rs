@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State};
 use flagship_proto::command::{Command, OPEN};
-use jiff::Timestamp;
 
 use super::{
     ApiState,
@@ -101,7 +100,7 @@ pub async fn banners(
 
 /// Rollouts of which people have to know, as far as they are seen.
 struct Rollouts {
-    /// Those that have not ended, the newest first.
+    /// Those that have not ended, or to which somebody catches up, the newest first.
     open: Vec<Stored<RolloutRow>>,
     /// Those that went back and left somebody behind.
     left: Vec<Stored<RolloutRow>>,
@@ -111,7 +110,11 @@ impl Rollouts {
     fn read(state: &ApiState, sight: &Sight<'_>) -> Result<Self, StoreError> {
         let rows: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
         let rows = rows.into_iter();
-        let (mut left, mut open): (Vec<_>, Vec<_>) = rows.partition(|row| row.state.is_over());
+        let is_over = |row: &Stored<RolloutRow>| {
+            let mut lane = row.state.catching_up();
+            row.state.is_over() && lane.next().is_none()
+        };
+        let (mut left, mut open): (Vec<_>, Vec<_>) = rows.partition(is_over);
         open.retain(|row| sight.rollout(row));
         open.sort_by_key(|row| std::cmp::Reverse(row.created));
         left.retain(|row| row.state.left_behind().next().is_some() && sight.rollout(row));
@@ -143,25 +146,6 @@ fn standing(
     Ok(banners.map(|banner| sight.offer(banner)).collect())
 }
 
-/// That the hub's store is older than what agents hold. Why names clusters and workloads, which only who
-/// sees all is told.
-fn behind_banner(why: &str, sees_all: bool, recover: &Command, since: Timestamp) -> Banner {
-    let cause = match sees_all {
-        true => why,
-        false => "its store lacks something that was ordered",
-    };
-    Banner {
-        kind: "behind".to_owned(),
-        id: "hub".to_owned(),
-        text: format!("the hub gives no orders and no leases: {cause}"),
-        since,
-        remedy: format!(
-            "stop the hub; put back a newer copy of its data folder if there is one, else: {recover}"
-        ),
-        about: About::Seen,
-    }
-}
-
 fn of_the_hub(state: &ApiState, seen: &Seen, sight: &Sight<'_>, data: &str) -> Vec<Banner> {
     let recover = Command::hub("recover").of("--data").of(data).because();
     let mut banners: Vec<Banner> = cluster::unconfirmed_banner(seen).into_iter().collect();
@@ -175,27 +159,6 @@ fn of_the_hub(state: &ApiState, seen: &Seen, sight: &Sight<'_>, data: &str) -> V
         remedy: format!("keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; what goes on above all that was seen: {recover}"),
         about: About::Fleet,
     }));
-    let behind = state.fleet.behind();
+    banners.extend(seen.behind_banner(sight, data));
     banners
-        .extend(behind.map(|why| behind_banner(&why, sight.is_whole(), &recover, seen.now.wall)));
-    banners
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_store_lacks_is_told_to_who_sees_all_and_that_it_lacks_something_to_everybody() {
-        let why = "cluster eu-1 holds a signed order for pay/Deployment/ledger";
-        let recover = Command::hub("recover");
-        let text = |sees_all| behind_banner(why, sees_all, &recover, Timestamp::UNIX_EPOCH).text;
-        assert!(text(true).ends_with(why), "{}", text(true));
-        let cut = text(false);
-        assert!(
-            cut.starts_with("the hub gives no orders and no leases: "),
-            "{cut}"
-        );
-        assert!(!cut.contains("eu-1") && !cut.contains("ledger"), "{cut}");
-    }
 }

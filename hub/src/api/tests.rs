@@ -6,6 +6,7 @@ mod bad_input;
 mod events;
 mod fixture;
 mod freezes;
+mod halted;
 mod heard;
 mod lists;
 mod metrics;

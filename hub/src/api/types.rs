@@ -26,8 +26,8 @@ pub use abort::{
 };
 pub use access::{AccessView, BindingRequest, BindingView};
 pub use audit::{AuditEntryView, AuditVerdict};
-pub use cluster::{ClusterView, LocalView, ReleaseLocalRequest, WorkloadView};
-pub use common::{About, Banner, List, MORE, Problem, SomeFields, Why};
+pub use cluster::{ClusterView, LocalView, REMOVED, ReleaseLocalRequest, WorkloadView};
+pub use common::{About, Banner, List, MORE, MORE_ABORTS, Problem, SomeFields, Why};
 pub use event::EventView;
 pub use freeze::{FreezeEndView, FreezeRequest, FreezeView};
 pub use history::HistoryView;

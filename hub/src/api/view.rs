@@ -3,7 +3,9 @@
 pub mod abort;
 pub mod cluster;
 pub mod freeze;
+mod halted;
 pub mod heard;
+mod named;
 mod not_fixed;
 pub mod plain;
 pub mod rollout;
@@ -21,22 +23,27 @@ use std::{
 use flagship_proto::{
     command::Command,
     model::{AbortId, ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE},
-    words::given,
+    words::{count_with, given},
 };
 
 use super::{
     ApiState,
     sight::Sight,
-    types::{About, Banner},
+    types::{About, Banner, MORE_ABORTS},
 };
+use named::{scope, shared};
+
 use crate::{
-    fleet::{Presence, Unstored},
+    fleet::{Behind, Presence, Unstored},
     ops::{Step, next_steps, standing_aborts, standing_freezes},
     records::{
         AbortRow, ClusterRow, FreezeRow, LiftRow, OrderRow, ReportRow, RolloutRow, Stored, key,
     },
     store::{Store, StoreError},
 };
+
+/// So many aborts are named above everything else; the rest is counted.
+const NAMED: usize = 16;
 
 /// What views are made from, read at one moment.
 #[derive(Debug)]
@@ -66,6 +73,8 @@ pub struct Seen {
     pub lifts: BTreeMap<AbortId, LiftRow>,
     /// Freezes that stand.
     pub frozen: Vec<Stored<FreezeRow>>,
+    /// Why this hub gives no orders, if so.
+    pub behind: Option<Behind>,
     unwanted: OnceLock<Vec<unwanted::Unwanted>>,
 }
 
@@ -114,6 +123,7 @@ impl Seen {
             standing,
             unstored,
             lifts,
+            behind: state.fleet.behind(),
             unwanted: OnceLock::new(),
         })
     }
@@ -168,7 +178,7 @@ impl Seen {
     /// What stands over a rollout, aborts first.
     pub fn banners_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
         let aborts = self.covering(rollout).filter(|abort| sight.abort(abort));
-        let aborts = aborts.map(|abort| self.abort_banner(abort));
+        let aborts = self.abort_banners(aborts).into_iter();
         aborts
             .chain(freeze::banners(self.freezing(rollout)))
             .chain(self.serving_banner(sight, rollout))
@@ -189,7 +199,7 @@ impl Seen {
         let own = self.banners_over(sight, rollout);
         let mut beside: Vec<Banner> = Vec::new();
         for other in others.filter(|other| other.plan_ref() == plan) {
-            let aborts = self.covering(other).map(|abort| self.abort_banner(abort));
+            let aborts = self.abort_banners(self.covering(other)).into_iter();
             let freezes = freeze::banners(self.freezing(other));
             for banner in aborts.chain(freezes) {
                 let is_told = |told: &Banner| told.id == banner.id;
@@ -205,14 +215,32 @@ impl Seen {
     pub fn banners(&self, sight: &Sight<'_>) -> Vec<Banner> {
         let aborts = self.standing.iter().filter(|abort| sight.abort(abort));
         let freezes = self.frozen.iter().filter(|freeze| sight.freeze(freeze));
-        aborts
-            .map(|abort| self.abort_banner(abort))
-            .chain(freeze::banners(freezes))
-            .collect()
+        let aborts = self.abort_banners(aborts).into_iter();
+        aborts.chain(freeze::banners(freezes)).collect()
     }
 }
 
 impl Seen {
+    /// Aborts that stand, each in one line; of many some of each author.
+    fn abort_banners<'a>(
+        &self,
+        standing: impl Iterator<Item = &'a Stored<AbortRow>>,
+    ) -> Vec<Banner> {
+        let of = |row: &'a Stored<AbortRow>| (row.unplaced().actor.as_str(), row.unplaced().at);
+        let (named, rest) = shared(standing.collect(), NAMED, of);
+        let named = named.into_iter().map(|row| self.abort_banner(row));
+        let since = rest.iter().map(|row| row.unplaced().at).min();
+        let more = since.map(|since| Banner {
+            kind: MORE_ABORTS.to_owned(),
+            id: MORE_ABORTS.to_owned(),
+            text: count_with(rest.len(), "more abort", ["stands", "stand"]),
+            since,
+            remedy: Command::flagship("abort list").into(),
+            about: About::Seen,
+        });
+        named.chain(more).collect()
+    }
+
     /// An abort in one line; of one that is lifted and waits for its end, when that is.
     pub fn abort_banner(&self, abort: &Stored<AbortRow>) -> Banner {
         let mut banner = banner(abort);
@@ -222,7 +250,7 @@ impl Seen {
             banner.kind = "lifted".to_owned();
             banner.text += &format!("; lifted by {by}: it ends at {until}");
             let shows = Command::flagship("describe").of("abort").of(abort.id());
-            banner.remedy = shows.that("who has not answered yet");
+            banner.remedy = shows.that("who has answered, and who has not");
         }
         banner
     }
@@ -237,7 +265,9 @@ fn banner(abort: &Stored<AbortRow>) -> Banner {
         id: order.id.to_string(),
         text: format!(
             "{} by abort {} of {}: {reason}",
-            order.scope, order.id, order.actor
+            scope(&order.scope),
+            order.id,
+            order.actor
         ),
         since: order.at,
         remedy: Command::flagship("lift").of(&order.id).because().into(),

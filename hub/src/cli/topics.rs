@@ -112,8 +112,8 @@ Stopped is not fixed: clusters that finished before the abort still serve the ve
 listed with their share of traffic and the command that takes them back. With --retreat each cluster
 gives up what the latest rollout in scope brought it, though that had ended; where a later one was in
 flight, what was Done before it stays and is listed. An abort stands until somebody lifts it, also for
-clusters that come back later; two aborts need two lifts. A hotfix need not free everything:
-flagship lift ID --except plan/shop/checkout.
+clusters that come back later; two aborts need two lifts. Not everything has to be freed at once:
+flagship lift ID --except plan/shop/checkout frees all but checkout, which stays stopped.
 
 Freeze for a time, not for an error:
   flagship freeze --project shop --for 2h --reason 'database migration'

@@ -103,7 +103,7 @@ impl Fleet {
                     let seen = &self.view.seen;
                     if seen.epoch >= self.config.term.epoch {
                         let why = seen.why.clone();
-                        self.fall_behind(why);
+                        self.fall_behind(why, now);
                     }
                 }
                 Change::Report(uid, workload, report) => {

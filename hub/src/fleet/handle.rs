@@ -17,8 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Alarm, Census, Checked, Effect, Fleet, Job, KeptReceipt, Next, Presence, SessionId, Stored,
-    Ticket, Unstored, follow::Follower, rows,
+    Alarm, Behind, Census, Checked, Effect, Fleet, Job, KeptReceipt, Next, Presence, SessionId,
+    Stored, Ticket, Unstored, follow::Follower, rows,
 };
 use crate::store::{Outcome, Store, StoreError};
 
@@ -242,8 +242,8 @@ impl FleetHandle {
     }
 
     /// Why this hub gives no Run order and no lease at all, if so (P22).
-    pub fn behind(&self) -> Option<String> {
-        lock(&self.0.fleet).behind().map(str::to_owned)
+    pub fn behind(&self) -> Option<Behind> {
+        lock(&self.0.fleet).behind().cloned()
     }
 
     /// Members that saw another end of the audit log than it can have had, and what they say.

@@ -12,7 +12,7 @@ use flagship_proto::{
 };
 
 use super::{
-    Alarm, Effect, Fleet, Offence, SessionId,
+    Alarm, Behind, Effect, Fleet, Offence, SessionId,
     ledger::{Subject, Value},
     queue::Key,
     session::{Stage, goodbye},
@@ -275,7 +275,7 @@ impl Fleet {
             at: now.wall,
         };
         self.note_seen(uid, seen);
-        self.fall_behind(why);
+        self.fall_behind(why, now);
     }
 
     fn note_seen(&mut self, uid: &ClusterUid, seen: SeenRow) {
@@ -292,10 +292,11 @@ impl Fleet {
         }
     }
 
-    pub(super) fn fall_behind(&mut self, why: String) {
+    pub(super) fn fall_behind(&mut self, why: String, now: Tick) {
         if self.behind.is_none() && !flagship_proto::mutant("p22") {
             self.effects.push(Effect::Alarm(Alarm::Behind(why.clone())));
-            self.behind = Some(why);
+            let since = now.wall;
+            self.behind = Some(Behind { why, since });
         }
     }
 

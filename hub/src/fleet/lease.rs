@@ -122,8 +122,8 @@ impl Fleet {
         if session.incarnation().is_none() {
             return Err("the session ends".to_owned());
         }
-        if let Some(why) = &self.behind {
-            return Err(format!("the hub's store is behind: {why}"));
+        if let Some(behind) = &self.behind {
+            return Err(format!("the hub's store is behind: {}", behind.why));
         }
         if let Some(why) = self.quarantine(&session.peer.uid) {
             return Err(format!("the cluster is quarantined: {why}"));

@@ -1,9 +1,12 @@
 //! Members: letting a cluster in, and letting it go.
 
+use std::time::Duration;
+
 use flagship_proto::{
-    model::{ClusterName, ClusterUid, Tick, WorkloadRef},
+    model::{ClusterName, ClusterUid, OnDisconnect, Tick, WorkloadRef, lease::Bound},
     words::moment,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, OpError, Ops, Prepared, RolloutName, error::named, join_standing_aborts};
@@ -157,8 +160,14 @@ impl Ops {
             caller.insist_on_reason("removing a cluster with a canary in flight")?;
         }
         let mut next = row.to_value();
-        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(&row.uid))?;
-        let left = reports.iter().filter_map(|row| LeftCanary::of(&row.status));
+        let uid = row.uid.clone();
+        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(&uid))?;
+        let longest = self.longest_lease_out(now);
+        let left = reports.iter().filter_map(|row| {
+            let order = key::order(&uid, &row.status.workload);
+            let order = self.store.read::<OrderRow>(&order).ok().flatten();
+            LeftCanary::of(&row.status, goes_on_until(order.as_deref(), longest, now))
+        });
         next.state = ClusterState::Removed {
             at: now.wall,
             left: left.collect(),
@@ -228,6 +237,19 @@ impl Ops {
         }
         found.dedup();
         Ok(found)
+    }
+}
+
+/// Until when a canary may advance whose agent hears nothing any more.
+fn goes_on_until(order: Option<&OrderRow>, longest: Duration, now: Tick) -> Timestamp {
+    let order = order.map(OrderRow::unplaced);
+    let bound = Bound { lease: longest }.length();
+    let bounded = now.wall.saturating_add(bound).unwrap_or(now.wall);
+    match order {
+        Some(order) if order.on_disconnect == OnDisconnect::Continue => {
+            bounded.max(order.not_after)
+        }
+        Some(_) | None => bounded,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use flagship_proto::{
     model::{Abort, AbortId, ClusterName, ClusterUid, Scope, Tick},
-    words::given,
+    words::{given, moment},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -165,12 +165,15 @@ impl Ops {
         let covered = (abort.matched.as_ref(), abort.reach.as_ref());
         self.may_end(caller, Right::Lift, scope, covered)?;
         if let Some(lift) = self.store.read::<LiftRow>(&key::lift(id))? {
-            let message = format!(
+            let mut message = format!(
                 "abort {id} was lifted by {} at {}: {}",
                 lift.actor,
-                lift.at,
+                moment(lift.at),
                 given(&lift.reason)
             );
+            if lift.pending(now.wall) {
+                message += &format!("; it ends at {}", moment(lift.effective));
+            }
             let remedy = match lift.narrowed_to.as_slice() {
                 [] => "there is nothing left to lift".to_owned(),
                 rest => format!("what stands instead: {}", named(rest)),

@@ -205,7 +205,9 @@ pub(super) fn ways_out(
     // Who starts is told of every way, also of what others have to go for them.
     let steps = next_steps(holder, aborts, &[], is_lifted).into_iter();
     let mut ways: Vec<String> = steps.map(|step| step.command).collect();
-    let said = if ways.is_empty() {
+    let said = if ways.is_empty() && holder.state.phase == RolloutPhase::Retreating {
+        "it goes back and ends by that; wait for it, or:"
+    } else if ways.is_empty() {
         let back = Command::flagship("retreat").of(&name).because();
         ways.push(back.that("takes every cluster back, Done ones too"));
         "wait for its end, or:"

@@ -44,12 +44,15 @@ pub struct LeftCanary {
     pub phase: Phase,
     /// The share of traffic on the change.
     pub weight: Weight,
+    /// Until when it may advance by itself: its agent is not told to stop (P5, P6).
+    pub until: Timestamp,
 }
 
 impl LeftCanary {
     /// What a report tells of one; none where nothing is in flight.
-    pub fn of(status: &WorkloadStatus) -> Option<Self> {
+    pub fn of(status: &WorkloadStatus, until: Timestamp) -> Option<Self> {
         status.phase.is_active().then(|| Self {
+            until,
             workload: status.workload.clone(),
             rollout: status.rollout.clone(),
             phase: status.phase,

@@ -81,7 +81,7 @@ export function bannerWord(kind) {
 export function bannerRemedy(kind) {
   if (kind === "stays") return "to take it back too";
   if (kind === "lifted") return "to see it";
-  if (kind === "freezes") return "to see them";
+  if (kind === "freezes" || kind === "aborts") return "to see them";
   return kind === "serving" ? "to take it back" : "to end it";
 }
 

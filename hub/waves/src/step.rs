@@ -195,10 +195,13 @@ impl Turn<'_> {
 
     /// These clusters go back, and the rollout with them.
     fn retreat_from(&mut self, clusters: &[ClusterUid], retreat: Retreat) {
+        let serving = self.uids(|_, cluster| cluster.touched && !cluster.returned);
+        let is_part = serving.iter().any(|uid| !clusters.contains(uid));
         for uid in clusters {
             self.send_back(uid);
         }
         let what = match retreat.scope {
+            RetreatScope::All if is_part => format!("the rollout in {}", self.names(clusters)),
             RetreatScope::All => "the whole rollout".to_owned(),
             RetreatScope::Wave(wave) => self
                 .state

@@ -35,6 +35,29 @@ fn p14_hold_keeps_the_weight_while_checks_go_on_and_failures_still_retreat() {
     assert_eq!(plant.status.primary, Some(revision("1.0.0")));
 }
 
+/// After history went back a rollout may have the name of one that was lost.
+#[test]
+fn p22_a_run_of_another_version_is_another_run_though_it_has_the_same_name() {
+    for (until, back) in [(Phase::Succeeded, false), (Phase::Progressing, true)] {
+        let mut plant = good();
+        plant.run_to(until);
+        plant.rates.insert("1.2.0".to_owned(), 100.0);
+        plant.order("1.2.0", 1);
+        plant.run_until(MINUTE, |status| {
+            status.change == Some(revision("1.2.0")) && status.phase.is_active()
+        });
+        let primary = if back { "1.0.0" } else { "1.1.0" };
+        assert_eq!(plant.status.primary, Some(revision(primary)), "{until:?}");
+        plant.run_to(Phase::Succeeded);
+        assert_eq!(plant.status.primary, Some(revision("1.2.0")));
+        // A status that was kept by an agent from before knows no version.
+        let run = plant.status.run.as_mut().unwrap();
+        run.version = None;
+        plant.run_for(MINUTE);
+        assert_eq!(plant.status.phase, Phase::Succeeded);
+    }
+}
+
 #[test]
 fn p14_hold_stops_the_progress_deadlines() {
     let mut spec = spec(json!({"interval": "5s", "stepWeight": 50, "maxWeight": 50}));

@@ -131,6 +131,25 @@ async fn while_an_abort_stands_everybody_is_told_what_it_left_as_it_was() {
     }
     let summary = abort["summary"].as_str().unwrap();
     assert!(summary.ends_with("; what had succeeded stays"), "{summary}");
+    let again = asked(&api, "/api/v1/aborts", r#"{"scope":{"kind":"fleet"}}"#).await;
+    let said = stays("/api/v1/status", &viewer).await;
+    assert_eq!(said.len(), 1, "{said:?}");
+    let text = said[0]["text"].as_str().unwrap();
+    let both = format!(
+        "{} and 1 more abort: what had",
+        abort["id"].as_str().unwrap()
+    );
+    assert!(text.starts_with(&both), "{text}");
+    let admin = api.token(Role::Admin).await;
+    for abort in [&abort, &again] {
+        in_flight(&api, "eu-1", OnDisconnect::Hold).await;
+        let lift = format!("/api/v1/aborts/{}/lift", abort["id"].as_str().unwrap());
+        let why = [("flagship-reason", "a test")];
+        let lifted = api.post_with(&lift, &admin, "{}", &why).await;
+        assert_eq!(lifted.status, 200, "{lifted:?}");
+    }
+    let said = stays("/api/v1/status", &viewer).await;
+    assert!(said.is_empty(), "what is lifted ends: {said:?}");
     let back = r#"{"scope":{"kind":"fleet"},"mode":"RetreatDone"}"#;
     let back = asked(&api, "/api/v1/aborts", back).await;
     let summary = back["summary"].as_str().unwrap();

@@ -49,6 +49,9 @@ pub struct ClusterView {
     pub workloads: Vec<WorkloadView>,
 }
 
+/// The code of why a workload stands as it does that was in flight when its cluster was removed.
+pub const REMOVED: &str = "Removed";
+
 /// A workload of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

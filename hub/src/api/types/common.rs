@@ -93,11 +93,14 @@ pub struct Why {
 /// The kind of a banner that counts freezes which are not named.
 pub const MORE: &str = "freezes";
 
+/// The kind of a banner that counts aborts which are not named.
+pub const MORE_ABORTS: &str = "aborts";
+
 /// Something that everybody has to know before they read on: a standing abort or freeze, a
 /// person's word on the spot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Banner {
-    /// `abort`, `freeze`, `freezes` for how many more there are, `local`, `unconfirmed`, or `behind` for a hub that gives no orders.
+    /// `abort`, `freeze`, `aborts` and `freezes` for how many more there are, `local`, `unconfirmed`, or `behind` for a hub that gives no orders.
     pub kind: String,
     /// The id of what stands.
     pub id: String,

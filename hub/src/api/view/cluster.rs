@@ -7,7 +7,7 @@ use flagship_proto::{
 
 use super::Seen;
 use crate::{
-    api::types::{About, Banner, ClusterView, LocalView, Why, WorkloadView},
+    api::types::{About, Banner, ClusterView, LocalView, REMOVED, Why, WorkloadView},
     records::{ClusterRow, ClusterState, LeftCanary, ReportRow},
 };
 
@@ -64,7 +64,9 @@ fn left<'a>(row: &'a ClusterRow, workload: &WorkloadRef) -> Option<&'a LeftCanar
 /// The same as a view.
 fn left_there(has: &InventoryWorkload, left: &LeftCanary) -> WorkloadView {
     let there = Command::agent("retreat").of(&left.workload).because();
-    let message = format!("to take it back, on its machine: {there}");
+    let until = left.until.strftime("%H:%M:%SZ");
+    let message =
+        format!("it may advance until {until}; to take it back, on its machine now: {there}");
     WorkloadView {
         workload: left.workload.to_string(),
         version: has.version.clone(),
@@ -73,7 +75,7 @@ fn left_there(has: &InventoryWorkload, left: &LeftCanary) -> WorkloadView {
         weight: Some(left.weight.get()),
         rollout: left.rollout.as_ref().map(ToString::to_string),
         why: Why {
-            code: "Removed".to_owned(),
+            code: REMOVED.to_owned(),
             message,
             since: None,
         },
@@ -102,11 +104,12 @@ pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -
         ClusterState::Quarantined { reason } => amiss(row, reason),
         ClusterState::Removed { at, left } => {
             let at = at.strftime("%F %H:%M:%SZ");
-            let left = match left.as_slice() {
-                [] => "",
-                _ => {
-                    "; what was in flight there stands as it did when last heard, and nothing orders it back"
-                }
+            let left = match left.iter().map(|left| left.until).max() {
+                None => String::new(),
+                Some(until) => format!(
+                    "; what was in flight there may advance until {} and is ordered back by nobody",
+                    until.strftime("%F %H:%M:%SZ")
+                ),
             };
             format!("removed {at}; its certificates are refused{left}")
         }

@@ -1,6 +1,6 @@
 //! A freeze as a view: whom it holds, at which weight, until when.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use flagship_proto::{
     command::Command,
@@ -8,7 +8,12 @@ use flagship_proto::{
     words::{count_with, given},
 };
 
-use super::{Seen, abort::later, serving::frozen};
+use super::{
+    Seen,
+    abort::later,
+    named::{scope, shared},
+    serving::frozen,
+};
 use crate::{
     api::{
         ApiState,
@@ -25,22 +30,11 @@ pub const NAMED: usize = 8;
 /// Freezes that stand, each in one line: of many some of each author, the newest first, so that nobody's
 /// hide what others say.
 pub fn banners<'a>(standing: impl Iterator<Item = &'a Stored<FreezeRow>>) -> Vec<Banner> {
-    let mut all: Vec<&Stored<FreezeRow>> = standing.collect();
-    if all.len() > NAMED {
-        all.sort_by_key(|row| Reverse(row.at));
-        let mut of_author: BTreeMap<&str, usize> = BTreeMap::new();
-        let placed = all.into_iter().map(|row| {
-            let place = of_author.entry(&row.actor).or_default();
-            *place += 1;
-            (*place, row)
-        });
-        let mut placed: Vec<_> = placed.collect();
-        placed.sort_by_key(|(place, _)| *place);
-        all = placed.into_iter().map(|(_, row)| row).collect();
-    }
-    let (named, rest) = all.split_at(all.len().min(NAMED));
-    let named = named.iter().map(|row| banner(row));
-    named.chain(counted(rest)).collect()
+    let (named, rest) = shared(standing.collect(), NAMED, |row| {
+        (row.actor.as_str(), row.at)
+    });
+    let named = named.into_iter().map(|row| banner(row));
+    named.chain(counted(&rest)).collect()
 }
 
 /// Those that are not named, in one line.
@@ -68,7 +62,7 @@ fn banner(freeze: &FreezeRow) -> Banner {
         id: freeze.id.to_string(),
         text: format!(
             "{} by freeze {} of {}{until}: {}",
-            freeze.scope,
+            scope(&freeze.scope),
             freeze.id,
             freeze.actor,
             given(&freeze.reason)

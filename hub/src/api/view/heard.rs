@@ -32,6 +32,12 @@ impl Seen {
         self.presences.get(uid).is_some_and(speaks)
     }
 
+    /// Whether nobody has confirmed a member since history went back: what is known of it may be old.
+    pub fn is_unconfirmed(&self, uid: &ClusterUid) -> bool {
+        let row = self.clusters.get(uid);
+        row.is_some_and(|row| row.state.is_member() && row.unconfirmed.is_some())
+    }
+
     /// When a cluster's agent was last heard: by this process, else the last moment that the store
     /// knows of, which may lie long before the last word to a former process.
     pub fn last_heard(&self, uid: &ClusterUid) -> Option<Timestamp> {

@@ -1,7 +1,7 @@
 //! What an abort leaves to be fixed: who still serves what it stopped, in its scope and, held with a rollout
 //! that it stopped, out of it; and the command that takes it back, for who reads it.
 
-use flagship_proto::model::{AbortId, Scope};
+use flagship_proto::model::{AbortId, AbortMode, Scope};
 use jiff::Timestamp;
 
 use super::{Seen, abort::is_taken_back, stays::again};
@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Serving {
     /// In its scope.
     pub(super) not_fixed: Vec<NotFixed>,
-    /// Out of its scope, and held: their rollout is aborted as a whole.
+    /// Out of its scope: held, as their rollout is aborted as a whole, or Done and not taken back.
     pub(super) held_with: Vec<NotFixed>,
 }
 
@@ -37,6 +37,10 @@ pub(super) fn serving(
         let mut inside = seen.done_and_serving(rollout, |uid| row.concerns(uid));
         inside.extend(seen.in_flight_and_serving(rollout, |uid| row.concerns(uid)));
         let mut outside = seen.in_flight_and_serving(rollout, |uid| !row.concerns(uid));
+        // Where its version is taken back in its scope, who has it out of that goes on with what was taken back.
+        if is_taken_back(rollout, &order.id) || order.mode == AbortMode::RetreatDone {
+            outside.extend(seen.done_and_serving(rollout, |uid| !row.concerns(uid)));
+        }
         let wider = || {
             let may = state.ops.stops_all_of(sight.grants(), &order.scope);
             let abort = again(&order.scope).filter(|_| may)?;

@@ -1,7 +1,8 @@
 //! A rollout as a view: its state, what it waits for and since when, and each of its clusters.
 
 use flagship_proto::{
-    model::{ClusterUid, WorkloadStatus},
+    command::Command,
+    model::{ClusterUid, Phase, Weight, WorkloadStatus},
     words::given,
 };
 use flagship_waves::{
@@ -90,6 +91,7 @@ fn banners(
 ) -> Vec<Banner> {
     let mut banners = seen.banners_over(sight, row);
     if with_clusters {
+        banners.extend(seen.halted_banners(sight, row));
         // Who cannot read that is told so by what is read besides.
         banners.extend(seen.unwanted_after(sight, row).unwrap_or_default());
     }
@@ -168,6 +170,10 @@ fn standing(state: &RolloutState) -> Option<String> {
 }
 
 fn resting(state: &RolloutState) -> String {
+    let late: Vec<&str> = state.catching_up().map(|late| late.name.as_str()).collect();
+    if !late.is_empty() {
+        return format!("it has succeeded; {} catching up with it", late.join(", "));
+    }
     match &state.phase {
         RolloutPhase::Pending => "it was stored and is about to begin",
         RolloutPhase::Progressing { .. } => "clusters are being released",
@@ -306,6 +312,24 @@ fn cluster(
             message: state.local.iter().map(ToString::to_string).collect(),
             since: state.local.as_ref().map(|act| act.at),
         },
+        (_, None) if row.state.phase == RolloutPhase::Superseded && state.attempt > 0 => {
+            let by = row.state.superseded_by.as_ref();
+            Why {
+                code: row.state.word_of(state).to_owned(),
+                message: by.map_or_else(String::new, |by| format!("{by} has taken over there")),
+                since: Some(state.since),
+            }
+        }
+        (ClusterPhase::Waiting | ClusterPhase::Ordered, None) if seen.is_unconfirmed(uid) => Why {
+            code: "Unconfirmed".to_owned(),
+            message: format!(
+                "history went back, and nobody has confirmed since that it is a member: {}",
+                Command::flagship("cluster confirm")
+                    .of(&state.name)
+                    .because()
+            ),
+            since: Some(state.since),
+        },
         (ClusterPhase::Ordered | ClusterPhase::Retreating { .. }, None) if seen.connected(uid) => {
             Why {
                 code: row.state.word_of(state).to_owned(),
@@ -340,10 +364,16 @@ fn cluster(
     }
 }
 
+/// Whether something moves there, or is to.
+fn is_under_way(status: &WorkloadStatus) -> bool {
+    let share = status.observed.unwrap_or(status.weight);
+    status.phase.is_active() || status.phase == Phase::Failed && share > Weight::ZERO
+}
+
 /// What an agent that is heard and has not taken up its order still does of an earlier rollout.
 fn before(status: &WorkloadStatus) -> String {
     match &status.rollout {
-        Some(rollout) if !status.message.is_empty() => {
+        Some(rollout) if !status.message.is_empty() && is_under_way(status) => {
             format!("first comes {rollout} there: {}", status.message)
         }
         Some(_) | None => String::new(),

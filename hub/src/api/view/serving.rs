@@ -71,12 +71,23 @@ impl Seen {
 
     /// What is said of a Done cluster that is not heard: nothing advances there any more.
     fn silent(&self, uid: &ClusterUid) -> Option<String> {
-        (!self.connected(uid)).then(|| "not heard".to_owned())
+        let since = match self.is_unconfirmed(uid) {
+            true => "not heard since history went back",
+            false => "not heard",
+        };
+        (!self.connected(uid)).then(|| since.to_owned())
     }
 
     /// The same of what an abort would meet.
     pub fn silence_of(&self, found: &PreviewCluster) -> Option<String> {
         self.silent(&self.named(&found.cluster)?.uid)
+    }
+
+    /// Why what an abort would meet does not go back, where its agent says so.
+    pub fn stuck_at(&self, found: &PreviewCluster) -> Option<String> {
+        let uid = &self.named(&found.cluster)?.uid;
+        let report = self.report(uid, &found.workload)?;
+        stuck(Some(&report.status))
     }
 
     /// What goes back first in a cluster of a rollout: it, or a later one of the same plan that holds the

@@ -80,6 +80,8 @@ impl Seen {
     ) -> Result<Vec<Banner>, StoreError> {
         let leaves = |abort: &&Stored<AbortRow>| abort.unplaced().mode != AbortMode::RetreatDone;
         let leaving = self.standing.iter().filter(leaves);
+        // What is lifted is said by its own banner until it ends.
+        let leaving = leaving.filter(|abort| !self.lifts.contains_key(abort.id()));
         let leaving: Vec<_> = leaving.filter(|abort| sight.abort(abort)).collect();
         if leaving.is_empty() {
             return Ok(Vec::new());
@@ -96,7 +98,8 @@ impl Seen {
             })
             .map(|stored| stored.unplaced())
             .collect();
-        let banners = leaving.into_iter().filter_map(|abort| {
+        let mut same: BTreeMap<(String, String), Vec<&Stored<AbortRow>>> = BTreeMap::new();
+        for abort in leaving {
             let mut stays = Stays::default();
             let scope = &abort.unplaced().scope;
             let met = done.iter().filter(|order| {
@@ -105,19 +108,17 @@ impl Seen {
             });
             met.for_each(|order| stays.add(order));
             stays.retain(|name| sight.is_whole() || sight.rollout_named(name));
-            let text = format!("{}: {}", abort.id(), stays.what()?);
             let remedy = match state.ops.stops_all_of(sight.grants(), scope) {
                 true => too(scope),
                 false => who_may("stop all of it"),
             };
-            Some(banner(
-                abort.id().to_string(),
-                text,
-                abort.unplaced().at,
-                remedy,
-            ))
-        });
-        Ok(banners.collect())
+            if let Some(what) = stays.what() {
+                same.entry((what, remedy)).or_default().push(abort);
+            }
+        }
+        let mut banners: Vec<Banner> = same.into_iter().map(alike).collect();
+        banners.sort_by_key(|banner| banner.since);
+        Ok(banners)
     }
 
     /// That a rollout had succeeded before an abort that covers it, and stays.
@@ -154,6 +155,20 @@ impl Seen {
             remedy,
         ))
     }
+}
+
+/// Aborts of which the same is to be said, the first of them by name.
+fn alike(((what, remedy), aborts): ((String, String), Vec<&Stored<AbortRow>>)) -> Banner {
+    let oldest = aborts.iter().min_by_key(|abort| abort.unplaced().at);
+    let (id, since) = match oldest {
+        Some(abort) => (abort.id().to_string(), abort.unplaced().at),
+        None => (String::new(), Timestamp::UNIX_EPOCH),
+    };
+    let more = match aborts.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" and {}", count(more, "more abort")),
+    };
+    banner(id.clone(), format!("{id}{more}: {what}"), since, remedy)
 }
 
 fn banner(id: String, text: String, since: Timestamp, remedy: String) -> Banner {

@@ -112,16 +112,17 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
         let warning = "  NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again";
         text += &format!("{}\n", look.paint(Tone::Bad, warning));
     }
-    match &view.lifted {
-        Some(lift) => {
-            text += &format!(
-                "  lifted at {} by {}: {}\n",
-                clock(lift.at, now),
-                lift.actor,
-                given(&lift.reason)
-            );
-        }
-        None => {
+    if let Some(lift) = &view.lifted {
+        let what = match view.standing {
+            true => "is lifted and ends at",
+            false => "lifted at",
+        };
+        let (at, by, why) = (clock(lift.at, now), &lift.actor, given(&lift.reason));
+        text += &format!("  {what} {at}, by {by}: {why}\n");
+    }
+    match view.standing {
+        false => {}
+        true => {
             text += &format!(
                 "  nothing advances anywhere in scope after {} ({} after the order), heard or not\n",
                 clock(view.bound_at, now),
@@ -164,7 +165,7 @@ pub fn summary(look: Look, view: &AbortView, now: Timestamp) -> String {
     );
     for (head, some) in [
         ("Stopped is not fixed", &view.not_fixed),
-        ("Out of scope, held with its rollout", &view.held_with),
+        ("Out of scope and not taken back", &view.held_with),
     ] {
         text += &serving(look, head, "was aborted", some);
     }

@@ -96,6 +96,46 @@ fn a_share_on_the_way_back_is_of_what_goes_and_unknown_where_not_every_proxy_is_
 }
 
 #[test]
+fn what_is_lifted_and_has_not_ended_is_not_said_to_be_over() {
+    let mut view = held_up();
+    view.lifted = Some(crate::api::types::LiftView {
+        at: at(600),
+        actor: "dan".into(),
+        reason: "false alarm".into(),
+        narrowed_to: Vec::new(),
+    });
+    let head = |view: &crate::api::types::AbortView| abort::head(WIDE, view, at(300));
+    let waits = head(&view);
+    assert!(waits.contains("  is lifted and ends at "), "{waits}");
+    assert!(
+        waits.contains("nothing advances anywhere in scope after"),
+        "{waits}"
+    );
+    view.standing = false;
+    let over = head(&view);
+    assert!(
+        over.contains("  lifted at ") && !over.contains("nothing advances"),
+        "{over}"
+    );
+}
+
+#[test]
+fn a_line_is_written_only_where_an_abort_was_lifted_and_for_no_other_banner() {
+    let mut before = rolling();
+    for kind in ["unknown", "behind", "unconfirmed", "abort"] {
+        before.banners.push(Banner {
+            kind: kind.into(),
+            id: format!("{kind} of it"),
+            ..banner()
+        });
+    }
+    let lines = watching::changes(Some(&before), &rolling(), at(301)).join("\n");
+    assert_eq!(lines.matches("was lifted").count(), 1, "{lines}");
+    assert!(lines.contains("abort abort of it was lifted"), "{lines}");
+    assert!(lines.contains("the hub gives orders again"), "{lines}");
+}
+
+#[test]
 fn the_live_picture_of_a_rollout() {
     assert_snapshot!(watching::picture(WIDE, &rolling(), at(300)));
 }

@@ -9,7 +9,7 @@ use super::{
     words::{ago, banner_remedy, banner_word, banners, bar, clock, millis, state, tone, why},
 };
 use crate::{
-    api::types::{Banner, MORE, RolloutCluster, RolloutView, RolloutWave},
+    api::types::{Banner, MORE, MORE_ABORTS, RolloutCluster, RolloutView, RolloutWave},
     cli::output::{Look, Tone, cut},
 };
 
@@ -187,14 +187,17 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
         }
     }
     // Where some are counted, one that is not named any more may stand among them.
-    let are_counted = view.banners.iter().any(|banner| banner.kind == MORE);
+    let counts = |kind: &str| view.banners.iter().any(|banner| banner.kind == kind);
     for banner in before.iter().flat_map(|before| &before.banners) {
         if !view.banners.iter().any(|new| new.id == banner.id) {
             lines.push(match banner.kind.as_str() {
-                "freeze" if are_counted => continue,
+                "freeze" if counts(MORE) => continue,
                 "freeze" => format!("{at} freeze {} has ended", banner.id),
-                "serving" | "stays" | MORE => continue,
-                _ => format!("{at} abort {} was lifted", banner.id),
+                "abort" | "lifted" if counts(MORE_ABORTS) => continue,
+                "abort" | "lifted" => format!("{at} abort {} was lifted", banner.id),
+                "unconfirmed" => format!("{at} its clusters are confirmed as members"),
+                "behind" => format!("{at} the hub gives orders again"),
+                _ => continue,
             });
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::types::{Banner, ClusterView, MORE, NotHeardView, RolloutCluster, Why},
+    api::types::{Banner, ClusterView, MORE, MORE_ABORTS, NotHeardView, RolloutCluster, Why},
     cli::output::{Look, Tone},
 };
 
@@ -133,7 +133,7 @@ pub fn banner_remedy(banner: &Banner) -> &'static str {
         "serving" => "to take it back",
         "stays" => "to take it back too",
         "lifted" => "to see it",
-        MORE => "to see them",
+        MORE | MORE_ABORTS => "to see them",
         _ => "to end it",
     }
 }

@@ -1,12 +1,11 @@
 //! `flagship cluster list | approve | confirm | release | remove`.
 
 use clap::{Args, Subcommand};
-use flagship_proto::command::Command;
 use jiff::Timestamp;
 
 use super::get::Get;
 use crate::{
-    api::types::{ClusterView, Empty, List, ReleaseLocalRequest},
+    api::types::{ClusterView, Empty, List, REMOVED, ReleaseLocalRequest},
     cli::{
         client::segment,
         common::Why,
@@ -166,18 +165,16 @@ fn released(view: &ClusterView, workload: &str, now: Timestamp) -> String {
     )
 }
 
-/// What goes on serving in a cluster that nothing orders back any more.
+/// What was in flight in a cluster that nothing orders back any more.
 fn removed(view: &ClusterView) -> String {
     let mut text = format!("cluster {} is removed\n", view.name);
-    for has in &view.workloads {
-        let Some(weight) = has.weight.filter(|weight| *weight > 0) else {
-            continue;
-        };
-        let there = Command::agent("retreat").of(&has.workload).because();
+    for left in view.workloads.iter().filter(|has| has.why.code == REMOVED) {
         text += &format!(
-            "  {} stands there as it did when last heard, {weight}% on the change ({}): to take it back, on its machine: {there}\n",
-            has.workload,
-            has.phase.as_deref().unwrap_or("its phase is not known"),
+            "  {} was {} at {}% on the change when last heard: {}\n",
+            left.workload,
+            left.phase.as_deref().unwrap_or("in flight"),
+            left.weight.unwrap_or_default(),
+            left.why.message
         );
     }
     text
@@ -215,23 +212,32 @@ mod tests {
     }
 
     #[test]
-    fn who_removes_a_cluster_is_told_what_goes_on_serving_there() {
+    fn who_removes_a_cluster_is_told_what_goes_on_there_and_nothing_of_what_is_settled() {
         let mut gone = view(false);
-        assert_eq!(removed(&gone), "cluster eu-1 is removed\n");
-        gone.workloads.push(crate::api::types::WorkloadView {
-            workload: "shop/Deployment/checkout".into(),
+        let has = |workload: &str, code: &str| crate::api::types::WorkloadView {
+            workload: workload.into(),
             version: Some("1.0.0".into()),
             digest: None,
             phase: Some("Progressing".into()),
             weight: Some(25),
             rollout: None,
-            why: crate::api::types::Why::default(),
+            why: crate::api::types::Why {
+                code: code.into(),
+                message: "it may advance until 10:00:35Z; to take it back".into(),
+                since: None,
+            },
             local: None,
-        });
-        let told = removed(&gone);
-        let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
-        assert!(told.contains("25% on the change (Progressing)"), "{told}");
-        assert!(told.trim_end().ends_with(there), "{told}");
+        };
+        gone.workloads
+            .push(has("web/Deployment/front", "Succeeded"));
+        assert_eq!(removed(&gone), "cluster eu-1 is removed\n");
+        gone.workloads
+            .push(has("shop/Deployment/checkout", REMOVED));
+        assert_eq!(
+            removed(&gone),
+            "cluster eu-1 is removed\n  shop/Deployment/checkout was Progressing at 25% on the \
+             change when last heard: it may advance until 10:00:35Z; to take it back\n"
+        );
     }
 
     #[test]

@@ -71,7 +71,12 @@ impl Explain {
 
 fn member<'a>(view: &'a RolloutView, name: &str) -> Result<&'a RolloutCluster, CliError> {
     let name = name.strip_prefix("cluster/").unwrap_or(name);
-    let found = view.clusters.iter().find(|cluster| cluster.cluster == name);
+    // One that left and was enrolled again stands there twice.
+    let found = view
+        .clusters
+        .iter()
+        .filter(|cluster| cluster.cluster == name);
+    let found = found.min_by_key(|cluster| cluster.state == "Left");
     found.ok_or_else(|| {
         let names: Vec<&str> = view.clusters.iter().map(|c| c.cluster.as_str()).collect();
         CliError::bad(format!(

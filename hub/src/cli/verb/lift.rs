@@ -19,7 +19,7 @@ use crate::{
 /// Examples for the help.
 pub const EXAMPLES: &str = "\
 New orders are allowed again; what the abort voided stays void. After it, somebody retries, starts
-or retreats. With --except the abort is narrowed: it goes on standing there, the rest is free.
+or retreats. With --except the abort is narrowed: what is named stays stopped, the rest is free.
 
 Examples:
   flagship lift ab12 --reason 'cause found, fixed in 1.9.1'
@@ -32,7 +32,7 @@ pub struct Lift {
     /// The abort's id; may be left out where only one stands
     #[arg(add = complete::of(refs::Kind::Abort))]
     abort: Option<String>,
-    /// Where it goes on standing: project/P, plan/P/N, rollout/P/ID, workload/NS/KIND/NAME or
+    /// What stays stopped, while all else is freed: project/P, plan/P/N, rollout/P/ID, workload/NS/KIND/NAME or
     /// KEY=VALUE for clusters with a label; repeat it for more
     #[arg(long, value_name = "SCOPE")]
     except: Vec<String>,
@@ -49,18 +49,23 @@ impl Lift {
             Some(id) => id.strip_prefix("abort/").unwrap_or(&id).to_owned(),
             None => standing(session).await?,
         };
-        session.confirm(&format!("Lift abort {id}?"))?;
+        let but = match self.except.as_slice() {
+            [] => String::new(),
+            except => format!(" All of it is freed but {}.", except.join(", ")),
+        };
+        session.confirm(&format!("Lift abort {id}?{but}"))?;
         let path = format!("/api/v1/aborts/{}/lift", segment(&id));
         let view: AbortView = session
             .client
             .post(&path, &LiftRequest { except }, &self.why.because())
             .await?;
-        show(session.format, &view, || words(&view))?;
+        show(session.format, &view, || words(&view, &self.except))?;
         Ok(Exit::Done)
     }
 }
 
-fn words(view: &AbortView) -> String {
+/// `except` is what stays stopped, as it was typed.
+fn words(view: &AbortView, except: &[String]) -> String {
     let mut text = if view.standing {
         let at = view.lifted.as_ref().map(|lift| lift.at);
         let at = at.unwrap_or(view.bound_at).strftime("%H:%M:%SZ");
@@ -73,10 +78,13 @@ fn words(view: &AbortView) -> String {
     };
     let narrowed = view.lifted.iter().flat_map(|lift| &lift.narrowed_to);
     let narrowed: Vec<&String> = narrowed.collect();
-    for rest in &narrowed {
-        text += &format!("  abort {rest} stands in its place: flagship describe abort {rest}\n");
+    for (number, rest) in narrowed.iter().enumerate() {
+        let what = except.get(number).map_or("a part of it", String::as_str);
+        text +=
+            &format!("  {what} stays stopped, by abort {rest}: flagship describe abort {rest}\n");
     }
     if !narrowed.is_empty() {
+        text += &format!("  all else of {} is free then\n", view.scope);
         return text;
     }
     let mut rollouts: Vec<&str> = view

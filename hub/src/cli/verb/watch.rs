@@ -117,7 +117,8 @@ pub async fn follow(
         }
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return Err(late(name, before.as_ref(), timeout.unwrap_or_default()));
+            let timeout = timeout.unwrap_or_default();
+            return Err(late(name, before.as_ref(), timeout, failures > 0));
         }
         let wait = left.map_or(LOOK, |left| left.min(LOOK));
         match &mut changes {
@@ -130,10 +131,23 @@ pub async fn follow(
 /// The longest time between two looks: ages on the screen grow, and a lost event is made good.
 const LOOK: Duration = Duration::from_secs(1);
 
-fn late(name: &RolloutRef, view: Option<&RolloutView>, timeout: Duration) -> CliError {
+fn late(
+    name: &RolloutRef,
+    view: Option<&RolloutView>,
+    timeout: Duration,
+    is_hub_away: bool,
+) -> CliError {
+    let is = if is_hub_away { "was" } else { "is" };
     let stands = view.map_or_else(String::new, |view| {
-        format!(" (it is {}: {})", view.state, view.why.message)
+        format!(" (it {is} {}: {})", view.state, view.why.message)
     });
+    if is_hub_away {
+        let what = format!(
+            "the hub does not answer, and rollout {name} was not seen to get there in {timeout:?}{stands}"
+        );
+        let remedy = format!("look again when the hub is back: flagship watch {name}");
+        return CliError::new(Exit::Deadline, what).remedy(remedy);
+    }
     // What has something that a person can do waits for that.
     let waits = view.is_some_and(|view| !view.next_steps.is_empty());
     let remedy = if waits {
@@ -256,7 +270,14 @@ mod tests {
             id: "checkout-3".to_owned(),
         };
         let mut view = rolling();
-        let late = |view: &RolloutView| late(&name, Some(view), Duration::from_secs(90));
+        let late_while = |view: &RolloutView, is_hub_away| {
+            late(&name, Some(view), Duration::from_secs(90), is_hub_away)
+        };
+        let late = |view: &RolloutView| late_while(view, false);
+        let away = late_while(&view, true).to_string();
+        assert!(away.starts_with("the hub does not answer"), "{away}");
+        assert!(!away.contains("it is "), "nobody knows: {away}");
+        assert!(!away.contains("goes on by itself"), "{away}");
         view.next_steps = vec!["flagship resume shop/checkout-3".to_owned()];
         let error = late(&view);
         assert_eq!(error.exit, Exit::Deadline);

@@ -87,6 +87,10 @@ fn p14_a_cluster_with_a_canary_in_flight_leaves_only_by_force_with_a_reason() {
     };
     assert_eq!(left[0].workload.to_string(), "shop/Deployment/checkout");
     assert_eq!(left[0].weight, Weight::saturating(20), "{left:?}");
+    assert!(
+        left[0].until > hub.now().wall,
+        "its lease goes on: {left:?}"
+    );
     let orders = hub.ops.store.list(&key::orders_of(&uid("eu-1"))).unwrap();
     assert!(orders.rows.is_empty());
 }

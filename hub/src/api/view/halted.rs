@@ -1,0 +1,78 @@
+//! That a hub gives no orders, or none to members whom nobody has confirmed: after history went back nothing
+//! advances, and who starts something is to know that.
+
+use flagship_proto::command::{Command, OPEN};
+use jiff::Timestamp;
+
+use super::{Seen, cluster::unconfirmed_banner};
+use crate::{
+    api::{
+        sight::Sight,
+        types::{About, Banner},
+    },
+    records::RolloutRow,
+};
+
+impl Seen {
+    /// That the hub is behind what agents have seen, with the command that ends that for a folder of data.
+    pub fn behind_banner(&self, sight: &Sight<'_>, data: &str) -> Option<Banner> {
+        let behind = self.behind.as_ref()?;
+        let recover = Command::hub("recover").of("--data").of(data).because();
+        let banner = behind_banner(&behind.why, sight.is_whole(), &recover, behind.since);
+        Some(banner)
+    }
+
+    /// The same over a rollout, and that some of its clusters wait to be confirmed.
+    pub(super) fn halted_banners(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
+        if rollout.state.is_over() {
+            return Vec::new();
+        }
+        let mut clusters = rollout.state.clusters.keys();
+        let waits = clusters.any(|uid| self.is_unconfirmed(uid));
+        let unconfirmed = waits.then(|| unconfirmed_banner(self)).flatten();
+        let unconfirmed = unconfirmed.filter(|banner| sight.banner(banner));
+        let banners = self
+            .behind_banner(sight, OPEN)
+            .into_iter()
+            .chain(unconfirmed);
+        banners.map(|banner| sight.offer(banner)).collect()
+    }
+}
+
+/// That the hub's store is older than what agents hold. Why names clusters and workloads, which only who
+/// sees all is told.
+fn behind_banner(why: &str, sees_all: bool, recover: &Command, since: Timestamp) -> Banner {
+    let cause = match sees_all {
+        true => why,
+        false => "its store lacks something that was ordered",
+    };
+    Banner {
+        kind: "behind".to_owned(),
+        id: "hub".to_owned(),
+        text: format!("the hub gives no orders and no leases: {cause}"),
+        since,
+        remedy: format!(
+            "stop the hub; put back a newer copy of its data folder if there is one, else: {recover}"
+        ),
+        about: About::Seen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_lacks_is_told_to_who_sees_all_and_that_it_lacks_something_to_everybody() {
+        let why = "cluster eu-1 holds a signed order for pay/Deployment/ledger";
+        let recover = Command::hub("recover");
+        let text = |sees_all| behind_banner(why, sees_all, &recover, Timestamp::UNIX_EPOCH).text;
+        assert!(text(true).ends_with(why), "{}", text(true));
+        let cut = text(false);
+        assert!(
+            cut.starts_with("the hub gives no orders and no leases: "),
+            "{cut}"
+        );
+        assert!(!cut.contains("eu-1") && !cut.contains("ledger"), "{cut}");
+    }
+}
