@@ -145,7 +145,7 @@ async fn a_stop_of_one_cluster_stops_it_alone_and_nobody_who_comes_later_until_i
     let stop = ["abort", "--cluster", "us-1", "--reason", "errors", "--wait"];
     let said = play.ok(&stop);
     let (stopped, held) = said
-        .split_once("Out of scope, held with its rollout: 1 cluster")
+        .split_once("Out of scope and not taken back: 1 cluster")
         .expect("the other cluster is told apart");
     assert!(
         stopped.contains("us-1 ") && !stopped.contains("pilot-1 "),

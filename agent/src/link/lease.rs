@@ -61,6 +61,11 @@ impl Leases {
         self.ask_at = None;
     }
 
+    /// The hub has let this cluster go: what was granted is good no more, as nothing can be told to it.
+    pub(super) fn ended(&mut self) {
+        self.granted = None;
+    }
+
     /// The request that is due, if one is. Its lease counts from `now`, so send it after this call.
     pub(super) fn ask(
         &mut self,

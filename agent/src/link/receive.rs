@@ -285,7 +285,12 @@ impl Link {
             GoodbyeCode::NotLeading | GoodbyeCode::Draining | GoodbyeCode::BadMessage => {}
             GoodbyeCode::CertificateExpired => then = Then::Reenrol,
             GoodbyeCode::HubBehind => self.barred = Some(goodbye.message.clone()),
-            GoodbyeCode::NewerSession | GoodbyeCode::Removed | GoodbyeCode::Quarantined => {
+            GoodbyeCode::NewerSession | GoodbyeCode::Quarantined => {
+                self.barred = Some(goodbye.message.clone());
+                then = Then::Rarely;
+            }
+            GoodbyeCode::Removed => {
+                self.leases.ended();
                 self.barred = Some(goodbye.message.clone());
                 then = Then::Rarely;
             }

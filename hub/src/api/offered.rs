@@ -54,8 +54,17 @@ impl Sight<'_> {
         if is_typed_there || self.may_do(Right::Stop, row) {
             return;
         }
+        let there = || {
+            let abort = Command::flagship("abort").of("--cluster").of(&one.cluster);
+            match one.done {
+                true => abort.of("--retreat").because(),
+                false => abort.because(),
+            }
+        };
+        let there = self.stops_in(&one.cluster).then(|| there().to_string());
+        let own = own.map(str::to_owned).or(there);
         one.command = match own.filter(|_| one.stuck.is_none()) {
-            Some(own) => own.to_owned(),
+            Some(own) => own,
             None => self.retreat_of_others(row, one.stuck.is_some()),
         };
     }

@@ -11,6 +11,7 @@ mod heard;
 mod lists;
 mod metrics;
 mod page;
+mod parts;
 mod rights;
 mod serving;
 mod sight;

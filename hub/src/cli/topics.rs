@@ -157,6 +157,10 @@ covers; the refusal says what may be stopped instead. Aborts and freezes that co
 are shown to them, whoever ordered them. What is of the fleet as a whole (tokens, the whole audit log,
 metrics, settings, notifications) is for roles over everything.
 
+A workload belongs to the plan that names it first: who may ship for a project may take one that no plan
+names, and whose plan names it then is the only one to ship it everywhere. Apply the plans of all workloads
+before tokens for single projects are given away.
+
 Tokens are shown once and kept as hashes; the hub notes when each was last used, to the minute.
 `flagship access list` says who may do what.
 

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use flagship_proto::{
-    model::{ClusterName, ClusterUid, OnDisconnect, Tick, WorkloadRef, lease::Bound},
+    model::{
+        ClusterName, ClusterUid, Intent, OnDisconnect, Order, Tick, WorkloadRef, lease::Bound,
+    },
     words::moment,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, OpError, Ops, Prepared, RolloutName, error::named, join_standing_aborts};
+use super::{
+    Caller, Doing, OpError, Ops, Prepared, RolloutName, doing, error::named, join_standing_aborts,
+};
 use crate::{
     auth::{Grants, Right},
     records::{
@@ -160,18 +164,8 @@ impl Ops {
             caller.insist_on_reason("removing a cluster with a canary in flight")?;
         }
         let mut next = row.to_value();
-        let uid = row.uid.clone();
-        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(&uid))?;
-        let longest = self.longest_lease_out(now);
-        let left = reports.iter().filter_map(|row| {
-            let order = key::order(&uid, &row.status.workload);
-            let order = self.store.read::<OrderRow>(&order).ok().flatten();
-            LeftCanary::of(&row.status, goes_on_until(order.as_deref(), longest, now))
-        });
-        next.state = ClusterState::Removed {
-            at: now.wall,
-            left: left.collect(),
-        };
+        let left = self.left_in(&row.uid, now)?;
+        next.state = ClusterState::Removed { at: now.wall, left };
         for key in &mut next.keys {
             key.revoked = true;
         }
@@ -196,6 +190,35 @@ impl Ops {
             }
         }
         Ok(changed(txn, &row, &next))
+    }
+
+    /// What is in flight in a cluster, or begins there yet.
+    fn left_in(&self, uid: &ClusterUid, now: Tick) -> Result<Vec<LeftCanary>, OpError> {
+        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(uid))?;
+        let orders: Vec<Stored<OrderRow>> = self.store.read_all(&key::orders_of(uid))?;
+        let longest = self.longest_lease_out(now);
+        let of = |workload: &WorkloadRef| {
+            let mut orders = orders.iter().map(|row| row.unplaced());
+            orders.find(|order| order.workload == *workload)
+        };
+        let left = reports.iter().filter_map(|row| {
+            let until = goes_on_until(of(&row.status.workload), longest, now);
+            LeftCanary::of(&row.status, until)
+        });
+        let mut left: Vec<LeftCanary> = left.collect();
+        for row in &orders {
+            let order = row.order();
+            let mut reports = reports.iter();
+            let report = reports.find(|report| report.status.workload == order.workload);
+            let status = report.map(|report| &report.status);
+            let is_told = left.iter().any(|one| one.workload == order.workload);
+            let begins = order.intent == Intent::Run && doing(&order, status) == Doing::InFlight;
+            if begins && !is_told {
+                let until = goes_on_until(Some(&order), longest, now);
+                left.push(LeftCanary::ordered(&order, until));
+            }
+        }
+        Ok(left)
     }
 
     /// What is in flight in a cluster, in words: that something is, to who may not see what it is.
@@ -241,8 +264,7 @@ impl Ops {
 }
 
 /// Until when a canary may advance whose agent hears nothing any more.
-fn goes_on_until(order: Option<&OrderRow>, longest: Duration, now: Tick) -> Timestamp {
-    let order = order.map(OrderRow::unplaced);
+fn goes_on_until(order: Option<&Order>, longest: Duration, now: Tick) -> Timestamp {
     let bound = Bound { lease: longest }.length();
     let bounded = now.wall.saturating_add(bound).unwrap_or(now.wall);
     match order {

@@ -110,6 +110,13 @@ impl Sight<'_> {
         self.is_whole() || self.clusters().iter().any(|row| row.uid == *uid)
     }
 
+    /// Whether this caller may stop whatever a cluster of this name does.
+    pub fn stops_in(&self, cluster: &str) -> bool {
+        let mut clusters = self.clusters().iter();
+        let row = clusters.find(|row| row.state.is_member() && row.name.as_str() == cluster);
+        row.is_some_and(|row| self.grants.decide(Right::Stop, row.object()).is_ok())
+    }
+
     fn clusters(&self) -> &[Stored<ClusterRow>] {
         self.clusters.get_or_init(|| {
             let mut clusters = self.rows::<ClusterRow>(key::CLUSTERS);

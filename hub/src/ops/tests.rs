@@ -10,6 +10,7 @@ mod reach;
 mod start;
 mod stops;
 mod token;
+mod told;
 mod wish;
 
 use flagship_proto::{

@@ -1,8 +1,8 @@
 //! Rows of clusters: the member itself, and what it last reported.
 
 use flagship_proto::model::{
-    ClusterName, ClusterUid, Incarnation, Inventory, Labels, Phase, RolloutId, TokenId, Weight,
-    WorkloadRef, WorkloadStatus,
+    ClusterName, ClusterUid, Incarnation, Inventory, Labels, Order, Phase, RolloutId, TokenId,
+    Weight, WorkloadRef, WorkloadStatus,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,17 @@ impl LeftCanary {
             phase: status.phase,
             weight: status.observed.unwrap_or(status.weight),
         })
+    }
+
+    /// What was ordered and has not been taken up: it begins yet.
+    pub fn ordered(order: &Order, until: Timestamp) -> Self {
+        Self {
+            until,
+            workload: order.workload.clone(),
+            rollout: Some(order.rollout.clone()),
+            phase: Phase::Waiting,
+            weight: Weight::ZERO,
+        }
     }
 }
 

@@ -62,7 +62,7 @@ export class Receipts {
     sayOrHide(byId("receipts-more"), more > 0 ? `… and ${count(more, "more cluster")}` : "");
     const rest = [
       ...serving("Stopped is not fixed", view.notFixed),
-      ...serving("Out of scope, held with its rollout", view.heldWith ?? []),
+      ...serving("Out of scope and not taken back", view.heldWith ?? []),
     ];
     if (view.stays) rest.push(view.stays);
     lines(byId("receipts-not-fixed"), "p", rest);
@@ -73,9 +73,10 @@ function head(view) {
   const texts = [`ordered at ${clock(view.at)} by ${view.actor}: ${given(view.reason)}`];
   if (view.takenBack?.length) texts.push(`ended, goes back: ${several(view.takenBack)}`);
   if (!view.durable) texts.push("NOT STORED: it was sent to whoever is connected, but the store could not be written; order it again");
-  if (view.lifted) texts.push(`lifted at ${clock(view.lifted.at)} by ${view.lifted.actor}: ${given(view.lifted.reason)}`);
-  else {
-    texts.push(`nothing advances anywhere in scope after ${clock(view.boundAt)} (${span(view.boundMs)} after the order), heard or not`);
+  const lift = view.lifted;
+  if (lift) texts.push(`${view.standing ? "is lifted and ends at" : "lifted at"} ${clock(lift.at)}, by ${lift.actor}: ${given(lift.reason)}`);
+  if (view.standing) texts.push(`nothing advances anywhere in scope after ${clock(view.boundAt)} (${span(view.boundMs)} after the order), heard or not`);
+  if (view.standing && !lift) {
     texts.push(`It stands until somebody lifts it (${ago(view.at)} so far): ${view.remedy}`);
   }
   return texts;

@@ -335,13 +335,6 @@ impl RolloutState {
         )
     }
 
-    /// Clusters that came after it had Succeeded and are on their way to its change.
-    pub fn catching_up(&self) -> impl Iterator<Item = &ClusterState> {
-        let succeeded = self.phase == RolloutPhase::Succeeded;
-        let clusters = self.clusters.values();
-        clusters.filter(move |cluster| succeeded && cluster.phase.in_flight())
-    }
-
     /// The first wave that is not done.
     pub fn current_wave(&self) -> Option<usize> {
         self.waves.iter().position(|wave| wave.finished.is_none())

@@ -230,3 +230,27 @@ fn p08_an_order_newer_than_a_standing_abort_waits_for_the_lift_and_does_not_fail
     bench.lift(lift("a1", 40), secs(4)).unwrap();
     assert!(bench.advances(secs(4)), "{}", bench.may(secs(4)).why);
 }
+
+#[test]
+fn however_many_aborts_are_kept_what_an_agent_shows_fits_a_message_and_names_the_newest() {
+    use prost::Message as _;
+    let mut bench = Bench::running(secs(0));
+    for number in 0..5000_u64 {
+        let mut large = abort(&format!("a{number}"), Some(20 + number), AbortMode::Return);
+        large.reason = "r".repeat(500);
+        bench.abort(large, secs(1)).unwrap();
+    }
+    let given_unstored = abort("unstored", None, AbortMode::Return);
+    bench.abort(given_unstored, secs(1)).unwrap();
+    let hello = bench.link.hello();
+    let shown = &hello.aborts;
+    assert_eq!(shown.len(), 4096);
+    assert_eq!(shown[0].0.as_str(), "unstored");
+    assert_eq!(shown[1].0.as_str(), "a4999");
+    let proven = shown.iter().take_while(|(_, proof)| proof.is_some());
+    let proven = proven.count();
+    assert!((200..4096).contains(&proven), "{proven}");
+    let message = flagship_proto::wire::Hello::from(hello);
+    let size = message.encoded_len();
+    assert!(size < 1024 * 1024, "{size}");
+}

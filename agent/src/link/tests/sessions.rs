@@ -143,7 +143,6 @@ fn p02_each_start_is_a_higher_incarnation() {
 fn a_goodbye_changes_no_workload() {
     let codes = [
         (GoodbyeCode::NewerSession, Then::Rarely),
-        (GoodbyeCode::Removed, Then::Rarely),
         (GoodbyeCode::CertificateExpired, Then::Reenrol),
         (GoodbyeCode::Quarantined, Then::Rarely),
         (GoodbyeCode::NotLeading, Then::Again),
@@ -157,6 +156,16 @@ fn a_goodbye_changes_no_workload() {
         assert_eq!(bench.may(secs(2)).intent, Intent::Run, "{code:?}");
         assert_eq!(bench.may(secs(40)).intent, Intent::Hold, "{code:?}");
     }
+}
+
+/// No abort reaches it any more: it waits for none of its lease to pass.
+#[test]
+fn p05_a_cluster_that_was_removed_holds_at_once() {
+    let mut bench = Bench::running(secs(0));
+    assert_eq!(bench.may(secs(1)).intent, Intent::Run);
+    let then = goodbye(&mut bench, GoodbyeCode::Removed, 0, secs(1));
+    assert_eq!(then, Then::Rarely);
+    assert_eq!(bench.may(secs(1)).intent, Intent::Hold);
 }
 
 #[test]

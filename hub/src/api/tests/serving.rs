@@ -152,6 +152,23 @@ async fn who_is_heard_and_goes_back_is_not_said_to_serve_until_the_bound_has_pas
         unread.remedy
     );
     assert_eq!(read(Some(Weight::ZERO)), None, "nobody gets it");
+    read(None);
+    seen.standing.clear();
+    let mut back = rollout.to_value();
+    back.state.phase = RolloutPhase::Retreating;
+    for cluster in back.state.clusters.values_mut() {
+        cluster.phase = ClusterPhase::Retreating { weight: None };
+        cluster.since = seen.now.wall;
+    }
+    assert_eq!(api.serving(&seen, &back), None, "it has its time");
+    seen.now = seen.now.plus(std::time::Duration::from_secs(40));
+    hear(&mut seen);
+    let unread = api.serving(&seen, &back).unwrap();
+    assert!(
+        unread.text.ends_with(why),
+        "without an abort too: {}",
+        unread.text
+    );
 }
 
 #[tokio::test]

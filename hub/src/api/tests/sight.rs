@@ -41,7 +41,7 @@ fn stops_and_sees(region: &str) -> Grants {
     Grants(vec![stops, Binding::of(Role::Viewer)])
 }
 
-fn stop(region: &str) -> String {
+pub(super) fn stop(region: &str) -> String {
     format!(r#"{{"scope":{{"kind":"selector","of":{{"matchLabels":{{"region":"{region}"}}}}}}}}"#)
 }
 
@@ -179,7 +179,7 @@ async fn who_stops_by_labels_chooses_among_scopes_that_he_may_stop_and_who_only_
 }
 
 /// checkout-1 with half of the traffic in us-1 and in eu-1, both heard.
-async fn in_two_regions(api: &Api) {
+pub(super) async fn in_two_regions(api: &Api) {
     let admin = api.token(Role::Admin).await;
     let mut rollout = half_way(api, &admin).await.to_value();
     in_flight(api, "eu-1", OnDisconnect::Hold).await;
@@ -225,38 +225,6 @@ async fn an_abort_of_some_clusters_names_those_that_are_held_with_their_rollout(
 }
 
 #[tokio::test]
-async fn where_a_version_is_taken_back_in_part_those_that_go_on_with_it_are_named() {
-    let api = Api::new().await;
-    in_two_regions(&api).await;
-    let rollout = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
-    let mut row = api.read::<RolloutRow>(&rollout).to_value();
-    row.state.phase = flagship_waves::RolloutPhase::Retreating;
-    for cluster in row.state.clusters.values_mut() {
-        cluster.phase = flagship_waves::ClusterPhase::Done;
-    }
-    api.commit(Txn::new().put(&row)).await;
-    let token = api.token(Role::Responder).await;
-    let back = stop("eu").replacen('{', r#"{"mode":"RetreatDone","#, 1);
-    let abort = json(
-        &api.post_with("/api/v1/aborts", &token, &back, &[])
-            .await
-            .body,
-    );
-    assert_eq!(abort["heldWith"][0]["cluster"], "us-1", "{abort}");
-    assert_eq!(abort["heldWith"][0]["done"], true, "{abort}");
-    let hold = stop("eu").replacen('{', r#"{"mode":"Hold","#, 1);
-    let abort = json(
-        &api.post_with("/api/v1/aborts", &token, &hold, &[])
-            .await
-            .body,
-    );
-    assert!(
-        abort["heldWith"].is_null(),
-        "it takes nothing back: {abort}"
-    );
-}
-
-#[tokio::test]
 async fn who_stops_by_labels_is_given_a_way_back_that_he_may_order() {
     let api = Api::new().await;
     in_two_regions(&api).await;
@@ -297,6 +265,23 @@ async fn who_stops_by_labels_is_given_a_way_back_that_he_may_order() {
         (Grants(vec![Binding::of(Role::Viewer)]), &others),
     ] {
         assert_eq!(command(&api.shown_to(&grants, id, &seen)), expected);
+    }
+    let rollout = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
+    let rollout = api.read::<RolloutRow>(&rollout);
+    let by_name = "flagship abort --cluster us-1 --reason …";
+    for (grants, is_offered) in [(stops_and_sees("us"), true), (stops_and_sees("eu"), false)] {
+        let view = api.rollout_of(&seen, &grants, &rollout);
+        let banner = view
+            .banners
+            .iter()
+            .find(|banner| banner.kind == "serving")
+            .unwrap();
+        assert_eq!(
+            banner.remedy.contains(by_name),
+            is_offered,
+            "{}",
+            banner.remedy
+        );
     }
     let back = stop("us").replacen('{', r#"{"mode":"RetreatDone","#, 1);
     let back = api.post_with("/api/v1/aborts", &token, &back, &[]).await;

@@ -224,4 +224,12 @@ async fn a_canary_that_its_rollout_left_behind_unheard_is_not_fixed() {
     assert!(status.contains(text), "{status}");
     let there = "flagship-agent ctl retreat shop/Deployment/checkout --reason …";
     assert!(status.contains(there), "{status}");
+    // What is in flight goes back by a stop once it is heard: it is not what no stop takes back.
+    let body = r#"{"scope":{"kind":"plan","of":"shop/checkout"}}"#;
+    let abort = api.post_with("/api/v1/aborts", &token, body, &[]).await;
+    let abort: serde_json::Value = serde_json::from_str(&abort.body).unwrap();
+    assert_eq!(abort["notFixed"][0]["cluster"], "us-1", "{abort}");
+    assert_eq!(abort["notFixed"][0]["share"], 50, "{abort}");
+    let summary = abort["summary"].as_str().unwrap();
+    assert!(!summary.contains("no stop takes back"), "{summary}");
 }

@@ -78,9 +78,12 @@ pub fn view(
     }
     let rollouts: Vec<Stored<RolloutRow>> = state.store().read_all(key::ROLLOUTS)?;
     let Serving {
-        not_fixed,
+        mut not_fixed,
         held_with,
     } = serving(state, seen, sight, row, &rollouts);
+    if order.mode != AbortMode::Hold {
+        not_fixed.extend(seen.left_in_scope(sight, row)?);
+    }
     let standing = lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall));
     let (mut clusters, mut stays) = (Vec::new(), Stays::default());
     let mut go_back = BTreeSet::new();

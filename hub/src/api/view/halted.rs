@@ -4,7 +4,10 @@
 use flagship_proto::command::{Command, OPEN};
 use jiff::Timestamp;
 
-use super::{Seen, cluster::unconfirmed_banner};
+use super::{
+    Seen,
+    cluster::{local_banners, shared_out, unconfirmed_banner},
+};
 use crate::{
     api::{
         sight::Sight,
@@ -22,7 +25,7 @@ impl Seen {
         Some(banner)
     }
 
-    /// The same over a rollout, and that some of its clusters wait to be confirmed.
+    /// The same over a rollout, that some of its clusters wait to be confirmed, and what people on the spot hold.
     pub(super) fn halted_banners(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
         if rollout.state.is_over() {
             return Vec::new();
@@ -31,11 +34,25 @@ impl Seen {
         let waits = clusters.any(|uid| self.is_unconfirmed(uid));
         let unconfirmed = waits.then(|| unconfirmed_banner(self)).flatten();
         let unconfirmed = unconfirmed.filter(|banner| sight.banner(banner));
-        let banners = self
-            .behind_banner(sight, OPEN)
+        let mut banners: Vec<Banner> = self.behind_banner(sight, OPEN).into_iter().collect();
+        banners.extend(unconfirmed);
+        banners.extend(shared_out(self.local_over(sight, rollout)));
+        banners
             .into_iter()
-            .chain(unconfirmed);
-        banners.map(|banner| sight.offer(banner)).collect()
+            .map(|banner| sight.offer(banner))
+            .collect()
+    }
+
+    /// Holds and retreats of people on the spot in its clusters.
+    fn local_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
+        let has = |name: &str| {
+            let mut clusters = rollout.state.clusters.values();
+            clusters.any(|cluster| cluster.name.as_str() == name)
+        };
+        let of_it = About::Workload(rollout.workload.clone());
+        let mut banners = local_banners(self);
+        banners.retain(|one| one.about == of_it && has(&one.id) && sight.banner(one));
+        banners
     }
 }
 

@@ -236,7 +236,9 @@ impl Seen {
         let returns = aborts
             .iter()
             .any(|abort| abort.unplaced().mode != AbortMode::Hold && in_time(abort));
-        let is_late = aborts.iter().any(|abort| !in_time(abort));
+        // What cannot be read in the time of a bound is not known to move.
+        let is_lost = is_unread(status) && self.now.wall >= asked;
+        let is_late = is_lost || aborts.iter().any(|abort| !in_time(abort));
         self.connected(uid) && !cannot_return(status) && (returns || is_told && !is_late)
     }
 
@@ -277,6 +279,7 @@ impl Seen {
         let mut remedies: Vec<&str> = serving.iter().map(|one| one.command.as_str()).collect();
         remedies.sort_unstable();
         remedies.dedup();
+        remedies.truncate(NAMED);
         let version = first.version.as_deref().unwrap_or("the change");
         Some(Banner {
             kind: "serving".to_owned(),

@@ -86,6 +86,10 @@ impl Seen {
         if leaving.is_empty() {
             return Ok(Vec::new());
         }
+        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+        // Of those that have not ended it is said that they are not fixed.
+        let open = rollouts.iter().filter(|row| !row.state.is_over());
+        let open: BTreeSet<RolloutName> = open.map(|row| RolloutName::of_row(row)).collect();
         let orders: Vec<Stored<OrderRow>> = self.store.read_all(key::ORDERS)?;
         let done: Vec<&Order> = orders
             .iter()
@@ -94,6 +98,7 @@ impl Seen {
                 let report = self.report(&order.uid, &order.workload);
                 let row = self.clusters.get(&order.uid);
                 row.is_some_and(|row| row.state.is_member())
+                    && !open.contains(&RolloutName::of(order))
                     && doing(&stored.order(), report.map(|report| &report.status)) == Doing::Done
             })
             .map(|stored| stored.unplaced())

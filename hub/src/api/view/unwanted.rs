@@ -7,6 +7,7 @@ mod said;
 use std::{collections::BTreeSet, sync::Arc};
 
 use flagship_proto::{
+    command::Command,
     digest::Digest,
     model::{ClusterUid, Phase, ReturnTo, RolloutId, Scope, Weight, WorkloadRef, WorkloadStatus},
 };
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 
 use super::Seen;
 use crate::{
-    api::sight::Sight,
+    api::{sight::Sight, types::NotFixed},
     records::{
         AbortRow, ClusterRow, OrderRow, PlanRow, RejectedRow, ReportRow, RolloutRow, Stored, key,
     },
@@ -242,9 +243,53 @@ impl Seen {
         let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
         let scope = &abort.unplaced().scope;
         let mut unwanted = unwanted.iter();
+        // What is left in flight goes back by the abort as soon as it is heard.
         Ok(unwanted.any(|one| {
-            abort.concerns(&one.uid) && one.is_in(scope, &plans) && sight.workload(&one.workload)
+            let stays = !matches!(one.why, Why::Left(_));
+            let is_there = abort.concerns(&one.uid) && one.is_in(scope, &plans);
+            stays && is_there && sight.workload(&one.workload)
         }))
+    }
+
+    /// Canaries in an abort's scope that ended rollouts left in clusters that are not heard.
+    pub(super) fn left_in_scope(
+        &self,
+        sight: &Sight<'_>,
+        abort: &AbortRow,
+    ) -> Result<Vec<NotFixed>, StoreError> {
+        let unwanted = self.unwanted()?;
+        let left = unwanted.iter().filter(|one| {
+            let Why::Left(_) = &one.why else { return false };
+            abort.concerns(&one.uid) && sight.workload(&one.workload)
+        });
+        let left: Vec<&Unwanted> = left.collect();
+        if left.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
+        let left = left
+            .into_iter()
+            .filter(|one| one.is_in(&abort.unplaced().scope, &plans));
+        let left = left.filter_map(|one| {
+            let report = self.report(&one.uid, &one.workload)?;
+            let status = &report.status;
+            Some(NotFixed {
+                cluster: self.clusters.get(&one.uid)?.name.to_string(),
+                workload: one.workload.to_string(),
+                version: Some(one.version.clone()),
+                rollout: None,
+                done: false,
+                soaked: false,
+                share: Some(status.observed.unwrap_or(status.weight).get()),
+                unheard: Some("not heard; goes back by this abort once it is".to_owned()),
+                stuck: None,
+                command: Command::agent("retreat")
+                    .of(&one.workload)
+                    .because()
+                    .to_string(),
+            })
+        });
+        Ok(left.collect())
     }
 }
 

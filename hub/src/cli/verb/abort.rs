@@ -251,6 +251,7 @@ async fn wait(
     let mut changes = Changes::from(&session.client, first.seq);
     let mut screen = Screen::new(session);
     let mut view = first;
+    let mut is_away = false;
     loop {
         screen.draw(session, &view)?;
         let left = end.saturating_duration_since(Instant::now());
@@ -259,11 +260,17 @@ async fn wait(
         }
         changes.next(left.min(Duration::from_secs(1))).await;
         match session.client.get::<AbortView>(&path).await {
-            Ok(fresh) => view = fresh,
+            Ok(fresh) => {
+                view = fresh;
+                is_away = false;
+            }
             // The order is stored: a hub that restarts does not undo it.
             Err(error) if error.exit == Exit::Unreachable => {
-                session.say(&format!("{error}; still trying"));
-                screen.picture.leave();
+                if !is_away {
+                    session.say(&format!("{error}; still trying"));
+                    screen.picture.leave();
+                }
+                is_away = true;
                 tokio::time::sleep(left.min(Duration::from_millis(500))).await;
             }
             Err(error) => return Err(error),

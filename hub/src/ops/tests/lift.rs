@@ -4,16 +4,13 @@ use flagship_proto::model::{
     AbortId, AbortMode, Receipt, ReceiptState, Scope, Selector, SignedReceipt, WorkloadReceipt,
 };
 
-use flagship_proto::words::moment;
-
 use super::{bounds::not_in, *};
 use crate::{
-    auth::{Binding, Grants, Role},
     ops::room::MOST_STANDING,
     records::{LiftRow, ReceiptRow},
 };
 
-fn abort(hub: &Hub, scope: Scope) -> AbortId {
+pub(super) fn abort(hub: &Hub, scope: Scope) -> AbortId {
     abort_by(hub, &caller(), scope)
 }
 
@@ -26,7 +23,7 @@ fn abort_by(hub: &Hub, caller: &Caller, scope: Scope) -> AbortId {
     answer.abort.id
 }
 
-fn lift(hub: &Hub, id: &AbortId, except: &[Scope]) -> Result<LiftAnswer, OpError> {
+pub(super) fn lift(hub: &Hub, id: &AbortId, except: &[Scope]) -> Result<LiftAnswer, OpError> {
     let order = LiftOrder {
         abort: id.clone(),
         except: except.to_vec(),
@@ -112,56 +109,6 @@ fn p07_a_lifted_id_stays_dead() {
     assert!(error.message.contains("anna"), "{error}");
     let row: Stored<LiftRow> = hub.ops.store.read(&key::lift(&id)).unwrap().unwrap();
     assert!(row.position() > row_of(&hub, &id).created);
-}
-
-#[test]
-fn who_starts_or_retries_is_told_of_every_abort_in_the_way_and_lifts_none_that_is_lifted() {
-    let hub = Hub::new();
-    hub.start("1.0.1").unwrap();
-    let running = Some(Phase::Progressing);
-    hub.order("eu-1", "checkout-1", OnDisconnect::Hold, running);
-    let first = abort(&hub, Scope::Fleet);
-    let second = abort(&hub, Scope::Fleet);
-    hub.alter("checkout-1", |row| {
-        row.state.phase = flagship_waves::RolloutPhase::Aborted;
-    });
-    let retry = |caller: &Caller| {
-        let asked = hub.ops.retry(caller, name("checkout-1"), hub.now());
-        refused(ready(asked), OpErrorKind::Refused, "wish.notAllowed")
-    };
-    let start = || refused(hub.start("1.1.0"), OpErrorKind::Refused, "abort.stands");
-    let lift_of = |id: &AbortId| format!("flagship lift {id} --reason …");
-    for error in [start(), retry(&caller())] {
-        for id in [&first, &second] {
-            assert!(error.message.contains(id.as_str()), "{error}");
-            assert!(error.remedy.contains(&lift_of(id)), "{error}");
-        }
-        assert!(error.remedy.starts_with("first lift them, then"), "{error}");
-    }
-    let end = moment(lift(&hub, &second, &[]).unwrap().effective);
-    for error in [start(), retry(&caller())] {
-        let ends = format!("abort {second} (fleet) of anna is lifted by anna and ends at {end}");
-        assert!(error.message.contains(&ends), "{error}");
-        assert!(error.remedy.contains(&lift_of(&first)), "{error}");
-        assert!(!error.remedy.contains(&lift_of(&second)), "{error}");
-    }
-    lift(&hub, &first, &[]).unwrap();
-    for (error, verb) in [(start(), "start"), (retry(&caller()), "retry")] {
-        let head =
-            format!("nothing more has to be lifted: from {end} on, {verb}:\n  flagship {verb}");
-        assert!(error.remedy.starts_with(&head), "{error}");
-        assert!(!error.remedy.contains("flagship lift"), "{error}");
-    }
-    let third = abort(&hub, Scope::Fleet);
-    let operator = Caller {
-        grants: Grants(vec![Binding::of(Role::Operator)]),
-        ..caller()
-    };
-    let error = retry(&operator);
-    assert!(error.message.contains(third.as_str()), "{error}");
-    assert!(!error.remedy.contains(&lift_of(&third)), "{error}");
-    let who = "flagship access list   # says who may lift";
-    assert!(error.remedy.contains(who), "{error}");
 }
 
 fn row_of(hub: &Hub, id: &AbortId) -> Stored<AbortRow> {

@@ -96,6 +96,19 @@ fn p14_a_cluster_with_a_canary_in_flight_leaves_only_by_force_with_a_reason() {
 }
 
 #[test]
+fn what_was_ordered_and_not_taken_up_is_among_what_a_removed_cluster_leaves() {
+    let hub = Hub::new();
+    hub.start("1.1.0").unwrap();
+    hub.order("eu-1", "checkout-1", OnDisconnect::Hold, None);
+    let answer = remove(&hub, &with_reason(), true).unwrap();
+    let ClusterState::Removed { left, .. } = answer.state else {
+        panic!("{:?}", answer.state);
+    };
+    assert_eq!((left.len(), left[0].weight), (1, Weight::ZERO), "{left:?}");
+    assert_eq!(left[0].phase, Phase::Waiting);
+}
+
+#[test]
 fn approval_lets_the_pending_in_and_ends_a_quarantine_with_a_reason() {
     let hub = Hub::new();
     let approve =

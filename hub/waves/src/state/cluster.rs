@@ -84,6 +84,13 @@ pub enum ClusterPhase {
 }
 
 impl RolloutState {
+    /// Clusters that came after it had Succeeded and are on their way to its change.
+    pub fn catching_up(&self) -> impl Iterator<Item = &ClusterState> {
+        let succeeded = self.phase == RolloutPhase::Succeeded;
+        let clusters = self.clusters.values();
+        clusters.filter(move |cluster| succeeded && cluster.phase.in_flight())
+    }
+
     /// Where one of its clusters stands, in one word: whose turn had not come when the rollout ended waits for
     /// nothing any more. Who came late to one that Succeeded catches up still.
     pub fn word_of(&self, cluster: &ClusterState) -> &'static str {

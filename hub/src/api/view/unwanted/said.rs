@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flagship_proto::{
     command::{Command, OPEN},
     model::{RolloutId, WorkloadRef},
-    words::count,
+    words::{count, count_with},
 };
 
 use super::{super::Seen, Unwanted, Way, Why};
@@ -19,6 +19,9 @@ use crate::{
     records::{PlanRow, RolloutRow, Stored, key},
     store::StoreError,
 };
+
+/// So many versions are told of.
+const MOST: usize = 16;
 
 /// So many clusters are named of each.
 const NAMED: usize = 5;
@@ -78,7 +81,19 @@ impl Seen {
                 about: About::Workload(workload.clone()),
             }
         };
-        Ok(grouped.into_iter().map(banner).collect())
+        let more = grouped.len().saturating_sub(MOST);
+        let mut banners: Vec<Banner> = grouped.into_iter().take(MOST).map(banner).collect();
+        if more > 0 {
+            banners.push(Banner {
+                kind: "serving".to_owned(),
+                id: "more".to_owned(),
+                text: count_with(more, "more version", ["serves so", "serve so"]),
+                since: self.now.wall,
+                remedy: Command::flagship("get").of("clusters").that("says where"),
+                about: About::Seen,
+            });
+        }
+        Ok(banners)
     }
 
     /// The kind of a banner, and why nobody wants what it tells of. A rollout that is not seen is not named.
