@@ -272,8 +272,14 @@ async fn where_an_agent_has_not_taken_up_its_order_what_it_still_does_of_an_earl
     };
     assert_eq!(why(&seen), "", "what is not heard is not known");
     hear(&mut seen);
-    assert_eq!(
-        why(&seen),
-        format!("first comes checkout-0 there: {message}")
-    );
+    let first = format!("first comes checkout-0 there: {message}");
+    assert_eq!(why(&seen), first);
+    for (observed, said) in [(None, first.as_str()), (Some(Weight::ZERO), "")] {
+        for report in seen.reports.values_mut() {
+            let status = &mut std::sync::Arc::make_mut(report).status;
+            (status.phase, status.weight) = (Phase::Failed, Weight::ZERO);
+            (status.version, status.observed) = (Some("1.1.0".to_owned()), observed);
+        }
+        assert_eq!(why(&seen), said, "{observed:?}");
+    }
 }

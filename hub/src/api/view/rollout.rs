@@ -9,7 +9,7 @@ use flagship_waves::{
     Activity, ClusterPhase, ClusterState, Retreat, RolloutPhase, RolloutState, Stage,
 };
 
-use super::Seen;
+use super::{Seen, serving::is_unread};
 use crate::{
     api::{
         sight::Sight,
@@ -367,7 +367,8 @@ fn cluster(
 /// Whether something moves there, or is to.
 fn is_under_way(status: &WorkloadStatus) -> bool {
     let share = status.observed.unwrap_or(status.weight);
-    status.phase.is_active() || status.phase == Phase::Failed && share > Weight::ZERO
+    let goes_back = status.phase == Phase::Failed && share > Weight::ZERO;
+    status.phase.is_active() || goes_back || is_unread(status)
 }
 
 /// What an agent that is heard and has not taken up its order still does of an earlier rollout.

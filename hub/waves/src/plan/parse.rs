@@ -1,5 +1,6 @@
 //! A plan's text (YAML, or JSON, which is YAML too) → [`Plan`], or what is wrong and where.
 
+use flagship_proto::model::text::on_one_line;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
@@ -27,6 +28,11 @@ pub fn check_plan(text: &str) -> (Option<Plan>, Vec<Finding>) {
     }
     if let Some(node) = &node {
         place(node, &mut findings);
+    }
+    for finding in &mut findings {
+        // What is not known is told in the words of who wrote it, and takes no line of its own.
+        finding.field = on_one_line(&finding.field);
+        finding.message = on_one_line(&finding.message);
     }
     findings.sort_by_key(|finding| (finding.line, finding.column));
     let sound = !lint::has_errors(&findings);

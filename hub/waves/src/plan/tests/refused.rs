@@ -232,3 +232,15 @@ fn more_waves_than_any_release_has_are_refused_in_one_line_that_says_what_to_do(
         ]
     );
 }
+
+#[test]
+fn a_field_whose_name_has_lines_of_its_own_is_told_on_one() {
+    let plan =
+        "apiVersion: flagship.dev/v1\nkind: Plan\n\"zz\\nSTOPPED  the whole fleet\\e[2J\": 1\n";
+    let (_, findings) = crate::plan::check_plan(plan);
+    assert!(!findings.is_empty());
+    for finding in findings {
+        let said = format!("{}{}", finding.field, finding.message);
+        assert!(!said.contains(['\n', '\u{1b}']), "{said:?}");
+    }
+}
