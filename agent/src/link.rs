@@ -158,6 +158,11 @@ impl Link {
         &self.session
     }
 
+    /// Why the hub let this agent in no more, if it said so last.
+    pub fn barred(&self) -> Option<&str> {
+        self.barred.as_deref()
+    }
+
     /// New keys: after a renewal or a new enrolment.
     pub fn reseal(&mut self, seal: Box<dyn Seal>) {
         self.seal = seal;

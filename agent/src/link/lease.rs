@@ -62,8 +62,9 @@ impl Leases {
     }
 
     /// The hub has let this cluster go: what was granted is good no more, as nothing can be told to it.
-    pub(super) fn ended(&mut self) {
+    pub(super) fn ended(&mut self, why: &str) {
         self.granted = None;
+        self.refused = Some(why.to_owned());
     }
 
     /// The request that is due, if one is. Its lease counts from `now`, so send it after this call.

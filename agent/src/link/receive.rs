@@ -290,7 +290,7 @@ impl Link {
                 then = Then::Rarely;
             }
             GoodbyeCode::Removed => {
-                self.leases.ended();
+                self.leases.ended(&goodbye.message);
                 self.barred = Some(goodbye.message.clone());
                 then = Then::Rarely;
             }

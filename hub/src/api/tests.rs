@@ -8,6 +8,7 @@ mod fixture;
 mod freezes;
 mod halted;
 mod heard;
+mod late;
 mod lists;
 mod metrics;
 mod page;

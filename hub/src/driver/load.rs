@@ -224,7 +224,14 @@ impl Loaded {
         let touched = touched.filter(|(_, rollout)| dirty.concerns(&rollout.workload));
         let open = touched.filter(|(_, rollout)| {
             let asked = rollout.open_requests().next().is_some();
-            !rollout.state.is_over() || asked || is_current(rollout) || goes_back(rollout)
+            // Whoever is in its lane is brought to an end, though another rollout has Succeeded since: until
+            // then it keeps the cluster from that one.
+            let catches_up = rollout.state.catch_up.is_some();
+            !rollout.state.is_over()
+                || asked
+                || catches_up
+                || is_current(rollout)
+                || goes_back(rollout)
         });
         let mut open: Vec<_> = open
             .map(|(key, rollout)| (rollout.created, key.clone()))

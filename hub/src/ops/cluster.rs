@@ -165,6 +165,16 @@ impl Ops {
         }
         let mut next = row.to_value();
         let left = self.left_in(&row.uid, now)?;
+        // What serves there is known from its reports, which go.
+        for has in &mut next.inventory.workloads {
+            let of = key::report(&row.uid, &has.workload);
+            if let Some(report) = self.store.read::<ReportRow>(&of)?
+                && let Some(version) = &report.status.primary_version
+            {
+                has.version = Some(version.clone());
+                has.digest = report.status.primary_digest;
+            }
+        }
         next.state = ClusterState::Removed { at: now.wall, left };
         for key in &mut next.keys {
             key.revoked = true;

@@ -279,7 +279,10 @@ fn hub(link: &Link) -> String {
             "connected to a hub that is behind what was seen: nothing advances".to_owned()
         }
         Session::Opened | Session::Greeted => "connecting".to_owned(),
-        Session::Closed => "not connected: what has a lease advances until it ends, for up to its length; a hold or a retreat here acts now".to_owned(),
+        Session::Closed => match link.barred() {
+            Some(why) => format!("not connected: {why}"),
+            None => "not connected: what has a lease advances until it ends, for up to its length; a hold or a retreat here acts now".to_owned(),
+        },
         Session::Over(hangup) => format!("not connected: {}", hangup.reason),
     }
 }

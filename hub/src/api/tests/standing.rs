@@ -1,7 +1,7 @@
 //! What is said of stops that stand beside what somebody starts, and of a way back that is barred.
 
 use flagship_proto::model::{ClusterName, OnDisconnect};
-use flagship_waves::{ClusterPhase, ClusterState, Reason, RolloutPhase, Waiting};
+use flagship_waves::{ClusterState, Reason, RolloutPhase, Waiting};
 use serde_json::Value;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A hub with members and the plan of the examples, and an admin's token.
-async fn planned() -> (Api, String) {
+pub(super) async fn planned() -> (Api, String) {
     let api = Api::new().await;
     let token = api.token(Role::Admin).await;
     api.members().await;
@@ -26,18 +26,18 @@ async fn planned() -> (Api, String) {
     (api, token)
 }
 
-async fn start(api: &Api, token: &str, version: &str) -> Answer {
+pub(super) async fn start(api: &Api, token: &str, version: &str) -> Answer {
     let path = "/api/v1/projects/shop/plans/checkout/start";
     let body = format!(r#"{{"toVersion":"{version}"}}"#);
     api.post_with(path, token, &body, &[]).await
 }
 
-async fn first(api: &Api) -> Stored<RolloutRow> {
+pub(super) async fn first(api: &Api) -> Stored<RolloutRow> {
     let key = key::rollout(&"shop".parse().unwrap(), &"checkout-1".parse().unwrap());
     api.read(&key)
 }
 
-async fn alter(api: &Api, change: impl FnOnce(&mut RolloutRow)) {
+pub(super) async fn alter(api: &Api, change: impl FnOnce(&mut RolloutRow)) {
     let mut row = first(api).await.to_value();
     change(&mut row);
     api.commit(Txn::new().put(&row)).await;
@@ -220,55 +220,6 @@ async fn a_retreat_with_something_in_its_way_offers_what_ends_it() {
         for (offered, expected) in offered.iter().zip(expected) {
             assert!(offered.starts_with(expected), "{offered}");
         }
-    }
-}
-
-#[tokio::test]
-async fn who_catches_up_with_a_rollout_that_succeeded_is_in_the_status() {
-    let (api, token) = planned().await;
-    start(&api, &token, "1.1.0").await;
-    for (is_late, shown) in [(false, false), (true, true)] {
-        alter(&api, |row| {
-            row.state.phase = RolloutPhase::Succeeded;
-            row.state.ended = Some(row.started);
-            let mut late = ClusterState::waiting("us-9".parse().unwrap(), 0, row.started);
-            late.phase = if is_late {
-                ClusterPhase::Ordered
-            } else {
-                ClusterPhase::Done
-            };
-            row.state.clusters.insert("uid-us-9".parse().unwrap(), late);
-        })
-        .await;
-        let status: Value = serde_json::from_str(&api.get("/api/v1/status", &token).await).unwrap();
-        let rollouts = status["rollouts"].as_array().unwrap();
-        assert_eq!(rollouts.len(), usize::from(shown), "{status}");
-        for rollout in rollouts {
-            let why = &rollout["why"]["message"];
-            assert_eq!(
-                why, "it has succeeded; us-9 catching up with it",
-                "{rollout}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_rollout_that_was_superseded_says_who_has_taken_over_and_nothing_of_what_that_does() {
-    let (api, token) = planned().await;
-    start(&api, &token, "1.1.0").await;
-    alter(&api, |row| {
-        row.state.phase = RolloutPhase::Superseded;
-        row.state.superseded_by = Some("checkout-2".parse().unwrap());
-        for cluster in row.state.clusters.values_mut() {
-            cluster.phase = ClusterPhase::Retreating { weight: None };
-            cluster.attempt = 1;
-        }
-    })
-    .await;
-    let view = api.rollout_for(&Grants::everything(), &first(&api).await);
-    for cluster in view.clusters {
-        assert_eq!(cluster.why.message, "checkout-2 has taken over there");
     }
 }
 

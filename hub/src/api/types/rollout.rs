@@ -149,7 +149,7 @@ pub struct RolloutCluster {
     /// The wave that it is in.
     pub wave: String,
     /// `Waiting`, `Ordered`, `Running`, `Soaking`, `Done`, `Failed`, `Retreating`, `RolledBack`,
-    /// `Skipped`, `Unreachable` or `Left`; `NotBegun` where the rollout ended before its turn.
+    /// `Skipped`, `Unreachable` or `Left`; `CatchingUp` who came late and is on its way; `NotBegun` where the rollout ended before its turn.
     pub state: String,
     /// The canary's phase, as the agent reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

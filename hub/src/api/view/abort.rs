@@ -81,10 +81,10 @@ pub fn view(
         mut not_fixed,
         held_with,
     } = serving(state, seen, sight, row, &rollouts);
-    if order.mode != AbortMode::Hold {
+    let standing = lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall));
+    if standing && order.mode != AbortMode::Hold {
         not_fixed.extend(seen.left_in_scope(sight, row)?);
     }
-    let standing = lift.as_ref().is_none_or(|lift| lift.pending(seen.now.wall));
     let (mut clusters, mut stays) = (Vec::new(), Stays::default());
     let mut go_back = BTreeSet::new();
     for (uid, orders, is_told) in concerned(state, seen, sight, row, (&receipts, &rollouts))? {

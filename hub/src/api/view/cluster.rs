@@ -68,8 +68,9 @@ fn left<'a>(row: &'a ClusterRow, workload: &WorkloadRef) -> Option<&'a LeftCanar
 fn left_there(has: &InventoryWorkload, left: &LeftCanary) -> WorkloadView {
     let there = Command::agent("retreat").of(&left.workload).because();
     let until = left.until.strftime("%H:%M:%SZ");
-    let message =
-        format!("it may advance until {until}; to take it back, on its machine now: {there}");
+    let message = format!(
+        "it could advance until {until} at the latest; to take it back, on its machine now: {there}"
+    );
     WorkloadView {
         workload: left.workload.to_string(),
         version: has.version.clone(),
@@ -110,11 +111,11 @@ pub fn standing(row: &ClusterRow, quarantine: Option<String>, connected: bool) -
             let left = match left.iter().map(|left| left.until).max() {
                 None => String::new(),
                 Some(until) => format!(
-                    "; what was in flight there may advance until {} and is ordered back by nobody",
+                    "; what was in flight there could advance until {} at the latest, and nobody orders it back",
                     until.strftime("%F %H:%M:%SZ")
                 ),
             };
-            format!("removed {at}; its certificates are refused{left}")
+            format!("since {at}; its certificates are refused{left}")
         }
     };
     (row.state.word().to_owned(), text)

@@ -285,7 +285,9 @@ fn cluster(
         let found = workloads.clone().find(|has| has.workload == row.workload);
         found.and_then(|has| has.version.clone())
     });
+    let is_in_lane = row.state.is_in_lane(uid);
     let why = match (&state.phase, own) {
+        (_, Some(status)) if is_in_lane => of_agent(status),
         (ClusterPhase::Failed { reason } | ClusterPhase::Skipped { reason }, _) => Why {
             code: state.phase.word().to_owned(),
             message: reason.clone(),
@@ -302,11 +304,7 @@ fn cluster(
             | ClusterPhase::Unreachable
             | ClusterPhase::Left,
             Some(status),
-        ) if state.touched || state.attempt > 0 => Why {
-            code: status.reason.clone(),
-            message: status.message.clone(),
-            since: Some(status.since),
-        },
+        ) if state.touched || state.attempt > 0 => of_agent(status),
         (_, _) if state.local.is_some() => Why {
             code: "LocalControl".to_owned(),
             message: state.local.iter().map(ToString::to_string).collect(),
@@ -346,7 +344,10 @@ fn cluster(
     RolloutCluster {
         cluster: state.name.to_string(),
         wave: wave.map_or_else(String::new, |wave| wave.name.to_string()),
-        state: row.state.word_of(state).to_owned(),
+        state: match is_in_lane {
+            true => "CatchingUp".to_owned(),
+            false => row.state.word_of(state).to_owned(),
+        },
         phase: own.map(|status| status.phase.to_string()),
         weight: own.map(|status| status.weight.get()),
         observed: own
@@ -361,6 +362,15 @@ fn cluster(
         connected: seen.connected(uid),
         last_heard: seen.last_heard(uid),
         unheard_since: seen.unheard_since(uid),
+    }
+}
+
+/// Why an agent says that it is where it is.
+fn of_agent(status: &WorkloadStatus) -> Why {
+    Why {
+        code: status.reason.clone(),
+        message: status.message.clone(),
+        since: Some(status.since),
     }
 }
 

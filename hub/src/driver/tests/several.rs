@@ -51,6 +51,52 @@ fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
     assert_eq!(hub.orders(), [(uid("a"), Intent::Retreat)]);
 }
 
+/// Where an older rollout that Succeeded were looked at no more, it would keep the cluster that catches up with
+/// it from the newer one for ever.
+#[test]
+fn who_catches_up_with_a_rollout_is_brought_to_an_end_though_another_has_succeeded_since() {
+    let mut hub = Hub::new();
+    hub.join("a");
+    hub.start();
+    hub.pass().unwrap();
+    hub.succeed("a");
+    while !hub.rollout().state.is_over() {
+        hub.pass().unwrap();
+    }
+    hub.join("b");
+    for _ in 0..3 {
+        hub.pass().unwrap();
+    }
+    let lane = hub.rollout().state.catch_up.clone().unwrap();
+    assert_eq!(lane.uid, uid("b"));
+    let good: Stored<LastGoodRow> = hub
+        .store
+        .read(&key::last_good(&workload()))
+        .unwrap()
+        .unwrap();
+    let newer = LastGoodRow {
+        good: GoodVersion {
+            rollout: "checkout-2".parse().unwrap(),
+            change: Change::Version("1.2.0".into()),
+            ..good.value.good.clone()
+        },
+        ..good.to_value()
+    };
+    commit(&hub.store, Txn::new().put(&newer));
+    hub.join("c");
+    hub.succeed("b");
+    for _ in 0..3 {
+        hub.pass().unwrap();
+    }
+    let state = hub.rollout().state.clone();
+    assert!(
+        state.catch_up.is_none(),
+        "its lane takes nobody else: {state:?}"
+    );
+    let claim = key::claim(&workload(), &uid("b"));
+    assert!(hub.store.get(&claim).unwrap().is_none());
+}
+
 #[test]
 fn the_last_good_versions_holder_is_looked_for_in_its_own_project() {
     let mut hub = Hub::new();

@@ -69,6 +69,11 @@ fn p14_a_cluster_with_a_canary_in_flight_leaves_only_by_force_with_a_reason() {
         OnDisconnect::Hold,
         Some(Phase::Progressing),
     );
+    let of = key::report(&uid("eu-1"), &workload());
+    let report: Stored<ReportRow> = hub.ops.store.read(&of).unwrap().unwrap();
+    let mut report = report.to_value();
+    report.status.primary_version = Some("1.0.7".to_owned());
+    hub.put(&report);
     let error = refused(
         remove(&hub, &caller(), false),
         OpErrorKind::Refused,
@@ -91,6 +96,10 @@ fn p14_a_cluster_with_a_canary_in_flight_leaves_only_by_force_with_a_reason() {
         left[0].until > hub.now().wall,
         "its lease goes on: {left:?}"
     );
+    let everything = Grants::everything();
+    let row = hub.ops.cluster(&everything, &cluster("eu-1")).unwrap();
+    let serves = row.inventory.workloads[0].version.as_deref();
+    assert_eq!(serves, Some("1.0.7"), "as it was last reported");
     let orders = hub.ops.store.list(&key::orders_of(&uid("eu-1"))).unwrap();
     assert!(orders.rows.is_empty());
 }

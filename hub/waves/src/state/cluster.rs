@@ -87,8 +87,16 @@ impl RolloutState {
     /// Clusters that came after it had Succeeded and are on their way to its change.
     pub fn catching_up(&self) -> impl Iterator<Item = &ClusterState> {
         let succeeded = self.phase == RolloutPhase::Succeeded;
-        let clusters = self.clusters.values();
-        clusters.filter(move |cluster| succeeded && cluster.phase.in_flight())
+        let clusters = self.clusters.iter().filter(move |(uid, cluster)| {
+            succeeded && (cluster.phase.in_flight() || self.is_in_lane(uid))
+        });
+        clusters.map(|(_, cluster)| cluster)
+    }
+
+    /// Whether a cluster is in the catch-up lane, whatever its phase was before.
+    pub fn is_in_lane(&self, uid: &ClusterUid) -> bool {
+        let lane = self.catch_up.as_ref();
+        lane.is_some_and(|lane| lane.uid == *uid)
     }
 
     /// Where one of its clusters stands, in one word: whose turn had not come when the rollout ended waits for

@@ -119,6 +119,10 @@ impl Turn<'_> {
             return;
         };
         let own = good.change == self.state.change;
+        // A later rollout has Succeeded since: its lane takes them.
+        if !own && self.state.phase == RolloutPhase::Succeeded {
+            return;
+        }
         for uid in waiting {
             let (Some(member), Some(cluster)) = (
                 self.fleet.members.get(&uid),
