@@ -78,7 +78,7 @@ pub struct Presence {
     pub lease_until: Option<Tick>,
 }
 
-/// That the store is older than what agents have seen (P22).
+/// Something that agents have shown: that the store is older than what they have seen (P22), or another log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behind {
     /// What shows it.

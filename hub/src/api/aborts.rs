@@ -92,7 +92,9 @@ pub async fn create(
     };
     let answer = state.ops.abort(&caller, order, state.now()).await?;
     let Some(why) = answer.why_not.clone() else {
-        return show(&state, &caller.grants, &answer.abort.id);
+        let mut shown = show(&state, &caller.grants, &answer.abort.id)?;
+        shown.view.stood = answer.stood;
+        return Ok(shown);
     };
     // The store cannot be written: whoever is connected is told all the same (P7).
     let unstored = state.fleet.unstored();

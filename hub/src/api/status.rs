@@ -156,8 +156,8 @@ fn of_the_hub(state: &ApiState, seen: &Seen, sight: &Sight<'_>, data: &str) -> V
     banners.extend(complaints.into_iter().map(|(cluster, what)| Banner {
         kind: "audit".to_owned(),
         id: cluster.to_string(),
-        text: format!("cluster {cluster} says that {what}"),
-        since: seen.now.wall,
+        text: format!("cluster {cluster} says that {}", what.why),
+        since: what.since,
         remedy: format!("keep a copy of the hub's data, and compare `flagship audit export` with earlier ones; what goes on above all that was seen: {recover}"),
         about: About::Fleet,
     }));

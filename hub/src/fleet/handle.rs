@@ -247,7 +247,7 @@ impl FleetHandle {
     }
 
     /// Members that saw another end of the audit log than it can have had, and what they say.
-    pub fn audit_complaints(&self) -> Vec<(ClusterName, String)> {
+    pub fn audit_complaints(&self) -> Vec<(ClusterName, Behind)> {
         lock(&self.0.fleet).audit_complaints()
     }
 

@@ -73,7 +73,7 @@ impl Fleet {
         }
         let peer = self.peers.entry(uid.clone()).or_default();
         peer.highest = peer.highest.max(hello.incarnation);
-        self.hear_witness(&uid, &hello);
+        self.hear_witness(&uid, &hello, now);
         self.weigh(&uid, &hello, now);
         self.greet(id, hello, now);
     }

@@ -15,6 +15,7 @@ use flagship_proto::{
 };
 
 use super::{
+    Behind,
     ledger::Ledger,
     offence::{Offence, Told},
     queue::Queue,
@@ -122,7 +123,7 @@ pub(crate) struct Peer {
     /// A claim of the last `Hello` that nothing proves (P22).
     pub(crate) claim: Option<String>,
     /// What it says of an audit log that went back.
-    pub(crate) complaint: Option<String>,
+    pub(crate) complaint: Option<Behind>,
     /// What it did that no good agent does, and when that was last written down.
     pub(super) offences: BTreeMap<Offence, Told>,
     /// How often it may open sessions still.

@@ -1,9 +1,9 @@
 //! Agents as witnesses of the audit log (they keep the end that they were shown): what they complain of,
 //! and whether they saw more than this hub has. A complaint proves nothing and stops nothing; people look.
 
-use flagship_proto::model::{AuditMark, ClusterName, ClusterUid, Hello};
+use flagship_proto::model::{AuditMark, ClusterName, ClusterUid, Hello, Tick};
 
-use super::{Alarm, Effect, Fleet};
+use super::{Alarm, Behind, Effect, Fleet};
 use crate::audit::AuditHead;
 
 impl Fleet {
@@ -13,8 +13,8 @@ impl Fleet {
         self.audit = Some(AuditMark { epoch, count, head });
     }
 
-    /// Members that saw another end of the audit log than it can have had, and what they say.
-    pub fn audit_complaints(&self) -> Vec<(ClusterName, String)> {
+    /// Members that saw another end of the audit log than it can have had, what they say, and since when.
+    pub fn audit_complaints(&self) -> Vec<(ClusterName, Behind)> {
         let all = self.peers.iter();
         all.filter_map(|(uid, peer)| {
             let member = self.view.members.get(uid)?;
@@ -24,7 +24,7 @@ impl Fleet {
     }
 
     /// Takes in what an agent says of the log; tells a person once.
-    pub(super) fn hear_witness(&mut self, uid: &ClusterUid, hello: &Hello) {
+    pub(super) fn hear_witness(&mut self, uid: &ClusterUid, hello: &Hello, now: Tick) {
         let Some(witness) = hello.witness else {
             return;
         };
@@ -42,10 +42,11 @@ impl Fleet {
             ))
         });
         let peer = self.peers.entry(uid.clone()).or_default();
-        if peer.complaint == complaint {
+        if peer.complaint.as_ref().map(|known| &known.why) == complaint.as_ref() {
             return;
         }
-        peer.complaint.clone_from(&complaint);
+        let since = now.wall;
+        peer.complaint = complaint.clone().map(|why| Behind { why, since });
         let name = self.view.members.get(uid).map(|member| &member.name);
         if let (Some(complaint), Some(name)) = (complaint, name) {
             let alarm = Alarm::AuditWentBack(name.clone(), complaint);

@@ -54,6 +54,9 @@ pub struct AbortAnswer {
     pub nothing_advances_after: Timestamp,
     /// For a selector: who matched.
     pub matched: Option<BTreeSet<ClusterUid>>,
+    /// Whether it stood already, so often as it is worth: nothing new was ordered.
+    #[serde(default)]
+    pub stood: bool,
 }
 
 impl Ops {
@@ -146,6 +149,7 @@ impl Ops {
         let object = format!("abort {} ({})", stands.id(), stands.unplaced().scope);
         let answer = AbortAnswer {
             abort: stands.abort(),
+            stood: true,
             ..answer(stands, None)
         };
         let txn = Txn::new()
@@ -262,6 +266,7 @@ pub(super) fn bound_from(at: Timestamp, row: &AbortRow) -> Timestamp {
 fn answer(row: &AbortRow, why_not: Option<String>) -> AbortAnswer {
     AbortAnswer {
         abort: row.provisional(),
+        stood: false,
         durable: why_not.is_none(),
         why_not,
         nothing_advances_after: bound_of(row),

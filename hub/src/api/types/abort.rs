@@ -209,6 +209,9 @@ pub struct AbortView {
     pub reason: String,
     /// Whether it stands.
     pub standing: bool,
+    /// In the answer to an order: whether it stood already, so that nothing new was ordered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stood: bool,
     /// Whether it is stored for good; false while the store could not be written.
     pub durable: bool,
     /// The command that lifts it, or for who may not, the one that says who may.

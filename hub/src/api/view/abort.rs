@@ -132,6 +132,7 @@ pub fn view(
         actor: order.actor.clone(),
         reason: order.reason.clone(),
         standing,
+        stood: false,
         durable,
         remedy: match standing {
             true => sight.offer(seen.abort_banner(row)).remedy,

@@ -104,6 +104,9 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
         view.actor,
         given(&view.reason)
     );
+    if view.stood {
+        text += "  it stood already: nothing new was ordered, and who asked is in the audit log\n";
+    }
     if !view.taken_back.is_empty() {
         let names = several(look, &view.taken_back);
         text += &format!("  {ENDED} {names}\n");

@@ -111,6 +111,9 @@ fn what_is_lifted_and_has_not_ended_is_not_said_to_be_over() {
         waits.contains("nothing advances anywhere in scope after"),
         "{waits}"
     );
+    assert!(!waits.contains("it stood already"), "{waits}");
+    view.stood = true;
+    assert!(head(&view).contains("it stood already: nothing new was ordered"));
     view.standing = false;
     let over = head(&view);
     assert!(

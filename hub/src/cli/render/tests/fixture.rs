@@ -184,6 +184,7 @@ pub(super) fn held_up() -> AbortView {
         actor: "dana".into(),
         reason: "errors everywhere".into(),
         standing: true,
+        stood: false,
         durable: true,
         remedy: "flagship lift a-1 --reason …".into(),
         lifted: None,
