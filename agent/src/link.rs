@@ -85,6 +85,8 @@ pub struct Link {
     session: Session,
     /// Why `continue` may not be used: a hub that was heard said so.
     barred: Option<String>,
+    /// The hub has let this cluster go.
+    removed: bool,
     /// Whether the incarnation was raised on the hub's word in this run (S13).
     raised: bool,
 }
@@ -136,6 +138,7 @@ impl Link {
             receipts: Receipts::default(),
             session: Session::Closed,
             barred: None,
+            removed: false,
             raised: false,
         };
         // An abort may have been kept by a run that ended before its releases were.
@@ -156,6 +159,11 @@ impl Link {
     /// How the session stands.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether the hub has let this cluster go, if it said so last.
+    pub fn is_removed(&self) -> bool {
+        self.removed
     }
 
     /// Why the hub let this agent in no more, if it said so last.

@@ -113,6 +113,7 @@ impl Link {
             behind,
         };
         self.barred = None;
+        self.removed = false;
         self.leases.opened(now.mono);
         self.receipts.opened();
         let all: Vec<_> = self.seen.values().map(|seen| seen.status.clone()).collect();
@@ -291,6 +292,7 @@ impl Link {
             }
             GoodbyeCode::Removed => {
                 self.leases.ended(&goodbye.message);
+                self.removed = true;
                 self.barred = Some(goodbye.message.clone());
                 then = Then::Rarely;
             }

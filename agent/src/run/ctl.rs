@@ -75,6 +75,9 @@ struct StatusView {
     cluster: String,
     /// How the session with the hub stands, in words.
     hub: String,
+    /// Whether the hub has let this cluster go: it orders nothing here, and releases nothing.
+    #[serde(default)]
+    removed: bool,
     /// What this agent complains of in the hub's audit log, if it went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audit: Option<String>,

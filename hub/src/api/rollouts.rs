@@ -128,14 +128,17 @@ pub async fn history(
 
 /// Refuses what would ship while the hub gives no orders: what it stored meanwhile is not in the history that
 /// goes on. What takes traffic back is never asked.
-fn not_halted(state: &ApiState) -> Result<(), ApiError> {
+fn not_halted(state: &ApiState, verb: &str) -> Result<(), ApiError> {
     if state.fleet.behind().is_none() {
         return Ok(());
     }
     let why =
         "the hub gives no orders and no leases: its store is older than what agents have seen";
-    Err(ApiError::new(StatusCode::CONFLICT, "hub.behind", why)
-        .remedy("flagship status says what ends that; start it when that is done"))
+    Err(
+        ApiError::new(StatusCode::CONFLICT, "hub.behind", why).remedy(&format!(
+            "flagship status says what ends that; {verb} it then"
+        )),
+    )
 }
 
 /// Starts a rollout of a plan.
@@ -149,7 +152,7 @@ pub async fn start(
     Body(request): Body<StartRequest>,
 ) -> Answer {
     let plan = plan_ref(&project, &name)?;
-    not_halted(&state)?;
+    not_halted(&state, "start")?;
     let start = Command::flagship("start")
         .of(&plan)
         .of("--to-version")
@@ -216,7 +219,7 @@ pub async fn resume(
     Body(Empty {}): Body<Empty>,
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
-    not_halted(&state)?;
+    not_halted(&state, "resume")?;
     state.ops.resume(&caller, name.clone(), state.now()).await?;
     show(&state, &caller.grants, &name)
 }
@@ -264,7 +267,7 @@ pub async fn retry(
     Body(Empty {}): Body<Empty>,
 ) -> Answer {
     let name = rollout_name(&project, &id)?;
-    not_halted(&state)?;
+    not_halted(&state, "retry")?;
     state.ops.retry(&caller, name.clone(), state.now()).await?;
     show(&state, &caller.grants, &name)
 }

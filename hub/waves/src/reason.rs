@@ -217,13 +217,13 @@ reasons! {
     ClustersFrozen { clusters: String, freeze: FreezeId, ends: String, reason: String, }
         => "{clusters} frozen by {freeze} {ends}: {}", given(reason);
     /// Waiting: the abort stands.
-    WaitingForLift { abort: AbortId, } => "abort {abort} stands; lift it, then retry, or retreat, accept or supersede now";
+    WaitingForLift { abort: AbortId, } => "abort {abort} stands; lift it, then retry, or retreat or accept it now";
     /// Waiting: one more abort stands.
     AlsoStands { abort: AbortId, actor: String, reason: String, }
         => "abort {abort} of {actor} stands too and has to be lifted as well: {}", given(reason);
     /// Waiting: an abort is lifted and has not ended.
     WaitingForLiftsEnd { abort: AbortId, actor: String, ends: String, }
-        => "abort {abort} is lifted by {actor} and ends at {ends}; then retry; retreat, accept or supersede can be ordered now";
+        => "abort {abort} is lifted by {actor} and ends at {ends}; then retry, or retreat or accept it now";
     /// Waiting: lifted, a person must act.
     WaitingForPerson { verbs: String, } => "nothing moves by itself: {verbs}";
     /// Waiting: nothing ever succeeded, so there is nowhere to catch up to.

@@ -263,6 +263,7 @@ fn view(link: &mut Link, now: Tick) -> StatusView {
     StatusView {
         cluster: link.member().cluster.to_string(),
         hub: hub(link),
+        removed: link.is_removed(),
         audit: link
             .witness()
             .complaint

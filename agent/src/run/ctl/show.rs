@@ -86,13 +86,15 @@ pub(super) fn done(verb: LocalVerb, answer: &Answer, typed: &str) -> String {
                     done.workload
                 ),
             );
-            line(
-                &mut text,
-                &format!(
-                    "  or on the hub: flagship cluster release {} {} --reason …",
-                    answer.status.cluster, done.workload
-                ),
-            );
+            if !answer.status.removed {
+                line(
+                    &mut text,
+                    &format!(
+                        "  or on the hub: flagship cluster release {} {} --reason …",
+                        answer.status.cluster, done.workload
+                    ),
+                );
+            }
         }
     }
     text
@@ -147,4 +149,43 @@ fn line(text: &mut String, line: &str) {
 fn fact(text: &mut String, name: &str, value: &str) {
     // Writing to a text cannot fail.
     let _ = writeln!(text, "  {name:<8}{value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use flagship_proto::model::{LocalAct, LocalActor};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// Its name may be another's by now.
+    #[test]
+    fn who_acts_in_a_cluster_that_was_removed_is_not_sent_to_the_hub() {
+        let done_there = Done {
+            workload: "shop/Deployment/checkout".to_owned(),
+            act: LocalAct {
+                id: "l-1".parse().unwrap(),
+                verb: LocalVerb::Retreat,
+                by: LocalActor::Hub {
+                    actor: "ann".to_owned(),
+                },
+                at: Timestamp::UNIX_EPOCH,
+                reason: String::new(),
+            },
+            kept: true,
+            trouble: None,
+        };
+        let mut answer = Answer {
+            status: StatusView {
+                cluster: "eu-1".to_owned(),
+                ..StatusView::default()
+            },
+            done: vec![done_there],
+            refused: Vec::new(),
+        };
+        let said = |answer: &Answer| done(LocalVerb::Retreat, answer, "ctl");
+        assert!(said(&answer).contains("flagship cluster release eu-1"));
+        answer.status.removed = true;
+        assert!(!said(&answer).contains("on the hub"), "{}", said(&answer));
+    }
 }

@@ -84,7 +84,10 @@ fn words(view: &AbortView, except: &[String]) -> String {
             &format!("  {what} stays stopped, by abort {rest}: flagship describe abort {rest}\n");
     }
     if !narrowed.is_empty() {
-        text += &format!("  all else of {} is free then\n", view.scope);
+        text += &format!(
+            "  nothing else of {} is stopped by it then: flagship abort list   # what is by others\n",
+            view.scope
+        );
         return text;
     }
     let mut rollouts: Vec<&str> = view
