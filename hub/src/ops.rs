@@ -21,7 +21,7 @@ mod plan;
 mod preview;
 mod reach;
 mod remove_plan;
-mod room;
+pub(crate) mod room;
 mod scope;
 mod sight;
 mod standing;

@@ -207,7 +207,8 @@ WHAT A HUB LETS ANYBODY COST
                         release; 16 MiB of what it reports of them; 512 bytes of a version; who takes
                         nothing is cut after 20 s, who says nothing after three leases
   aborts                64 may stand that stop less than a project, 32 of them of one author, and two
-                        of one scope and mode; a lift leaves no more of them
+                        of one scope and mode; 640 KiB of all, 64 KiB of them of one author; 4 in 8 KiB
+                        of each author fit whatever others stop; a lift leaves no more of them
   freezes               32 of one author may stand that freeze less than a project, and 8 of one scope:
                         who freezes it longer then gives the last a later end; what ends no later than
                         one's own that stands is that one
@@ -296,7 +297,12 @@ mod tests {
         },
         door::Limits,
         fleet::{MOST_REPORTED, PAGE, SPEECH},
-        ops::{FREEZES_OF_AUTHOR, LIFTS, MOST_OF_ONE, SAME_FREEZES, STOPS},
+        ops::{
+            FREEZES_OF_AUTHOR, LIFTS, MOST_OF_ONE, SAME_FREEZES, STOPS,
+            room::{
+                ASSURED, ASSURED_BYTES, BYTES_OF_AUTHOR, MOST_BYTES, MOST_OF_AUTHOR, MOST_STANDING,
+            },
+        },
     };
 
     #[test]
@@ -354,6 +360,15 @@ mod tests {
                 speech as usize * PAGE / 1024
             ),
             format!("{} messages at once", SPEECH.burst),
+            format!(
+                "{MOST_STANDING} may stand that stop less than a project, {MOST_OF_AUTHOR} of them"
+            ),
+            format!(
+                "{} KiB of all, {} KiB of them of one author; {ASSURED} in {} KiB\n",
+                MOST_BYTES / 1024,
+                BYTES_OF_AUTHOR / 1024,
+                ASSURED_BYTES / 1024
+            ),
             format!("{MOST_WORKLOADS} workloads"),
             format!("{} MiB of what it reports", MOST_REPORTED >> 20),
             format!("{LONGEST_VERSION} bytes of a version"),

@@ -88,12 +88,17 @@ impl Ops {
             .exists(key::abort(&args.abort))
             .absent(key::lift(&args.abort));
         self.parts_fit(&args.except, now)?;
-        let mut narrowed_to = Vec::new();
+        let mut parts = Vec::new();
         for (number, scope) in args.except.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let row = self.narrower(caller, &abort, scope, number, now)?;
-            narrowed_to.push(row.id().clone());
-            txn = txn.absent(row.key()).put(&row);
+            parts.push(self.narrower(caller, &abort, scope, number, now)?);
+        }
+        let standing = standing_aborts(&self.store, now.wall)?;
+        let standing: Vec<&AbortRow> = standing.iter().map(|row| &*row.value).collect();
+        self.parts_have_room(&parts, &standing)?;
+        let narrowed_to: Vec<AbortId> = parts.iter().map(|row| row.id().clone()).collect();
+        for row in &parts {
+            txn = txn.absent(row.key()).put(row);
         }
         // What takes its place where it is narrowed has its own bound.
         if args.except.is_empty() {

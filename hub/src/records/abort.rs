@@ -54,6 +54,11 @@ impl AbortRow {
         &self.abort.id
     }
 
+    /// Who ordered it.
+    pub fn author(&self) -> &str {
+        &self.abort.actor
+    }
+
     /// The abort without its position and its reach.
     pub fn unplaced(&self) -> &Abort {
         &self.abort

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::scope::{Labels, Selector};
+use super::scope::{Labels, Selector, stored_size};
 
-/// Most bytes of a reach as it is written, where it goes to every agent with an abort.
+/// Most bytes of a reach as it is stored, where it goes to every agent with an abort.
 const LARGEST: usize = 2048;
 
 /// Clusters by their labels: those that one of these selects.
@@ -34,7 +34,7 @@ impl Reach {
     /// The same for a message to agents, who show every abort that stands in one: one that is larger than
     /// any that is meant is left out, and the abort stops more clusters rather than fewer.
     pub fn carried(&self) -> Option<Self> {
-        (self.to_string().len() <= LARGEST).then(|| self.clone())
+        (stored_size(self) <= LARGEST).then(|| self.clone())
     }
 }
 

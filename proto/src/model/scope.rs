@@ -56,7 +56,7 @@ pub enum Operator {
 /// Most names, labels, expressions and values of a selector together.
 const MOST_PARTS: usize = 128;
 
-/// Most bytes of a selector as it is written.
+/// Most bytes of a selector as it is stored, signed and sent.
 const LARGEST: usize = 4096;
 
 /// A selector that is larger than any that is meant.
@@ -138,7 +138,7 @@ impl Selector {
                 return Err(SelectorError::Control);
             }
         }
-        let size = self.to_string().len();
+        let size = stored_size(self);
         if size > LARGEST {
             return Err(SelectorError::TooLarge { size });
         }
@@ -149,6 +149,11 @@ impl Selector {
     pub fn is_empty(&self) -> bool {
         self.names.is_empty() && self.match_labels.is_empty() && self.match_expressions.is_empty()
     }
+}
+
+/// How many bytes it takes where it is stored, signed and sent.
+pub(super) fn stored_size<T: Serialize>(value: &T) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 impl Expression {

@@ -12,7 +12,7 @@ use flagship_proto::{
 use super::*;
 use crate::{
     auth::{Binding, Grants, Role},
-    ops::room::{ASSURED, MOST_BYTES, MOST_OF_AUTHOR},
+    ops::room::{ASSURED, ASSURED_BYTES, MOST_BYTES, MOST_OF_AUTHOR},
     records::{GoodVersion, LastGoodRow},
 };
 
@@ -56,13 +56,20 @@ fn abort_by(hub: &Hub, who: &str, scope: Scope, mode: AbortMode) -> Result<Abort
 #[test]
 fn an_abort_that_no_message_holds_is_refused_before_it_is_stored() {
     let hub = Hub::new();
-    for value in [
-        "A".repeat(900_000),
-        "A".repeat(300),
-        "two\nlines".to_owned(),
+    // Each is two bytes where it is stored.
+    let mut escaped = not_in("x");
+    let Scope::Selector(selector) = &mut escaped else {
+        panic!("it is a selector");
+    };
+    selector.match_expressions[0].values = vec!["\\".repeat(230); 10];
+    for scope in [
+        not_in(&"A".repeat(900_000)),
+        not_in(&"A".repeat(300)),
+        not_in("two\nlines"),
+        escaped,
     ] {
         let error = refused(
-            abort(&hub, not_in(&value), AbortMode::Return),
+            abort(&hub, scope, AbortMode::Return),
             OpErrorKind::BadInput,
             "scope.selector",
         );
@@ -128,24 +135,113 @@ fn nobody_is_refused_a_stop_because_others_have_stopped() {
         );
     }
     // They are no longer than one message holds, whoever stops.
-    let values: Vec<String> = (0..90).map(|number| format!("{number:0>40}")).collect();
     let long = |who: usize| {
-        let mut scope = not_in("x");
-        let Scope::Selector(selector) = &mut scope else {
-            panic!("it is a selector");
-        };
-        selector.match_expressions[0].values = values.clone();
-        selector.match_expressions[0].values.push(who.to_string());
-        abort_by(&hub, &format!("long{who}"), scope, AbortMode::Return)
+        let who = format!("long{who}");
+        abort_by(&hub, &who, large(&who, 90), AbortMode::Return)
     };
-    let stored = (0..).take_while(|who| long(*who).is_ok()).count();
-    assert!(stored > 50, "{stored}");
+    let stored = (0..200).take_while(|who| long(*who).is_ok()).count();
+    assert!(stored > 50 && stored < 200, "{stored}");
     let standing = standing_aborts(&hub.ops.store, hub.now().wall).unwrap();
     let bodies = standing
         .iter()
         .map(|row| canonical(&row.abort()).unwrap().len());
     assert!(bodies.sum::<usize>() < MOST_BYTES * 11 / 10);
     abort_by(&hub, "last", Scope::Fleet, AbortMode::Return).unwrap();
+}
+
+/// Clusters that have none of so many values, which take 43 bytes each.
+pub(super) fn large(who: &str, values: usize) -> Scope {
+    let mut scope = not_in(who);
+    let Scope::Selector(selector) = &mut scope else {
+        panic!("it is a selector");
+    };
+    let values = (0..values).map(|number| format!("{number:0>40}"));
+    selector.match_expressions[0].values.extend(values);
+    scope
+}
+
+/// Responders with long selectors stop until none of theirs fits any more; says how many each.
+fn fill(hub: &Hub, authors: usize) -> Vec<usize> {
+    let stop = |who: &str, number: usize| {
+        let scope = large(&format!("{who}-{number}"), 90);
+        abort_by(hub, who, scope, AbortMode::Hold)
+    };
+    let one = |who: usize| {
+        let who = format!("big{who}");
+        let stored = (0..99).take_while(|number| stop(&who, *number).is_ok());
+        stored.count()
+    };
+    (0..authors).map(one).collect()
+}
+
+#[test]
+fn nobody_is_refused_a_stop_because_others_stopped_with_long_selectors() {
+    let hub = Hub::new();
+    let stored = fill(&hub, 9);
+    let own = stored[0];
+    assert!(own > ASSURED && own < 20, "bytes end it: {stored:?}");
+    assert_eq!(stored[..3], [own; 3], "nobody takes more: {stored:?}");
+    assert_eq!(stored[8], 1, "what all share is taken: {stored:?}");
+    for mode in [AbortMode::Return, AbortMode::Hold, AbortMode::RetreatDone] {
+        for _ in 0..2 {
+            abort_by(&hub, "wide", Scope::Fleet, mode).unwrap();
+        }
+    }
+    let plan = Scope::Plan("shop/checkout".parse().unwrap());
+    hub.apply(PLAN).unwrap();
+    for who in ["admin", "olga", "ben"] {
+        for scope in [
+            Scope::Workload(workload()),
+            plan.clone(),
+            not_in(who),
+            not_in(&format!("{who}-2")),
+        ] {
+            let by = Caller::new(who).because("errors");
+            let order = AbortOrder {
+                scope,
+                mode: AbortMode::Return,
+            };
+            ready(hub.ops.abort(&by, order, hub.now())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_largest_abort_that_there_can_be_finds_the_bytes_of_its_author() {
+    let hub = Hub::new();
+    fill(&hub, 9);
+    let region = |name: String| Selector {
+        match_labels: [("region".to_owned(), name)].into(),
+        ..Selector::default()
+    };
+    let mut scope = large("x", 92);
+    let Scope::Selector(selector) = &mut scope else {
+        panic!("it is a selector");
+    };
+    selector.match_labels = region("eu".to_owned()).match_labels;
+    while selector.check().is_ok() {
+        selector.match_expressions[0].values[0].push('y');
+    }
+    selector.match_expressions[0].values[0].pop();
+    let reach = ["eu".to_owned()]
+        .into_iter()
+        .chain((0..33).map(|number| format!("{number:0>28}")));
+    let bindings = reach.map(|name| Binding {
+        selector: Some(region(name)),
+        ..Binding::of(Role::Responder)
+    });
+    let by = Caller {
+        grants: Grants(bindings.collect()),
+        ..Caller::new(&"\u{1f680}".repeat(63)).because(&"\"".repeat(1_000))
+    };
+    let order = AbortOrder {
+        scope,
+        mode: AbortMode::RetreatDone,
+    };
+    let answer = ready(hub.ops.abort(&by, order, hub.now())).unwrap();
+    let size = canonical(&answer.abort).unwrap().len();
+    assert!(size > 7_000 && size < ASSURED_BYTES, "{size}");
+    assert!(answer.abort.reach.unwrap().carried().is_some());
 }
 
 #[test]

@@ -4,7 +4,10 @@ use flagship_proto::model::{
     AbortId, AbortMode, Receipt, ReceiptState, Scope, Selector, SignedReceipt, WorkloadReceipt,
 };
 
-use super::{bounds::not_in, *};
+use super::{
+    bounds::{large, not_in},
+    *,
+};
 use crate::{
     ops::room::MOST_STANDING,
     records::{LiftRow, ReceiptRow},
@@ -181,6 +184,21 @@ fn a_lift_leaves_no_more_aborts_and_no_longer_ones_than_one_hello_shows() {
     for rest in &answer.narrowed_to {
         assert!(row_of(&hub, rest).unplaced().reason.len() <= 512);
     }
+}
+
+#[test]
+fn a_lift_leaves_no_more_bytes_of_aborts_than_all_share() {
+    let hub = Hub::new();
+    let id = abort(&hub, Scope::Fleet);
+    let part = |number: usize| large(&format!("part{number}"), 90);
+    let parts: Vec<Scope> = (0..60).map(part).collect();
+    let error = refused(
+        lift(&hub, &id, &parts),
+        OpErrorKind::Refused,
+        "abort.tooMany",
+    );
+    assert!(error.message.contains("too many bytes"), "{error}");
+    lift(&hub, &id, &parts[..50]).unwrap();
 }
 
 /// As many aborts as may stand, of two people, and a cluster that answers none of them: what is lifted
