@@ -11,6 +11,7 @@ mod heard;
 mod late;
 mod lists;
 mod metrics;
+mod over;
 mod page;
 mod parts;
 mod rights;

@@ -152,7 +152,8 @@ impl Seen {
     pub fn next_steps(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Step> {
         let aborts = self.covering(rollout).filter(|abort| sight.abort(abort));
         let aborts: Vec<_> = aborts.map(|abort| abort.id()).collect();
-        let freezes = self.freezing(rollout).map(|freeze| &freeze.id);
+        let freezes = self.freezing(rollout).filter(|row| sight.freeze(row));
+        let freezes = freezes.map(|freeze| &freeze.id);
         let freezes: Vec<_> = freezes.take(freeze::NAMED).collect();
         next_steps(rollout, &aborts, &freezes, |id| self.lifts.contains_key(id))
     }
@@ -179,8 +180,9 @@ impl Seen {
     pub fn banners_over(&self, sight: &Sight<'_>, rollout: &RolloutRow) -> Vec<Banner> {
         let aborts = self.covering(rollout).filter(|abort| sight.abort(abort));
         let aborts = self.abort_banners(aborts).into_iter();
+        let freezes = self.freezing(rollout).filter(|row| sight.freeze(row));
         aborts
-            .chain(freeze::banners(self.freezing(rollout)))
+            .chain(freeze::banners(freezes))
             .chain(self.serving_banner(sight, rollout))
             .chain(self.stays_banner(sight, rollout))
             .map(|banner| sight.offer(banner))
@@ -199,9 +201,10 @@ impl Seen {
         let own = self.banners_over(sight, rollout);
         let mut beside: Vec<Banner> = Vec::new();
         for other in others.filter(|other| other.plan_ref() == plan) {
-            let aborts = self.abort_banners(self.covering(other)).into_iter();
-            let freezes = freeze::banners(self.freezing(other));
-            for banner in aborts.chain(freezes) {
+            let aborts = self.covering(other).filter(|abort| sight.abort(abort));
+            let aborts = self.abort_banners(aborts).into_iter();
+            let freezes = self.freezing(other).filter(|row| sight.freeze(row));
+            for banner in aborts.chain(freeze::banners(freezes)) {
                 let is_told = |told: &Banner| told.id == banner.id;
                 if !own.iter().any(is_told) && !beside.iter().any(is_told) {
                     beside.push(sight.offer(banner));

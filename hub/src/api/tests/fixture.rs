@@ -162,6 +162,18 @@ impl Api {
         view::rollout::view(seen, &self.state.sight(grants), row, true)
     }
 
+    /// What stands over this rollout, as one with these rights is told who starts the plan again.
+    pub(super) fn beside(
+        &self,
+        grants: &Grants,
+        row: &RolloutRow,
+        other: &RolloutRow,
+    ) -> Vec<Banner> {
+        let others = std::iter::once(other);
+        self.seen()
+            .banners_beside(&self.state.sight(grants), row, others)
+    }
+
     /// The same as one with these rights is shown it.
     pub(super) fn shown_to(&self, grants: &Grants, abort: &str, seen: &Seen) -> AbortView {
         let row = self.read(&key::abort(&abort.parse().unwrap()));

@@ -23,7 +23,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn binding(role: Role, label: &str, value: &str) -> Binding {
+pub(super) fn binding(role: Role, label: &str, value: &str) -> Binding {
     let selector = format!(r#"{{"matchLabels":{{"{label}":"{value}"}}}}"#);
     Binding {
         selector: Some(serde_json::from_str(&selector).unwrap()),
