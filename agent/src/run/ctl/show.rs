@@ -186,6 +186,10 @@ mod tests {
         let said = |answer: &Answer| done(LocalVerb::Retreat, answer, "ctl");
         assert!(said(&answer).contains("flagship cluster release eu-1"));
         answer.status.removed = true;
-        assert!(!said(&answer).contains("on the hub"), "{}", said(&answer));
+        assert!(
+            !said(&answer).contains("flagship cluster release"),
+            "{}",
+            said(&answer)
+        );
     }
 }

@@ -169,6 +169,7 @@ async fn where_a_rollout_is_about_to_replace_it_nobody_is_told_to_start_one() {
     next.id = "checkout-2".parse().unwrap();
     for (phase, there, is_named) in [
         (RolloutPhase::Pending, ClusterPhase::Waiting, false),
+        (RolloutPhase::Pending, ClusterPhase::Ordered, false),
         (RolloutPhase::Paused, ClusterPhase::Waiting, true),
         (
             RolloutPhase::Progressing {

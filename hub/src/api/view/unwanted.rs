@@ -76,7 +76,8 @@ impl Unwanted {
             | RolloutPhase::Failed
             | RolloutPhase::Superseded => false,
         };
-        let comes = self.way == Way::Start && advances && cluster.phase == ClusterPhase::Waiting;
+        let begins = cluster.phase == ClusterPhase::Waiting || cluster.phase.in_flight();
+        let comes = self.way == Way::Start && advances && begins;
         let chosen = self.rejected.is_some_and(|(digest, at)| {
             let goes_there = rollout.state.retreat.as_ref().is_some_and(|back| {
                 back.actor.is_some()
