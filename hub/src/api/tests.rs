@@ -11,6 +11,7 @@ mod heard;
 mod late;
 mod lists;
 mod metrics;
+mod offered;
 mod over;
 mod page;
 mod parts;

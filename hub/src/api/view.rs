@@ -238,7 +238,7 @@ impl Seen {
             id: MORE_ABORTS.to_owned(),
             text: count_with(rest.len(), "more abort", ["stands", "stand"]),
             since,
-            remedy: Command::flagship("abort list").into(),
+            remedy: Command::flagship("get").of("aborts").into(),
             about: About::Seen,
         });
         named.chain(more).collect()

@@ -3,11 +3,15 @@
 use flagship_proto::{
     command::{Command, OPEN, below},
     model::{AbortId, Change, FreezeId, ReturnTo},
+    words::count_with,
 };
 use flagship_waves::{Reason, RolloutPhase, Wish, allowed};
 
 use super::StartRollout;
 use crate::{auth::Right, records::RolloutRow};
+
+/// So many aborts are named with what ends them.
+const NAMED: usize = 3;
 
 /// One thing that can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +83,16 @@ pub fn next_steps(
         let end = Command::flagship("unfreeze").of(id).because();
         Step::new("unfreeze", Right::Unfreeze, end.that("lets it go on"))
     });
-    let mut steps: Vec<Step> = shows.chain(lifts).collect();
+    let mut steps: Vec<Step> = shows.take(NAMED).chain(lifts.take(NAMED)).collect();
     let stands = !steps.is_empty();
+    if let more @ 1.. = aborts.len().saturating_sub(NAMED) {
+        let more = format!(
+            "{} over it",
+            count_with(more, "more abort", ["stands", "stand"])
+        );
+        let command = Command::flagship("get").of("aborts").that(&more);
+        steps.push(Step::new("get", Right::View, command));
+    }
     steps.extend(unread(row));
     steps.extend(ends);
     let back = Wish::Retreat {

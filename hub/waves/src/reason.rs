@@ -221,6 +221,9 @@ reasons! {
     /// Waiting: one more abort stands.
     AlsoStands { abort: AbortId, actor: String, reason: String, }
         => "abort {abort} of {actor} stands too and has to be lifted as well: {}", given(reason);
+    /// Waiting: so many aborts stand besides those that are named.
+    MoreStand { more: usize, }
+        => "{} to be lifted as well", count_with(*more, "more abort", ["stands and has", "stand and have"]);
     /// Waiting: an abort is lifted and has not ended.
     WaitingForLiftsEnd { abort: AbortId, actor: String, ends: String, }
         => "abort {abort} is lifted by {actor} and ends at {ends}; then retry, or retreat or accept it now";

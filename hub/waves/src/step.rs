@@ -196,7 +196,8 @@ impl Turn<'_> {
     /// These clusters go back, and the rollout with them.
     fn retreat_from(&mut self, clusters: &[ClusterUid], retreat: Retreat) {
         let serving = self.uids(|_, cluster| cluster.touched && !cluster.returned);
-        let is_part = serving.iter().any(|uid| !clusters.contains(uid));
+        let goes_on = serving.iter().any(|uid| !clusters.contains(uid));
+        let is_part = goes_on && !clusters.is_empty();
         for uid in clusters {
             self.send_back(uid);
         }

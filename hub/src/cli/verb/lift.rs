@@ -85,7 +85,7 @@ fn words(view: &AbortView, except: &[String]) -> String {
     }
     if !narrowed.is_empty() {
         text += &format!(
-            "  nothing else of {} is stopped by it then: flagship abort list   # what is by others\n",
+            "  nothing else of {} is stopped by it then: flagship get aborts   # what is by others\n",
             view.scope
         );
         return text;

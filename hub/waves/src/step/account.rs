@@ -19,6 +19,9 @@ const CHECKPOINT: Duration = Duration::from_secs(10);
 /// How soon to look again for a report after a soak.
 const CONFIRM: Duration = Duration::from_millis(500);
 
+/// So many aborts are named besides the one that stopped it.
+const NAMED: usize = 2;
+
 impl Turn<'_> {
     pub(super) fn close_account(mut self) -> Decision {
         let activity = self.activity();
@@ -137,6 +140,8 @@ impl Turn<'_> {
             .iter()
             .rev()
             .filter(|abort| Some(&abort.id) != named);
+        let more = others.clone().count().saturating_sub(NAMED);
+        let others = others.take(NAMED);
         let others = others.map(|abort| {
             let stands = Reason::AlsoStands {
                 abort: abort.id.clone(),
@@ -145,7 +150,9 @@ impl Turn<'_> {
             };
             self.end_of(&abort.id).unwrap_or(stands)
         });
-        self.waiting.extend(others.collect::<Vec<_>>());
+        let mut others: Vec<Reason> = others.collect();
+        others.extend((more > 0).then_some(Reason::MoreStand { more }));
+        self.waiting.extend(others);
     }
 
     /// The end of an abort that a person has lifted: nobody has to lift it again.

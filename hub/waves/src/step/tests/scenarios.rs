@@ -118,6 +118,13 @@ fn of_an_abort_that_is_lifted_its_end_is_waited_for_and_no_lift() {
     assert_eq!(world.state.waiting[0].since, since, "since the abort");
     let said = world.state.waiting[0].reason.to_string();
     assert!(said.contains("is lifted by dan and ends at "), "{said}");
+    for id in ["a-3", "a-4", "a-5"] {
+        world.abort(id, AbortMode::Return, None);
+    }
+    world.settle();
+    assert_eq!(waits(&world).len(), 4, "{:?}", world.state.waiting);
+    let more = world.state.waiting[3].reason.to_string();
+    assert_eq!(more, "2 more aborts stand and have to be lifted as well");
     world.lift_all();
     world.settle();
     assert_eq!(waits(&world), ["WaitingForPerson"]);
