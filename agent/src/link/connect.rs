@@ -17,6 +17,9 @@ use crate::config::HubAddress;
 
 /// Largest message that is taken.
 const LARGEST_MESSAGE: usize = 1024 * 1024;
+
+/// The largest that is heard: a grant lists every abort that stands, and none may keep an agent from the next.
+const LARGEST_HEARD: usize = 8 * LARGEST_MESSAGE;
 /// How long connecting, the TLS handshake included, may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -87,7 +90,7 @@ async fn client(hub: &HubAddress, config: ClientConfig) -> Result<Client, Connec
             problem: causes(&error),
         })?;
     Ok(FleetLinkClient::new(channel)
-        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_decoding_message_size(LARGEST_HEARD)
         .max_encoding_message_size(LARGEST_MESSAGE))
 }
 

@@ -35,6 +35,17 @@ fn examples(help: &str) -> Vec<&str> {
 }
 
 #[test]
+fn what_lists_that_which_is_only_counted_can_be_typed() {
+    for command in [
+        "flagship get aborts",
+        "flagship get freezes",
+        "flagship get clusters",
+    ] {
+        assert!(Cli::try_parse_from(words(command)).is_ok(), "{command}");
+    }
+}
+
+#[test]
 fn every_verb_has_two_examples_that_are_understood() {
     for verb in Cli::command().get_subcommands() {
         let name = verb.get_name();
