@@ -5,9 +5,9 @@ use flagship_proto::model::{HeldWorkload, Hello, Proof, Signed};
 
 use super::Link;
 
-/// So many bytes of proofs are shown. A hub takes a message of 1 MiB, and one that does not fit is heard by
-/// nobody: an agent that shows too much would never be told to stop again.
-const PROVEN: usize = 512 * 1024;
+/// So many bytes of proofs are shown of orders, and as many of aborts. A hub takes a message of 1 MiB, and one
+/// that does not fit is heard by nobody: an agent that shows too much would never be told to stop again.
+const PROVEN: usize = 320 * 1024;
 
 /// So many aborts are shown, the newest: a hub takes no more, and tells again what is not shown.
 const SHOWN: usize = 4096;
@@ -22,6 +22,10 @@ impl Link {
             .map(|bound| (bound.term, bound.hub))
             .unwrap_or_default();
         let held = self.slots.values().filter_map(|slot| slot.in_force());
+        let mut held: Vec<_> = held.collect();
+        // The newest prove the most, here too.
+        held.sort_by_key(|release| std::cmp::Reverse(release.order().fence));
+        let mut room_of_orders = Room(PROVEN);
         let mut aborts: Vec<_> = self.aborts.value().standing.iter().collect();
         // What no hub has stored is known by its proof alone; of the rest the newest prove the most.
         aborts.sort_by_key(|(_, kept)| {
@@ -35,10 +39,11 @@ impl Link {
             term,
             hub,
             held: held
+                .into_iter()
                 .map(|release| HeldWorkload {
                     workload: release.order().workload.clone(),
                     fence: release.order().fence,
-                    proof: room.proof(&release.order),
+                    proof: room_of_orders.proof(&release.order),
                 })
                 .collect(),
             aborts: aborts

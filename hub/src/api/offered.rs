@@ -57,11 +57,17 @@ impl Sight<'_> {
         let there = || {
             let abort = Command::flagship("abort").of("--cluster").of(&one.cluster);
             match one.done {
-                true => abort.of("--retreat").because(),
-                false => abort.because(),
+                true => {
+                    let back = abort.of("--retreat").because();
+                    back.that("takes back whatever had succeeded in that cluster")
+                }
+                false => {
+                    let stop = abort.because();
+                    stop.that("takes back whatever is in flight in that cluster")
+                }
             }
         };
-        let there = self.stops_in(&one.cluster).then(|| there().to_string());
+        let there = self.stops_in(&one.cluster).then(there);
         let own = own.map(str::to_owned).or(there);
         one.command = match own.filter(|_| one.stuck.is_none()) {
             Some(own) => own,

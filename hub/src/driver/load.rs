@@ -226,7 +226,7 @@ impl Loaded {
             let asked = rollout.open_requests().next().is_some();
             // Whoever is in its lane is brought to an end, though another rollout has Succeeded since: until
             // then it keeps the cluster from that one.
-            let catches_up = rollout.state.catch_up.is_some();
+            let catches_up = rollout.state.is_lane_busy();
             !rollout.state.is_over()
                 || asked
                 || catches_up

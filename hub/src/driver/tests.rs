@@ -141,6 +141,12 @@ impl Hub {
         self.pass_at(at(self.at))
     }
 
+    fn passes(&mut self, number: usize) {
+        for _ in 0..number {
+            self.pass().unwrap();
+        }
+    }
+
     fn pass_at(&mut self, now: Tick) -> Result<Duration, DriverError> {
         let presences = self.presence(now);
         self.driver

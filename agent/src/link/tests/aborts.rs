@@ -250,6 +250,10 @@ fn however_many_aborts_are_kept_what_an_agent_shows_fits_a_message_and_names_the
     let proven = shown.iter().take_while(|(_, proof)| proof.is_some());
     let proven = proven.count();
     assert!((200..4096).contains(&proven), "{proven}");
+    assert!(
+        hello.held.iter().all(|held| held.proof.is_some()),
+        "they have their own room"
+    );
     let message = flagship_proto::wire::Hello::from(hello);
     let size = message.encoded_len();
     assert!(size < 1024 * 1024, "{size}");

@@ -119,7 +119,7 @@ async fn ensure(
     scale: Scale,
 ) -> Result<(), ActError> {
     let digest = startable(shared, workload, &revision).await;
-    take(shared, workload, revision, scale, digest).await
+    take(shared, workload, (revision, scale), digest, None).await
 }
 
 /// The digest of a version that can be started here as it was ordered, else why it cannot.
@@ -157,34 +157,27 @@ pub(super) async fn again(shared: &Arc<Shared>) {
     };
     for (workload, failed) in failed {
         let digest = startable(shared, &workload, &failed.revision).await;
-        let is_wanted = |failed: &Failed| {
-            let state = shared.lock();
-            let known = state.workloads.get(&workload);
-            let now = known.and_then(|known| known.failed.get(&failed.revision.version));
-            now == Some(failed)
-        };
-        if digest.as_ref() == Err(&failed.why) || !is_wanted(&failed) {
+        if digest.as_ref() == Err(&failed.why) {
             continue;
         }
         if digest.is_ok() {
             info!(%workload, version = failed.revision.version, "a version can be started again");
         }
-        let Failed {
-            revision, scale, ..
-        } = failed;
-        if let Err(error) = take(shared, &workload, revision, scale, digest).await {
+        let wanted = (failed.revision.clone(), failed.scale);
+        if let Err(error) = take(shared, &workload, wanted, digest, Some(&failed)).await {
             warn!(%workload, %error, "a version that can be started again");
         }
     }
 }
 
-/// Has a version run at a scale, or notes why it cannot be started.
+/// Has a version run at a scale, or notes why it cannot be started. Of what had `failed` only if it is wanted as
+/// it was then: it may have been stopped meanwhile.
 async fn take(
     shared: &Arc<Shared>,
     workload: &WorkloadRef,
-    revision: Revision,
-    scale: Scale,
+    (revision, scale): (Revision, Scale),
     digest: Result<Digest, String>,
+    failed: Option<&Failed>,
 ) -> Result<(), ActError> {
     let version = &revision.version;
     let changed = {
@@ -192,6 +185,9 @@ async fn take(
         let Some(known) = state.workloads.get_mut(workload) else {
             return Err(ActError::UnknownWorkload(workload.clone()));
         };
+        if failed.is_some_and(|failed| known.failed.get(version) != Some(failed)) {
+            return Ok(());
+        }
         match digest {
             Ok(digest) => {
                 known.failed.remove(version);

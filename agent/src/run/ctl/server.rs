@@ -281,8 +281,8 @@ fn hub(link: &Link) -> String {
         }
         Session::Opened | Session::Greeted => "connecting".to_owned(),
         Session::Closed => match link.barred() {
-            Some(why) => format!("not connected: {why}"),
-            None => "not connected: what has a lease advances until it ends, for up to its length; a hold or a retreat here acts now".to_owned(),
+            Some(why) if link.is_removed() => format!("not connected: {why}"),
+            Some(_) | None => "not connected: what has a lease advances until it ends, for up to its length; a hold or a retreat here acts now".to_owned(),
         },
         Session::Over(hangup) => format!("not connected: {}", hangup.reason),
     }

@@ -52,6 +52,7 @@ pub fn view(seen: &Seen, row: &ClusterRow, quarantine: Option<String>) -> Cluste
                 Some(left) => left_there(has, left),
                 None => workload(&row.name, has, seen.report(&row.uid, &has.workload)),
             })
+            .chain(unlisted(row))
             .collect(),
     }
 }
@@ -62,6 +63,21 @@ fn left<'a>(row: &'a ClusterRow, workload: &WorkloadRef) -> Option<&'a LeftCanar
         ClusterState::Removed { left, .. } => left.iter().find(|one| one.workload == *workload),
         ClusterState::Pending | ClusterState::Active | ClusterState::Quarantined { .. } => None,
     }
+}
+
+/// Those of workloads that its inventory did not name.
+fn unlisted(row: &ClusterRow) -> Vec<WorkloadView> {
+    let ClusterState::Removed { left, .. } = &row.state else {
+        return Vec::new();
+    };
+    let left = left.iter().filter(|one| !row.has_workload(&one.workload));
+    let has = |left: &LeftCanary| InventoryWorkload {
+        workload: left.workload.clone(),
+        version: None,
+        digest: None,
+        initial: None,
+    };
+    left.map(|left| left_there(&has(left), left)).collect()
 }
 
 /// The same as a view.
@@ -162,7 +178,7 @@ pub fn unconfirmed_banner(seen: &Seen) -> Option<Banner> {
     };
     Some(Banner {
         kind: "unconfirmed".to_owned(),
-        id: "hub".to_owned(),
+        id: "unconfirmed".to_owned(),
         text: format!(
             "history went back: nothing advances in {}{more} until a person confirms that they are members",
             names.join(", ")

@@ -65,7 +65,7 @@ fn behind_banner(why: &str, sees_all: bool, recover: &Command, since: Timestamp)
     };
     Banner {
         kind: "behind".to_owned(),
-        id: "hub".to_owned(),
+        id: "behind".to_owned(),
         text: format!("the hub gives no orders and no leases: {cause}"),
         since,
         remedy: format!(

@@ -136,6 +136,13 @@ fn a_line_is_written_only_where_an_abort_was_lifted_and_for_no_other_banner() {
     assert_eq!(lines.matches("was lifted").count(), 1, "{lines}");
     assert!(lines.contains("abort abort of it was lifted"), "{lines}");
     assert!(lines.contains("the hub gives orders again"), "{lines}");
+    let mut ended = rolling();
+    ended.ended = true;
+    let lines = watching::changes(Some(&before), &ended, at(301)).join("\n");
+    assert!(
+        !lines.contains("orders again") && !lines.contains("confirmed"),
+        "{lines}"
+    );
 }
 
 #[test]

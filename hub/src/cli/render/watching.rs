@@ -195,7 +195,9 @@ pub fn changes(before: Option<&RolloutView>, view: &RolloutView, now: Timestamp)
                 "freeze" => format!("{at} freeze {} has ended", banner.id),
                 "abort" | "lifted" if counts(MORE_ABORTS) => continue,
                 "abort" | "lifted" => format!("{at} abort {} was lifted", banner.id),
-                "unconfirmed" => format!("{at} its clusters are confirmed as members"),
+                // What has ended waits for neither any more, and tells of none.
+                "unconfirmed" | "behind" if view.ended => continue,
+                "unconfirmed" => format!("{at} nothing in it waits to be confirmed any more"),
                 "behind" => format!("{at} the hub gives orders again"),
                 _ => continue,
             });

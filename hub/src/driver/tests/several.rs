@@ -55,46 +55,61 @@ fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
 /// it from the newer one for ever.
 #[test]
 fn who_catches_up_with_a_rollout_is_brought_to_an_end_though_another_has_succeeded_since() {
-    let mut hub = Hub::new();
-    hub.join("a");
-    hub.start();
-    hub.pass().unwrap();
-    hub.succeed("a");
-    while !hub.rollout().state.is_over() {
+    for succeeds in [true, false] {
+        let mut hub = Hub::new();
+        hub.join("a");
+        hub.start();
         hub.pass().unwrap();
+        hub.succeed("a");
+        while !hub.rollout().state.is_over() {
+            hub.pass().unwrap();
+        }
+        hub.join("b");
+        hub.passes(3);
+        let lane = hub.rollout().state.catch_up.clone().unwrap();
+        assert_eq!(lane.uid, uid("b"));
+        let good = key::last_good(&workload());
+        let good: Stored<LastGoodRow> = hub.store.read(&good).unwrap().unwrap();
+        let newer = LastGoodRow {
+            good: GoodVersion {
+                rollout: "checkout-2".parse().unwrap(),
+                change: Change::Version("1.2.0".into()),
+                ..good.value.good.clone()
+            },
+            ..good.to_value()
+        };
+        commit(&hub.store, Txn::new().put(&newer));
+        hub.join("c");
+        hub.succeed("b");
+        let of = key::report(&uid("b"), &workload());
+        let report: Stored<ReportRow> = hub.store.read(&of).unwrap().unwrap();
+        let mut report = report.to_value();
+        if !succeeds {
+            let status = &mut report.status;
+            (status.phase, status.weight) = (Phase::Failed, Weight::ZERO);
+            status.observed = Some(Weight::ZERO);
+            status.primary_version = Some("1.0.0".into());
+            status.primary_digest = Some(Digest::of(b"1.0.0"));
+            commit(&hub.store, Txn::new().put(&report));
+        }
+        hub.passes(3);
+        if !succeeds {
+            // It says that it is back under the order that sent it there.
+            let order = key::order(&uid("b"), &workload());
+            let order: Stored<OrderRow> = hub.store.read(&order).unwrap().unwrap();
+            assert_eq!(order.unplaced().intent, Intent::Retreat);
+            report.status.fence = order.order().fence;
+            report.status.intent = Some(Intent::Retreat);
+            report.seq += 1;
+            commit(&hub.store, Txn::new().put(&report));
+            hub.passes(3);
+        }
+        let state = hub.rollout().state.clone();
+        assert!(state.catch_up.is_none(), "it takes nobody else: {state:?}");
+        let claim = key::claim(&workload(), &uid("b"));
+        let claim = hub.store.get(&claim).unwrap();
+        assert!(claim.is_none(), "{succeeds}: {state:?}");
     }
-    hub.join("b");
-    for _ in 0..3 {
-        hub.pass().unwrap();
-    }
-    let lane = hub.rollout().state.catch_up.clone().unwrap();
-    assert_eq!(lane.uid, uid("b"));
-    let good: Stored<LastGoodRow> = hub
-        .store
-        .read(&key::last_good(&workload()))
-        .unwrap()
-        .unwrap();
-    let newer = LastGoodRow {
-        good: GoodVersion {
-            rollout: "checkout-2".parse().unwrap(),
-            change: Change::Version("1.2.0".into()),
-            ..good.value.good.clone()
-        },
-        ..good.to_value()
-    };
-    commit(&hub.store, Txn::new().put(&newer));
-    hub.join("c");
-    hub.succeed("b");
-    for _ in 0..3 {
-        hub.pass().unwrap();
-    }
-    let state = hub.rollout().state.clone();
-    assert!(
-        state.catch_up.is_none(),
-        "its lane takes nobody else: {state:?}"
-    );
-    let claim = key::claim(&workload(), &uid("b"));
-    assert!(hub.store.get(&claim).unwrap().is_none());
 }
 
 #[test]

@@ -88,9 +88,21 @@ impl RolloutState {
     pub fn catching_up(&self) -> impl Iterator<Item = &ClusterState> {
         let succeeded = self.phase == RolloutPhase::Succeeded;
         let clusters = self.clusters.iter().filter(move |(uid, cluster)| {
-            succeeded && (cluster.phase.in_flight() || self.is_in_lane(uid))
+            let lane = self.catch_up.as_ref();
+            let comes_here =
+                lane.is_some_and(|lane| lane.uid == **uid && lane.change == self.change);
+            succeeded && (cluster.phase.in_flight() || comes_here)
         });
         clusters.map(|(_, cluster)| cluster)
+    }
+
+    /// Whether a rollout that Succeeded still moves a cluster: one in its lane, or one on its way back from there.
+    pub fn is_lane_busy(&self) -> bool {
+        let mut clusters = self.clusters.values();
+        let goes_back =
+            |cluster: &ClusterState| matches!(cluster.phase, ClusterPhase::Retreating { .. });
+        self.phase == RolloutPhase::Succeeded
+            && (self.catch_up.is_some() || clusters.any(goes_back))
     }
 
     /// Whether a cluster is in the catch-up lane, whatever its phase was before.

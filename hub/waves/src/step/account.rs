@@ -136,12 +136,15 @@ impl Turn<'_> {
     fn name_the_other_aborts(&mut self) {
         let named = self.state.aborted.as_ref().map(|aborted| &aborted.id);
         let standing = self.oldest_first();
-        let others = standing
-            .iter()
-            .rev()
-            .filter(|abort| Some(&abort.id) != named);
-        let more = others.clone().count().saturating_sub(NAMED);
-        let others = others.take(NAMED);
+        let others = standing.iter().rev();
+        let mut others: Vec<_> = others.filter(|abort| Some(&abort.id) != named).collect();
+        // Those that somebody has to lift come first.
+        others.sort_by_key(|abort| self.end_of(&abort.id).is_some());
+        let rest = others.iter().skip(NAMED);
+        let more = rest
+            .filter(|abort| self.end_of(&abort.id).is_none())
+            .count();
+        let others = others.into_iter().take(NAMED);
         let others = others.map(|abort| {
             let stands = Reason::AlsoStands {
                 abort: abort.id.clone(),

@@ -12,7 +12,7 @@ use crate::{
     decision::Action,
     fleet::Member,
     reason::Reason,
-    state::{CatchUp, ClusterPhase, ClusterState, RolloutPhase, RolloutState},
+    state::{CatchUp, ClusterPhase, ClusterState, RolloutPhase},
 };
 
 impl Turn<'_> {
@@ -30,7 +30,7 @@ impl Turn<'_> {
         // cluster from every later rollout.
         let is_over = self.before.phase == RolloutPhase::Succeeded
             && self.state.phase == RolloutPhase::Succeeded;
-        if is_over && is_busy(self.before) && !is_busy(&self.state) {
+        if is_over && self.before.is_lane_busy() && !self.state.is_lane_busy() {
             self.actions.push(Action::ReleaseClaims);
         }
     }
@@ -176,13 +176,6 @@ impl Turn<'_> {
         let stopped = self.covered(uid) || self.frozen_at(uid).is_some();
         skipped && after_its_wave && free && !cluster.barred && !stopped
     }
-}
-
-/// Whether a rollout that Succeeded still moves a cluster.
-fn is_busy(state: &RolloutState) -> bool {
-    let mut clusters = state.clusters.values();
-    state.catch_up.is_some()
-        || clusters.any(|cluster| matches!(cluster.phase, ClusterPhase::Retreating { .. }))
 }
 
 fn runs_already(member: &Member, change: &Change) -> bool {

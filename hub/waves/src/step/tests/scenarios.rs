@@ -118,13 +118,21 @@ fn of_an_abort_that_is_lifted_its_end_is_waited_for_and_no_lift() {
     assert_eq!(world.state.waiting[0].since, since, "since the abort");
     let said = world.state.waiting[0].reason.to_string();
     assert!(said.contains("is lifted by dan and ends at "), "{said}");
-    for id in ["a-3", "a-4", "a-5"] {
+    for id in ["a-3", "a-4", "a-5", "a-6", "a-7"] {
         world.abort(id, AbortMode::Return, None);
     }
     world.settle();
     assert_eq!(waits(&world).len(), 4, "{:?}", world.state.waiting);
     let more = world.state.waiting[3].reason.to_string();
     assert_eq!(more, "2 more aborts stand and have to be lifted as well");
+    assert_eq!(
+        waits(&world)[1],
+        "AlsoStands",
+        "who has to be lifted comes first"
+    );
+    world.lift_later();
+    world.settle();
+    assert_eq!(waits(&world), ["WaitingForLiftsEnd"; 3]);
     world.lift_all();
     world.settle();
     assert_eq!(waits(&world), ["WaitingForPerson"]);
