@@ -267,10 +267,23 @@ mod tests {
         command.spawn().unwrap()
     }
 
+    /// Waits until a program has taken the place of the process that started it: until then it has no environment.
+    fn has_begun(pid: u32) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        let environment = || fs::read(format!("/proc/{pid}/environ")).unwrap();
+        while environment().is_empty() {
+            assert!(std::time::Instant::now() < deadline, "{pid} does not begin");
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn trap_23_a_process_that_leads_no_group_is_not_taken_for_one_and_alone_is_signalled() {
         let (mut leader, mut member) = (child(Some(0)), child(None));
         let wanted = |token: &str| (token == "the-mark-of-a-test").then_some(());
+        for one in [&leader, &member] {
+            has_begun(one.id());
+        }
         let found: Vec<_> = started_with(wanted).map(|(id, ())| id.pid).collect();
         assert_eq!(found, [i32::try_from(leader.id()).unwrap()]);
         for one in [&mut leader, &mut member] {
