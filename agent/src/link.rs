@@ -36,8 +36,8 @@ mod witness;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use flagship_proto::model::{
-    AgentMessage, ClusterName, ClusterUid, Evidence, FleetId, Incarnation, Intent, Inventory, Mono,
-    Position, Tick, WorkloadRef, WorkloadStatus,
+    AgentMessage, ClusterName, ClusterUid, Evidence, FleetId, Goodbye, GoodbyeCode, Incarnation,
+    Intent, Inventory, Mono, Position, Tick, WorkloadRef, WorkloadStatus,
 };
 
 pub use permission::{NoLease, Permission, Why};
@@ -84,9 +84,7 @@ pub struct Link {
     receipts: Receipts,
     session: Session,
     /// Why `continue` may not be used: a hub that was heard said so.
-    barred: Option<String>,
-    /// The hub has let this cluster go.
-    removed: bool,
+    barred: Option<Goodbye>,
     /// Whether the incarnation was raised on the hub's word in this run (S13).
     raised: bool,
 }
@@ -138,7 +136,6 @@ impl Link {
             receipts: Receipts::default(),
             session: Session::Closed,
             barred: None,
-            removed: false,
             raised: false,
         };
         // An abort may have been kept by a run that ended before its releases were.
@@ -161,14 +158,11 @@ impl Link {
         &self.session
     }
 
-    /// Whether the hub has let this cluster go, if it said so last.
-    pub fn is_removed(&self) -> bool {
-        self.removed
-    }
-
-    /// Why the hub let this agent in no more, if it said so last.
-    pub fn barred(&self) -> Option<&str> {
-        self.barred.as_deref()
+    /// In the hub's words that it has let this cluster go, if it said so last.
+    pub fn removed(&self) -> Option<&str> {
+        let goodbye = self.barred.as_ref();
+        let removed = goodbye.filter(|goodbye| goodbye.code == GoodbyeCode::Removed);
+        removed.map(|goodbye| goodbye.message.as_str())
     }
 
     /// New keys: after a renewal or a new enrolment.

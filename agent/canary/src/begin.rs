@@ -54,16 +54,12 @@ impl Work<'_> {
     /// Takes up the order's run if it is another one than the status is about. What is still in
     /// flight goes back first.
     pub(crate) fn adopt(&mut self) {
+        if self.is_same_run() {
+            return;
+        }
         let Some(target) = self.seen.target.clone() else {
             return;
         };
-        let same = self.next.run.as_ref().is_some_and(|run| run.is_of(&target));
-        if same {
-            if let Some(run) = &mut self.next.run {
-                run.fence = run.fence.max(target.fence);
-            }
-            return;
-        }
         let by = || Reason::Superseded {
             by: format!("{} (attempt {})", target.change.version, target.attempt),
         };

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ask::{Asking, Slot},
-    observation::Target,
-    observation::{Revision, Totals},
+    observation::{Revision, Target, Totals},
     reason::Reason,
 };
 

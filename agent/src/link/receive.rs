@@ -113,7 +113,6 @@ impl Link {
             behind,
         };
         self.barred = None;
-        self.removed = false;
         self.leases.opened(now.mono);
         self.receipts.opened();
         let all: Vec<_> = self.seen.values().map(|seen| seen.status.clone()).collect();
@@ -285,22 +284,18 @@ impl Link {
         match goodbye.code {
             GoodbyeCode::NotLeading | GoodbyeCode::Draining | GoodbyeCode::BadMessage => {}
             GoodbyeCode::CertificateExpired => then = Then::Reenrol,
-            GoodbyeCode::HubBehind => self.barred = Some(goodbye.message.clone()),
-            GoodbyeCode::NewerSession | GoodbyeCode::Quarantined => {
-                self.barred = Some(goodbye.message.clone());
+            GoodbyeCode::HubBehind => self.barred = Some(goodbye.clone()),
+            GoodbyeCode::NewerSession | GoodbyeCode::Quarantined | GoodbyeCode::Removed => {
                 then = Then::Rarely;
             }
-            GoodbyeCode::Removed => {
-                self.leases.ended(&goodbye.message);
-                self.removed = true;
-                self.barred = Some(goodbye.message.clone());
-                then = Then::Rarely;
-            }
-            GoodbyeCode::OldIncarnation if self.raised => {
-                self.barred = Some(goodbye.message.clone());
-                then = Then::Rarely;
-            }
+            GoodbyeCode::OldIncarnation if self.raised => then = Then::Rarely,
             GoodbyeCode::OldIncarnation => self.rise_above(goodbye.highest),
+        }
+        if then == Then::Rarely {
+            self.barred = Some(goodbye.clone());
+        }
+        if goodbye.code == GoodbyeCode::Removed {
+            self.leases.ended(&goodbye.message);
         }
         self.session = Session::Over(Hangup {
             reason: format!("the hub ended the session: {}", goodbye.message),

@@ -263,7 +263,7 @@ fn view(link: &mut Link, now: Tick) -> StatusView {
     StatusView {
         cluster: link.member().cluster.to_string(),
         hub: hub(link),
-        removed: link.is_removed(),
+        removed: link.removed().is_some(),
         audit: link
             .witness()
             .complaint
@@ -280,9 +280,9 @@ fn hub(link: &Link) -> String {
             "connected to a hub that is behind what was seen: nothing advances".to_owned()
         }
         Session::Opened | Session::Greeted => "connecting".to_owned(),
-        Session::Closed => match link.barred() {
-            Some(why) if link.is_removed() => format!("not connected: {why}"),
-            Some(_) | None => "not connected: what has a lease advances until it ends, for up to its length; a hold or a retreat here acts now".to_owned(),
+        Session::Closed => match link.removed() {
+            Some(why) => format!("not connected: {why}"),
+            None => "not connected: what has a lease advances until it ends, for up to its length; a hold or a retreat here acts now".to_owned(),
         },
         Session::Over(hangup) => format!("not connected: {}", hangup.reason),
     }

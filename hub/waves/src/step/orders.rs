@@ -54,19 +54,13 @@ impl Turn<'_> {
         let cluster = self.state.clusters.get(uid);
         let has_finished = cluster.is_some_and(|cluster| cluster.phase.succeeded());
         (member.claimed_by_another && !(is_last_word && self.is_ordered_here(uid)))
-            || (has_finished && !self.in_lane(uid) && self.is_ordered_by_another(uid))
+            || (has_finished && !self.state.is_in_lane(uid) && self.is_ordered_by_another(uid))
     }
 
     fn is_lanes_business(&self, uid: &ClusterUid, cluster: &ClusterState) -> bool {
         self.state.phase == RolloutPhase::Succeeded
-            && (self.in_lane(uid) || matches!(cluster.phase, ClusterPhase::Retreating { .. }))
-    }
-
-    fn in_lane(&self, uid: &ClusterUid) -> bool {
-        self.state
-            .catch_up
-            .as_ref()
-            .is_some_and(|lane| lane.uid == *uid)
+            && (self.state.is_in_lane(uid)
+                || matches!(cluster.phase, ClusterPhase::Retreating { .. }))
     }
 
     fn wanted(&self, uid: &ClusterUid, cluster: &ClusterState) -> Option<Wanted> {
