@@ -18,7 +18,7 @@ use super::{
     plans::plan_ref,
     tag::Tagged,
     types::{AcceptRequest, Empty, HistoryView, List, RetreatRequest, RolloutView, StartRequest},
-    view::{Seen, plain, rollout},
+    view::{Seen, halted::NO_ORDERS, plain, rollout},
 };
 use crate::{
     auth::Grants,
@@ -132,8 +132,7 @@ fn not_halted(state: &ApiState, verb: &str) -> Result<(), ApiError> {
     if state.fleet.behind().is_none() {
         return Ok(());
     }
-    let why =
-        "the hub gives no orders and no leases: its store is older than what agents have seen";
+    let why = format!("{NO_ORDERS}: its store is older than what agents have seen");
     Err(
         ApiError::new(StatusCode::CONFLICT, "hub.behind", why).remedy(&format!(
             "flagship status says what ends that; {verb} it then"

@@ -151,7 +151,7 @@ fn of_the_hub(state: &ApiState, seen: &Seen, sight: &Sight<'_>, data: &str) -> V
     let mut banners: Vec<Banner> = cluster::unconfirmed_banner(seen).into_iter().collect();
     let mut local = cluster::local_banners(seen);
     local.retain(|banner| sight.banner(banner));
-    banners.extend(cluster::shared_out(local));
+    banners.extend(cluster::shared_out(&local));
     let complaints = state.fleet.audit_complaints();
     banners.extend(complaints.into_iter().map(|(cluster, what)| Banner {
         kind: "audit".to_owned(),

@@ -3,7 +3,7 @@
 pub mod abort;
 pub mod cluster;
 pub mod freeze;
-mod halted;
+pub mod halted;
 pub mod heard;
 mod named;
 mod not_fixed;
@@ -23,7 +23,7 @@ use std::{
 use flagship_proto::{
     command::Command,
     model::{AbortId, ClusterUid, Scope, Tick, WorkloadRef, lease::DEFAULT_LEASE},
-    words::{count_with, given},
+    words::given,
 };
 
 use super::{
@@ -31,7 +31,7 @@ use super::{
     sight::Sight,
     types::{About, Banner, MORE_ABORTS},
 };
-use named::{scope, shared};
+use named::{counted, scope, shared};
 
 use crate::{
     fleet::{Behind, Presence, Unstored},
@@ -232,15 +232,9 @@ impl Seen {
         let of = |row: &'a Stored<AbortRow>| (row.unplaced().actor.as_str(), row.unplaced().at);
         let (named, rest) = shared(standing.collect(), NAMED, of);
         let named = named.into_iter().map(|row| self.abort_banner(row));
-        let since = rest.iter().map(|row| row.unplaced().at).min();
-        let more = since.map(|since| Banner {
-            kind: MORE_ABORTS.to_owned(),
-            id: MORE_ABORTS.to_owned(),
-            text: count_with(rest.len(), "more abort", ["stands", "stand"]),
-            since,
-            remedy: Command::flagship("get").of("aborts").into(),
-            about: About::Seen,
-        });
+        let since = rest.iter().map(|row| row.unplaced().at);
+        let remedy = Command::flagship("get").of("aborts").into();
+        let more = counted((MORE_ABORTS, MORE_ABORTS), "more abort", since, remedy);
         named.chain(more).collect()
     }
 

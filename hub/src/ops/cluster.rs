@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use flagship_proto::{
     model::{
-        ClusterName, ClusterUid, Intent, OnDisconnect, Order, Tick, WorkloadRef, lease::Bound,
+        ClusterName, ClusterUid, Intent, OnDisconnect, Order, Tick, WorkloadRef, WorkloadStatus,
+        lease::Bound,
     },
     words::moment,
 };
@@ -164,15 +165,14 @@ impl Ops {
             caller.insist_on_reason("removing a cluster with a canary in flight")?;
         }
         let mut next = row.to_value();
-        let left = self.left_in(&row.uid, now)?;
+        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(&row.uid))?;
+        let left = self.left_in(&row.uid, &reports, now)?;
         // What serves there is known from its reports, which go.
         for has in &mut next.inventory.workloads {
-            let of = key::report(&row.uid, &has.workload);
-            if let Some(report) = self.store.read::<ReportRow>(&of)?
-                && let Some(version) = &report.status.primary_version
-            {
-                has.version = Some(version.clone());
-                has.digest = report.status.primary_digest;
+            let report = report_of(&reports, &has.workload);
+            if let Some(version) = report.and_then(|status| status.primary_version.clone()) {
+                has.version = Some(version);
+                has.digest = report.and_then(|status| status.primary_digest);
             }
         }
         next.state = ClusterState::Removed { at: now.wall, left };
@@ -203,8 +203,12 @@ impl Ops {
     }
 
     /// What is in flight in a cluster, or begins there yet.
-    fn left_in(&self, uid: &ClusterUid, now: Tick) -> Result<Vec<LeftCanary>, OpError> {
-        let reports: Vec<Stored<ReportRow>> = self.store.read_all(&key::reports_of(uid))?;
+    fn left_in(
+        &self,
+        uid: &ClusterUid,
+        reports: &[Stored<ReportRow>],
+        now: Tick,
+    ) -> Result<Vec<LeftCanary>, OpError> {
         let orders: Vec<Stored<OrderRow>> = self.store.read_all(&key::orders_of(uid))?;
         let longest = self.longest_lease_out(now);
         let of = |workload: &WorkloadRef| {
@@ -218,9 +222,7 @@ impl Ops {
         let mut left: Vec<LeftCanary> = left.collect();
         for row in &orders {
             let order = row.order();
-            let mut reports = reports.iter();
-            let report = reports.find(|report| report.status.workload == order.workload);
-            let status = report.map(|report| &report.status);
+            let status = report_of(reports, &order.workload);
             let is_told = left.iter().any(|one| one.workload == order.workload);
             let begins = order.intent == Intent::Run && doing(&order, status) == Doing::InFlight;
             if begins && !is_told {
@@ -271,6 +273,15 @@ impl Ops {
         found.dedup();
         Ok(found)
     }
+}
+
+/// What is reported of a workload.
+fn report_of<'a>(
+    reports: &'a [Stored<ReportRow>],
+    workload: &WorkloadRef,
+) -> Option<&'a WorkloadStatus> {
+    let mut statuses = reports.iter().map(|row| &row.status);
+    statuses.find(|status| status.workload == *workload)
 }
 
 /// Until when a canary may advance whose agent hears nothing any more.

@@ -22,7 +22,7 @@ pub fn doing(order: &Order, status: Option<&WorkloadStatus>) -> Doing {
     let answer = status.filter(|status| status.fence >= order.fence);
     let serves = |status: &WorkloadStatus| {
         let is_own = status.rollout.as_ref() == Some(&order.rollout);
-        let share = status.observed.unwrap_or(status.weight);
+        let share = status.share();
         // What an earlier rollout brought goes back before this order is taken up.
         let is_meant = is_own || status.phase == Phase::Failed;
         status.phase.is_active() || is_meant && share > Weight::ZERO

@@ -87,13 +87,13 @@ impl Ops {
         let mut txn = Txn::new()
             .exists(key::abort(&args.abort))
             .absent(key::lift(&args.abort));
-        self.parts_fit(&args.except, now)?;
+        let standing = standing_aborts(&self.store, now.wall)?;
+        self.parts_fit(&args.except, &standing)?;
         let mut parts = Vec::new();
         for (number, scope) in args.except.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             parts.push(self.narrower(caller, &abort, scope, number, now)?);
         }
-        let standing = standing_aborts(&self.store, now.wall)?;
         let standing: Vec<&AbortRow> = standing.iter().map(|row| &*row.value).collect();
         self.parts_have_room(&parts, &standing)?;
         let narrowed_to: Vec<AbortId> = parts.iter().map(|row| row.id().clone()).collect();
@@ -267,7 +267,7 @@ impl Ops {
 
     /// Refuses parts that are named twice, or more of them than aborts may stand: each is shown by every
     /// agent that connects. One for one fits where a few end already.
-    fn parts_fit(&self, parts: &[Scope], now: Tick) -> Result<(), OpError> {
+    fn parts_fit(&self, parts: &[Scope], all: &[Stored<AbortRow>]) -> Result<(), OpError> {
         // Of more parts than are taken only the first is compared with the others.
         let compared = if parts.len() > MOST_STANDING {
             1
@@ -281,7 +281,6 @@ impl Ops {
                 .in_field("except")
                 .try_this("name each part once"));
         }
-        let all = standing_aborts(&self.store, now.wall)?;
         let standing = all.len();
         let ends =
             |row: &&Stored<AbortRow>| !matches!(self.store.get(&key::lift(row.id())), Ok(None));

@@ -342,7 +342,7 @@ impl Survey {
             // What was told since may not have been heard there.
             weight: last
                 .filter(|last| last.rollout.as_ref() == Some(&order.rollout))
-                .map(|last| last.observed.unwrap_or(last.weight)),
+                .map(WorkloadStatus::share),
             not_after: order.not_after,
         };
         (doing(order, last), found)

@@ -56,7 +56,7 @@ impl LeftCanary {
             workload: status.workload.clone(),
             rollout: status.rollout.clone(),
             phase: status.phase,
-            weight: status.observed.unwrap_or(status.weight),
+            weight: status.share(),
         })
     }
 

@@ -221,6 +221,11 @@ impl WorkloadStatus {
         rest + words.map(String::len).sum::<usize>() + acts.sum::<usize>()
     }
 
+    /// The share of traffic on the change: as it was read back, else as it is wanted.
+    pub fn share(&self) -> Weight {
+        self.observed.unwrap_or(self.weight)
+    }
+
     /// The local hold or retreat that stands, if one does.
     pub fn local_control(&self) -> Option<&LocalAct> {
         local::standing(&self.local)

@@ -2,17 +2,13 @@
 
 use super::{
     fixture::Api,
-    sight::{in_two_regions, stop},
+    sight::{in_two_regions, json, stop},
 };
 use crate::{
     auth::Role,
     records::{RolloutRow, key},
     store::Txn,
 };
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap()
-}
 
 #[tokio::test]
 async fn where_a_version_is_taken_back_in_part_those_that_go_on_with_it_are_named() {

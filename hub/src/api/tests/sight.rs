@@ -19,7 +19,7 @@ use crate::{
     store::Txn,
 };
 
-fn json(text: &str) -> Value {
+pub(super) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 

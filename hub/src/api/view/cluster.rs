@@ -1,14 +1,14 @@
 //! A cluster as a view: whether it takes part, when it was heard, what it runs.
 
-use std::collections::BTreeMap;
-
 use flagship_proto::{
     command::Command,
     model::{ClusterName, InventoryWorkload, LocalAct, WorkloadRef},
-    words::count_with,
 };
 
-use super::Seen;
+use super::{
+    Seen,
+    named::{counted, shared},
+};
 use crate::{
     api::types::{About, Banner, ClusterView, LocalView, REMOVED, Why, WorkloadView},
     records::{ClusterRow, ClusterState, LeftCanary, ReportRow},
@@ -221,30 +221,12 @@ pub fn local_banners(seen: &Seen) -> Vec<Banner> {
 }
 
 /// Some of these, and how many more there are: no cluster's hide what others say.
-pub fn shared_out(mut banners: Vec<Banner>) -> Vec<Banner> {
-    if banners.len() <= MOST {
-        return banners;
-    }
-    let mut of_cluster: BTreeMap<String, usize> = BTreeMap::new();
-    let mut place = |banner: &Banner| {
-        let place = of_cluster.entry(banner.id.clone()).or_default();
-        *place += 1;
-        *place
-    };
-    let places: Vec<usize> = banners.iter().map(&mut place).collect();
-    let mut placed: Vec<(usize, Banner)> = places.into_iter().zip(banners).collect();
-    placed.sort_by_key(|(place, _)| *place);
-    banners = placed.into_iter().map(|(_, banner)| banner).collect();
-    let rest = banners.split_off(MOST);
-    banners.extend(rest.iter().map(|one| one.since).min().map(|since| Banner {
-        kind: "local".to_owned(),
-        id: "more".to_owned(),
-        text: count_with(rest.len(), "more local control", ["stands", "stand"]),
-        since,
-        remedy: Command::flagship("get").of("clusters").that("says where"),
-        about: About::Seen,
-    }));
-    banners
+pub fn shared_out(banners: &[Banner]) -> Vec<Banner> {
+    let (named, rest) = shared(banners.iter().collect(), MOST, |one| (one.id.as_str(), ()));
+    let since = rest.iter().map(|one| one.since);
+    let remedy = Command::flagship("get").of("clusters").that("says where");
+    let more = counted(("local", "more"), "more local control", since, remedy);
+    named.into_iter().cloned().chain(more).collect()
 }
 
 /// So many acts of local control are named above everything else.
@@ -296,8 +278,8 @@ mod tests {
         let many = (0..3000).map(|number| of("a-1", number));
         let all: Vec<Banner> = many.chain([of("z-1", 0)]).collect();
         let few: Vec<Banner> = all[..MOST].to_vec();
-        assert_eq!(shared_out(few.clone()), few);
-        let said = shared_out(all);
+        assert_eq!(shared_out(&few), few);
+        let said = shared_out(&all);
         assert_eq!(said.len(), MOST + 1);
         assert!(said.iter().any(|banner| banner.id == "z-1"), "{said:?}");
         assert_eq!(said[MOST].text, "2985 more local controls stand");

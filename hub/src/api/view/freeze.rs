@@ -11,7 +11,7 @@ use flagship_proto::{
 use super::{
     Seen,
     abort::later,
-    named::{scope, shared},
+    named::{counted, scope, shared},
     serving::frozen,
 };
 use crate::{
@@ -34,21 +34,10 @@ pub fn banners<'a>(standing: impl Iterator<Item = &'a Stored<FreezeRow>>) -> Vec
         (row.actor.as_str(), row.at)
     });
     let named = named.into_iter().map(|row| banner(row));
-    named.chain(counted(&rest)).collect()
-}
-
-/// Those that are not named, in one line.
-fn counted(rest: &[&Stored<FreezeRow>]) -> Option<Banner> {
-    let since = rest.iter().map(|row| row.at).min()?;
-    let more = count_with(rest.len(), "more freeze", ["stands", "stand"]);
-    Some(Banner {
-        kind: MORE.to_owned(),
-        id: "freezes".to_owned(),
-        text: more,
-        since,
-        remedy: Command::flagship("get").of("freezes").into(),
-        about: About::Seen,
-    })
+    let since = rest.iter().map(|row| row.at);
+    let remedy = Command::flagship("get").of("freezes").into();
+    let more = counted((MORE, "freezes"), "more freeze", since, remedy);
+    named.chain(more).collect()
 }
 
 /// A freeze in one line.

@@ -16,6 +16,9 @@ use crate::{
     records::RolloutRow,
 };
 
+/// What a hub that is behind does not do (P22).
+pub const NO_ORDERS: &str = "the hub gives no orders and no leases";
+
 impl Seen {
     /// That the hub is behind what agents have seen, with the command that ends that for a folder of data.
     pub fn behind_banner(&self, sight: &Sight<'_>, data: &str) -> Option<Banner> {
@@ -36,7 +39,7 @@ impl Seen {
         let unconfirmed = unconfirmed.filter(|banner| sight.banner(banner));
         let mut banners: Vec<Banner> = self.behind_banner(sight, OPEN).into_iter().collect();
         banners.extend(unconfirmed);
-        banners.extend(shared_out(self.local_over(sight, rollout)));
+        banners.extend(shared_out(&self.local_over(sight, rollout)));
         banners
             .into_iter()
             .map(|banner| sight.offer(banner))
@@ -66,7 +69,7 @@ fn behind_banner(why: &str, sees_all: bool, recover: &Command, since: Timestamp)
     Banner {
         kind: "behind".to_owned(),
         id: "behind".to_owned(),
-        text: format!("the hub gives no orders and no leases: {cause}"),
+        text: format!("{NO_ORDERS}: {cause}"),
         since,
         remedy: format!(
             "stop the hub; put back a newer copy of its data folder if there is one, else: {recover}"

@@ -2,16 +2,20 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use flagship_proto::words::count_with;
 use jiff::Timestamp;
+
+use crate::api::types::{About, Banner};
 
 /// Longest scope in a banner, in characters; whole it is in the view of what stands.
 const SCOPE: usize = 160;
 
-/// Those that are named, at most `most`, and the rest. Of too many some of each author come, the newest first.
-pub(super) fn shared<'a, R>(
+/// Those that are named, at most `most`, and the rest. Of too many some of each author come, the newest first:
+/// `of` says whose one is, and what is higher of a newer one.
+pub(super) fn shared<'a, R, K: Ord>(
     mut all: Vec<&'a R>,
     most: usize,
-    of: impl Fn(&'a R) -> (&'a str, Timestamp),
+    of: impl Fn(&'a R) -> (&'a str, K),
 ) -> (Vec<&'a R>, Vec<&'a R>) {
     if all.len() > most {
         all.sort_by_key(|row| Reverse(of(row).1));
@@ -27,6 +31,24 @@ pub(super) fn shared<'a, R>(
     }
     let rest = all.split_off(all.len().min(most));
     (all, rest)
+}
+
+/// Those that are not named, in one line with the command that lists them; none where all are.
+pub(super) fn counted(
+    (kind, id): (&str, &str),
+    what: &str,
+    since: impl ExactSizeIterator<Item = Timestamp>,
+    remedy: String,
+) -> Option<Banner> {
+    let number = since.len();
+    since.min().map(|since| Banner {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        text: count_with(number, what, ["stands", "stand"]),
+        since,
+        remedy,
+        about: About::Seen,
+    })
 }
 
 /// A scope as a banner says it.

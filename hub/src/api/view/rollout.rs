@@ -376,7 +376,7 @@ fn of_agent(status: &WorkloadStatus) -> Why {
 
 /// Whether something moves there, or is to.
 fn is_under_way(status: &WorkloadStatus) -> bool {
-    let share = status.observed.unwrap_or(status.weight);
+    let share = status.share();
     let goes_back = status.phase == Phase::Failed && share > Weight::ZERO;
     status.phase.is_active() || goes_back || is_unread(status)
 }

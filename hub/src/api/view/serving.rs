@@ -3,7 +3,9 @@
 
 use flagship_proto::{
     command::{Command, OPEN},
-    model::{AbortMode, ClusterUid, Intent, OnDisconnect, Phase, WorkloadStatus, lease::Bound},
+    model::{
+        AbortMode, ClusterUid, Intent, OnDisconnect, Phase, Weight, WorkloadStatus, lease::Bound,
+    },
     words::after_colon,
 };
 use flagship_waves::{ClusterPhase, ClusterState, RolloutPhase, cannot_return, is_served};
@@ -58,7 +60,7 @@ impl Seen {
                 share: status.map(|status| {
                     // What a later canary does not have, the primary has: what was released here.
                     let own = status.rollout.as_ref() == Some(&rollout.id);
-                    let share = share(status);
+                    let share = status.share().get();
                     if own { share } else { 100 - share.min(100) }
                 }),
                 unheard: self.silent(uid),
@@ -156,7 +158,7 @@ impl Seen {
             let is_done = cluster.phase.succeeded();
             // What is not read is not nothing.
             let is_unread = own && !is_known_back && is_unread(status);
-            let is_served = serves && share(status) > 0;
+            let is_served = serves && status.share() > Weight::ZERO;
             if is_done || !(is_served || is_unread) || self.goes_back(rollout, cluster, uid, status)
             {
                 return None;
@@ -178,7 +180,7 @@ impl Seen {
                 rollout: Some(rollout.full_name()),
                 done: was_done,
                 soaked: was_done && wave.is_some_and(|wave| wave.finished.is_some()),
-                share: (!is_unread).then(|| share(status)),
+                share: (!is_unread).then(|| status.share().get()),
                 command: match unheard {
                     None if stuck(Some(status)).is_some() => elsewhere(rollout.full_name()),
                     None if is_unread => unread_there(cluster.name.as_str()),
@@ -335,12 +337,8 @@ fn elsewhere(rollout: impl std::fmt::Display) -> String {
 
 /// Why a cluster cannot go back, as its agent says it.
 pub(super) fn stuck(status: Option<&WorkloadStatus>) -> Option<String> {
-    let status = status.filter(|status| cannot_return(status) && share(status) > 0)?;
+    let status = status.filter(|status| cannot_return(status) && status.share() > Weight::ZERO)?;
     Some(status.message.clone())
-}
-
-fn share(status: &WorkloadStatus) -> u8 {
-    status.observed.unwrap_or(status.weight).get()
 }
 
 /// `pilot-1 (done, 100%), eu-1 (30%)`, those with all traffic first.

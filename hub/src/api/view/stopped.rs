@@ -253,7 +253,7 @@ impl Stopped<'_> {
                 Doing::Done => self.abort.mode == AbortMode::RetreatDone,
                 Doing::Nothing => false,
             };
-            let weight = status.map(|status| status.observed.unwrap_or(status.weight));
+            let weight = status.map(|status| status.share());
             flies.then_some((weight, &order.workload))
         });
         match flying.max_by_key(|(weight, _)| *weight) {

@@ -123,8 +123,11 @@ impl Seen {
         let is_in_flight = |report: &Arc<ReportRow>| report.status.phase.is_active();
         let flies = self.reports.values().any(is_in_flight);
         // Where history never went back nothing is unknown.
+        let mut rollouts: Option<Vec<Stored<RolloutRow>>> = None;
         let brought = match self.store.epoch() > 1 {
-            true => Some(self.brought()?),
+            true => Some(brought(
+                rollouts.insert(self.store.read_all(key::ROLLOUTS)?),
+            )),
             false => None,
         };
         if rejected.is_empty() && brought.is_none() && !flies {
@@ -178,7 +181,10 @@ impl Seen {
             }
         }
         if !found.is_empty() {
-            let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
+            let rollouts = match rollouts {
+                Some(rollouts) => rollouts,
+                None => self.store.read_all(key::ROLLOUTS)?,
+            };
             found.retain(|one| !rollouts.iter().any(|rollout| one.is_wanted_by(rollout)));
         }
         Ok(found)
@@ -187,7 +193,7 @@ impl Seen {
     /// A canary that its rollout left in a cluster that is not heard.
     fn left(&self, row: &ClusterRow, report: &ReportRow) -> Result<Option<Unwanted>, StoreError> {
         let status = &report.status;
-        let share = status.observed.unwrap_or(status.weight);
+        let share = status.share();
         let flies = status.phase.is_active() && share > Weight::ZERO && !self.connected(&row.uid);
         let (true, Some(by), Some(version)) = (flies, &status.rollout, &status.version) else {
             return Ok(None);
@@ -203,16 +209,6 @@ impl Seen {
             since: report.at,
             rejected: None,
         }))
-    }
-
-    /// What rollouts that are stored released, by workload.
-    fn brought(&self) -> Result<BTreeSet<(WorkloadRef, String)>, StoreError> {
-        let rollouts: Vec<Stored<RolloutRow>> = self.store.read_all(key::ROLLOUTS)?;
-        let brought = rollouts.iter().map(|row| {
-            let version = row.change.to_string();
-            (row.workload.clone(), version)
-        });
-        Ok(brought.collect())
     }
 
     /// Whether the rollout that ordered something in a cluster last has ended, and not with success there: who
@@ -231,25 +227,31 @@ impl Seen {
         Ok(rollout.state.is_over() && !is_done)
     }
 
-    /// Whether some of it lies in an abort's scope: the abort does not take it back.
+    /// What of it lies in an abort's scope and is seen.
+    fn unwanted_in_scope(
+        &self,
+        sight: &Sight<'_>,
+        abort: &AbortRow,
+    ) -> Result<Vec<&Unwanted>, StoreError> {
+        let unwanted = self.unwanted()?.iter();
+        let mut met: Vec<&Unwanted> = unwanted
+            .filter(|one| abort.concerns(&one.uid) && sight.workload(&one.workload))
+            .collect();
+        if !met.is_empty() {
+            let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
+            met.retain(|one| one.is_in(&abort.unplaced().scope, &plans));
+        }
+        Ok(met)
+    }
+
+    /// Whether an abort does not take some of it back. What is left in flight goes back by it once it is heard.
     pub(super) fn leaves_unwanted(
         &self,
         sight: &Sight<'_>,
         abort: &AbortRow,
     ) -> Result<bool, StoreError> {
-        let unwanted = self.unwanted()?;
-        if unwanted.is_empty() {
-            return Ok(false);
-        }
-        let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
-        let scope = &abort.unplaced().scope;
-        let mut unwanted = unwanted.iter();
-        // What is left in flight goes back by the abort as soon as it is heard.
-        Ok(unwanted.any(|one| {
-            let stays = !matches!(one.why, Why::Left(_));
-            let is_there = abort.concerns(&one.uid) && one.is_in(scope, &plans);
-            stays && is_there && sight.workload(&one.workload)
-        }))
+        let met = self.unwanted_in_scope(sight, abort)?;
+        Ok(met.iter().any(|one| !matches!(one.why, Why::Left(_))))
     }
 
     /// Canaries in an abort's scope that ended rollouts left in clusters that are not heard.
@@ -258,22 +260,10 @@ impl Seen {
         sight: &Sight<'_>,
         abort: &AbortRow,
     ) -> Result<Vec<NotFixed>, StoreError> {
-        let unwanted = self.unwanted()?;
-        let left = unwanted.iter().filter(|one| {
-            let Why::Left(_) = &one.why else { return false };
-            abort.concerns(&one.uid) && sight.workload(&one.workload)
-        });
-        let left: Vec<&Unwanted> = left.collect();
-        if left.is_empty() {
-            return Ok(Vec::new());
-        }
-        let plans: Vec<Stored<PlanRow>> = self.store.read_all(key::PLANS)?;
-        let left = left
-            .into_iter()
-            .filter(|one| one.is_in(&abort.unplaced().scope, &plans));
+        let met = self.unwanted_in_scope(sight, abort)?.into_iter();
+        let left = met.filter(|one| matches!(one.why, Why::Left(_)));
         let left = left.filter_map(|one| {
             let report = self.report(&one.uid, &one.workload)?;
-            let status = &report.status;
             Some(NotFixed {
                 cluster: self.clusters.get(&one.uid)?.name.to_string(),
                 workload: one.workload.to_string(),
@@ -281,13 +271,10 @@ impl Seen {
                 rollout: None,
                 done: false,
                 soaked: false,
-                share: Some(status.observed.unwrap_or(status.weight).get()),
+                share: Some(report.status.share().get()),
                 unheard: Some("not heard; goes back by this abort once it is".to_owned()),
                 stuck: None,
-                command: Command::agent("retreat")
-                    .of(&one.workload)
-                    .because()
-                    .to_string(),
+                command: Command::agent("retreat").of(&one.workload).because().into(),
             })
         });
         Ok(left.collect())
@@ -301,4 +288,13 @@ fn is_of(rejected: &RejectedRow, status: &WorkloadStatus, version: &str) -> bool
         .primary_digest
         .map_or_else(|| rejected.change.to_string() == version, same);
     rejected.workload == status.workload && is_same
+}
+
+/// What rollouts released, by workload.
+fn brought(rollouts: &[Stored<RolloutRow>]) -> BTreeSet<(WorkloadRef, String)> {
+    let brought = rollouts.iter().map(|row| {
+        let version = row.change.to_string();
+        (row.workload.clone(), version)
+    });
+    brought.collect()
 }

@@ -123,16 +123,13 @@ pub fn head(look: Look, view: &AbortView, now: Timestamp) -> String {
         let (at, by, why) = (clock(lift.at, now), &lift.actor, given(&lift.reason));
         text += &format!("  {what} {at}, by {by}: {why}\n");
     }
-    match view.standing {
-        false => {}
-        true => {
-            text += &format!(
-                "  nothing advances anywhere in scope after {} ({} after the order), heard or not\n",
-                clock(view.bound_at, now),
-                millis(view.bound_ms)
-            );
-            text += &joins(view.joins.as_ref());
-        }
+    if view.standing {
+        text += &format!(
+            "  nothing advances anywhere in scope after {} ({} after the order), heard or not\n",
+            clock(view.bound_at, now),
+            millis(view.bound_ms)
+        );
+        text += &joins(view.joins.as_ref());
     }
     text
 }

@@ -12,8 +12,8 @@ fn named(hub: &Hub, id: &str) -> Stored<RolloutRow> {
     all.into_iter().find(|row| row.id.as_str() == id).unwrap()
 }
 
-#[test]
-fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
+/// A hub whose first rollout has succeeded in its one cluster.
+fn succeeded() -> Hub {
     let mut hub = Hub::new();
     hub.join("a");
     hub.start();
@@ -22,19 +22,30 @@ fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
     while !hub.rollout().state.is_over() {
         hub.pass().unwrap();
     }
+    hub
+}
+
+/// That a later rollout has succeeded since.
+fn newer_good(hub: &Hub) -> LastGoodRow {
     let good: Stored<LastGoodRow> = hub
         .store
         .read(&key::last_good(&workload()))
         .unwrap()
         .unwrap();
-    let newer = LastGoodRow {
+    LastGoodRow {
         good: GoodVersion {
             rollout: "checkout-2".parse().unwrap(),
             change: Change::Version("1.2.0".into()),
             ..good.value.good.clone()
         },
         ..good.to_value()
-    };
+    }
+}
+
+#[test]
+fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
+    let mut hub = succeeded();
+    let newer = newer_good(&hub);
     let mut asked = hub.rollout().to_value();
     asked.requests.push(Request {
         id: asked.next_request(),
@@ -56,28 +67,12 @@ fn what_a_person_asks_of_an_older_rollout_that_succeeded_is_heard() {
 #[test]
 fn who_catches_up_with_a_rollout_is_brought_to_an_end_though_another_has_succeeded_since() {
     for succeeds in [true, false] {
-        let mut hub = Hub::new();
-        hub.join("a");
-        hub.start();
-        hub.pass().unwrap();
-        hub.succeed("a");
-        while !hub.rollout().state.is_over() {
-            hub.pass().unwrap();
-        }
+        let mut hub = succeeded();
         hub.join("b");
         hub.passes(3);
         let lane = hub.rollout().state.catch_up.clone().unwrap();
         assert_eq!(lane.uid, uid("b"));
-        let good = key::last_good(&workload());
-        let good: Stored<LastGoodRow> = hub.store.read(&good).unwrap().unwrap();
-        let newer = LastGoodRow {
-            good: GoodVersion {
-                rollout: "checkout-2".parse().unwrap(),
-                change: Change::Version("1.2.0".into()),
-                ..good.value.good.clone()
-            },
-            ..good.to_value()
-        };
+        let newer = newer_good(&hub);
         commit(&hub.store, Txn::new().put(&newer));
         hub.join("c");
         hub.succeed("b");

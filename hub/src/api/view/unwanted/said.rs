@@ -98,14 +98,12 @@ impl Seen {
 
     /// The kind of a banner, and why nobody wants what it tells of. A rollout that is not seen is not named.
     fn said(&self, sight: &Sight<'_>, workload: &WorkloadRef, why: &Why) -> (&'static str, String) {
-        let seen = |id: &RolloutId| {
+        let among_seen = |id: &RolloutId| {
             let rollouts = self.store.read_all::<RolloutRow>(key::ROLLOUTS);
             let mut rollouts = rollouts.unwrap_or_default().into_iter();
-            let of = |row: Stored<RolloutRow>| {
-                row.id == *id && row.workload == *workload && sight.rollout(&row)
-            };
-            sight.is_whole() || rollouts.any(of)
+            rollouts.any(|row| row.id == *id && row.workload == *workload && sight.rollout(&row))
         };
+        let seen = |id: &RolloutId| sight.is_whole() || among_seen(id);
         match why {
             Why::Left(id) => {
                 let rollout = match seen(id) {
